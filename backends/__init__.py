@@ -1,0 +1,1 @@
+"""How a graph runs: NumPy, CuPy and onnxruntime, behind one protocol; it rewrites nothing."""

@@ -1,0 +1,1 @@
+"""Operator kernels written once for NumPy and CuPy; a kernel imports neither."""

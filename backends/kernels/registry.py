@@ -1,0 +1,38 @@
+"""The table of kernels: what a backend looks up for each operator; it never chooses a device."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Kernel = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelEntry:
+    """A kernel `fn(xp, *inputs, **attributes)` and whether it asks which outputs are wanted."""
+
+    function: Kernel
+    takes_outputs: bool
+
+
+KERNELS: dict[tuple[str, str], KernelEntry] = {}
+
+
+def kernel(*op_types: str, domain: str = "") -> Callable[[Kernel], Kernel]:
+    """Register a kernel `fn(xp, *inputs, **attributes)` for the named operators.
+
+    Inputs are arrays of `xp` (None where an optional input is omitted); attributes carry the
+    schema's names and only those that the node has or the schema defaults. A kernel returns one
+    array, or a tuple when the operator has several outputs. A kernel with a keyword `outputs`
+    is told how many leading outputs are wanted.
+    """
+
+    def register(function: Kernel) -> Kernel:
+        entry = KernelEntry(function, "outputs" in inspect.signature(function).parameters)
+        for op_type in op_types:
+            assert (domain, op_type) not in KERNELS, op_type
+            KERNELS[domain, op_type] = entry
+        return function
+
+    return register

@@ -1,0 +1,1 @@
+"""Gradient rules, one file per operator family; a rule emits operators and never runs them."""

@@ -1,0 +1,1 @@
+"""Graph rewrites, one file each; none of them executes a graph."""
