@@ -5,7 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+Array = Any  # an array of NumPy or CuPy: kernels are written once for both
 Kernel = Callable[..., Any]
+
+
+class KernelDoesNotApply(Exception):
+    """Raised by a kernel, before any work, for a case that it leaves to the reference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""Elementwise functions of many passes, run block by block so that each pass stays in cache."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .registry import Array
+
+_BLOCK_BYTES = 1 << 16
+
+
+def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> Array:
+    """Return an array like x that fill(xp, out, x, *inputs) wrote; inputs have the shape of x.
+
+    The result has the memory layout of x: a channels-last array stays channels-last.
+    """
+    y = xp.empty_like(x)
+    size = _BLOCK_BYTES // y.itemsize
+    if y.size <= size or xp.__name__ != "numpy":  # a GPU wants few, large launches
+        fill(xp, y, x, *inputs)
+        return y
+    outermost_first = sorted(range(y.ndim), key=lambda axis: -y.strides[axis])
+    flat = [_like(xp, array, y).transpose(outermost_first).reshape(-1) for array in (y, x, *inputs)]
+    for start in range(0, y.size, size):
+        fill(xp, *(array[start : start + size] for array in flat))
+    return y
+
+
+def _like(xp: Any, x: Array, y: Array) -> Array:
+    """Return x in the memory layout of y."""
+    if x.strides == y.strides:
+        return x
+    copy = xp.empty_like(y)
+    copy[...] = x
+    return copy

@@ -1,0 +1,159 @@
+"""Arithmetic, comparison and logic, element by element; activations are elsewhere."""
+
+import functools
+from typing import Any
+
+from .precision import element_dtype, is_plain
+from .registry import Array, Kernel, KernelDoesNotApply, kernel
+
+_UNARY = {
+    "Abs": "absolute",
+    "Acos": "arccos",
+    "Acosh": "arccosh",
+    "Asin": "arcsin",
+    "Asinh": "arcsinh",
+    "Atan": "arctan",
+    "Atanh": "arctanh",
+    "BitwiseNot": "invert",
+    "Ceil": "ceil",
+    "Cos": "cos",
+    "Cosh": "cosh",
+    "Exp": "exp",
+    "Floor": "floor",
+    "IsNaN": "isnan",
+    "Log": "log",
+    "Neg": "negative",
+    "Not": "logical_not",
+    "Reciprocal": "reciprocal",
+    "Round": "rint",
+    "Sign": "sign",
+    "Sin": "sin",
+    "Sinh": "sinh",
+    "Sqrt": "sqrt",
+    "Tan": "tan",
+    "Tanh": "tanh",
+}
+_BINARY = {
+    "Add": "add",
+    "And": "logical_and",
+    "BitwiseAnd": "bitwise_and",
+    "BitwiseOr": "bitwise_or",
+    "BitwiseXor": "bitwise_xor",
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_equal",
+    "Less": "less",
+    "LessOrEqual": "less_equal",
+    "Mul": "multiply",
+    "Or": "logical_or",
+    "Sub": "subtract",
+    "Xor": "logical_xor",
+}
+_VARIADIC = {"Max": "maximum", "Min": "minimum", "Sum": "add"}
+
+
+def _unary(name: str) -> Kernel:
+    """Make the kernel of one function of one array."""
+    return lambda xp, x: getattr(xp, name)(x)
+
+
+def _binary(name: str) -> Kernel:
+    """Make the kernel of one function of two arrays that broadcast."""
+    return lambda xp, x, y: getattr(xp, name)(x, y)
+
+
+def _variadic(name: str) -> Kernel:
+    """Make the kernel that folds a function over any number of arrays."""
+    return lambda xp, *inputs: functools.reduce(getattr(xp, name), inputs)
+
+
+for _op_type, _name in _UNARY.items():
+    kernel(_op_type)(_unary(_name))
+for _op_type, _name in _BINARY.items():
+    kernel(_op_type)(_binary(_name))
+for _op_type, _name in _VARIADIC.items():
+    kernel(_op_type)(_variadic(_name))
+
+
+@kernel("Div")
+def div(xp: Any, x: Array, y: Array) -> Array:
+    """Divide; integers truncate towards zero."""
+    if x.dtype.kind not in "iu":
+        return xp.true_divide(x, y)
+    # the remainder takes the sign of x, hence the division is exact
+    return xp.floor_divide(x - xp.fmod(x, y), y) if x.dtype.kind == "i" else x // y
+
+
+@kernel("Mod")
+def mod(xp: Any, x: Array, y: Array, fmod: int = 0) -> Array:
+    """Take the remainder, with the sign of the divisor, or of the dividend if fmod is 1."""
+    return xp.fmod(x, y) if fmod else xp.remainder(x, y)
+
+
+@kernel("Pow")
+def pow_(xp: Any, x: Array, y: Array) -> Array:
+    """Raise x to the power y, which may be of another dtype; the result has that of x."""
+    if y.ndim == 0 and xp.__name__ == "numpy":  # elsewhere reading y waits for the device
+        if y == 2:
+            return xp.square(x)
+        if y == 3:
+            return x * x * x
+    if x.dtype.kind in "iu" and y.dtype.kind == "i" and (y < 0).any():
+        y = y.astype("float64")
+    elif x.dtype.kind in "fV" and y.dtype.kind in "iu":
+        y = y.astype(x.dtype)
+    return xp.power(x, y).astype(x.dtype, copy=False)
+
+
+@kernel("Mean")
+def mean(xp: Any, *inputs: Array) -> Array:
+    """Average any number of arrays that broadcast."""
+    return functools.reduce(xp.add, inputs) / inputs[0].dtype.type(len(inputs))
+
+
+@kernel("BitShift")
+def bit_shift(xp: Any, x: Array, y: Array, direction: str) -> Array:
+    """Shift the bits of x by y places LEFT or RIGHT."""
+    return xp.left_shift(x, y) if direction == "LEFT" else xp.right_shift(x, y)
+
+
+@kernel("IsInf")
+def is_inf(xp: Any, x: Array, detect_negative: int = 1, detect_positive: int = 1) -> Array:
+    """Tell which elements are infinite, of the signs asked for."""
+    infinite = xp.isinf(x)
+    if not detect_negative:
+        infinite &= xp.logical_not(xp.signbit(x))
+    if not detect_positive:
+        infinite &= xp.signbit(x)
+    return infinite
+
+
+@kernel("Clip")
+def clip(xp: Any, x: Array, low: Array = None, high: Array = None) -> Array:
+    """Limit x to low and high (scalars); high wins where they cross."""
+    if low is not None:
+        x = xp.maximum(x, low)
+    return x if high is None else xp.minimum(x, high)
+
+
+@kernel("Where")
+def where(xp: Any, condition: Array, x: Array, y: Array) -> Array:
+    """Take x where the condition holds and y elsewhere; all three broadcast."""
+    return xp.where(condition, x, y)
+
+
+@kernel("Cast")
+def cast(xp: Any, x: Array, to: int, saturate: int = 1, round_mode: str = "up") -> Array:
+    """Convert to the element type `to`; float8, 4-bit and string types are left out."""
+    dtype = element_dtype(to)
+    if not is_plain(x.dtype):
+        raise KernelDoesNotApply
+    return x.astype(dtype, copy=False)
+
+
+@kernel("CastLike")
+def cast_like(xp: Any, x: Array, target: Array, saturate: int = 1, round_mode: str = "up") -> Array:
+    """Convert to the dtype of target; float8, 4-bit and string types are left out."""
+    if not (is_plain(x.dtype) and is_plain(target.dtype)):
+        raise KernelDoesNotApply
+    return x.astype(target.dtype, copy=False)

@@ -1,0 +1,153 @@
+"""Reductions over axes, the arguments of extremes, and sums down to a shape."""
+
+import functools
+import math
+from typing import Any
+
+from .precision import is_half, widen, widened
+from .registry import Array, Kernel, kernel
+
+
+def reduced_axes(x: Array, axes: Array, noop_with_empty_axes: int = 0) -> tuple[int, ...]:
+    """Return the axes to reduce: all where none are given, unless that means none."""
+    if axes is not None and axes.size:
+        return tuple(axes.ravel().tolist())
+    return () if noop_with_empty_axes else tuple(range(x.ndim))
+
+
+def _reduction(function: Kernel) -> Kernel:
+    """Make a kernel with ONNX's inputs of one that takes axes and keepdims as NumPy does."""
+
+    @widened
+    def run(
+        xp: Any, x: Array, axes: Array = None, keepdims: int = 1, noop_with_empty_axes: int = 0
+    ) -> Array:
+        return function(
+            xp, x, axis=reduced_axes(x, axes, noop_with_empty_axes), keepdims=bool(keepdims)
+        )
+
+    return run
+
+
+@kernel("ReduceSum")
+@_reduction
+def reduce_sum(xp: Any, x: Array, **over: Any) -> Array:
+    """Sum over axes in the dtype of x."""
+    return xp.add.reduce(x, dtype=x.dtype, **over) if over["axis"] else x
+
+
+@kernel("ReduceMean")
+@_reduction
+def reduce_mean(xp: Any, x: Array, **over: Any) -> Array:
+    """Average over axes."""
+    if x.dtype.kind == "f":
+        count = math.prod(x.shape[axis] for axis in over["axis"])
+        return xp.add.reduce(x, **over) / x.dtype.type(count)
+    return xp.mean(x, **over).astype(x.dtype)
+
+
+@kernel("ReduceProd")
+@_reduction
+def reduce_prod(xp: Any, x: Array, **over: Any) -> Array:
+    """Multiply over axes in the dtype of x."""
+    return xp.prod(x, dtype=x.dtype, **over)
+
+
+@kernel("ReduceSumSquare")
+@_reduction
+def reduce_sum_square(xp: Any, x: Array, **over: Any) -> Array:
+    """Sum the squares over axes."""
+    return xp.sum(xp.square(x), dtype=x.dtype, **over)
+
+
+@kernel("ReduceL1")
+@_reduction
+def reduce_l1(xp: Any, x: Array, **over: Any) -> Array:
+    """Sum the absolute values over axes."""
+    return xp.sum(xp.absolute(x), dtype=x.dtype, **over)
+
+
+@kernel("ReduceL2")
+@_reduction
+def reduce_l2(xp: Any, x: Array, **over: Any) -> Array:
+    """Return the Euclidean norm over axes."""
+    return xp.sqrt(xp.sum(xp.square(x), dtype=x.dtype, **over)).astype(x.dtype, copy=False)
+
+
+@kernel("ReduceLogSum")
+@_reduction
+def reduce_log_sum(xp: Any, x: Array, **over: Any) -> Array:
+    """Return the logarithm of the sum over axes."""
+    return xp.log(xp.sum(x, dtype=x.dtype, **over)).astype(x.dtype, copy=False)
+
+
+@kernel("ReduceLogSumExp")
+@_reduction
+def reduce_log_sum_exp(xp: Any, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """Return log Σ exp(x) over axes, shifted by the largest element."""
+    if not x.size:
+        return xp.log(xp.sum(x, axis=axis, keepdims=keepdims))
+    largest = xp.max(x, axis=axis, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, x.dtype.type(0))
+    total = xp.sum(xp.exp(x - largest), axis=axis, keepdims=True)
+    y = (xp.log(total) + largest).astype(x.dtype, copy=False)
+    return y if keepdims else xp.squeeze(y, axis=axis)
+
+
+def _extreme(xp: Any, x: Array, name: str, sign: int, over: dict[str, Any]) -> Array:
+    """Reduce by max or min; an empty set gives the limit of the dtype."""
+    if x.size:
+        return getattr(xp, name)(x, **over)
+    limit: Any = -sign * math.inf
+    if x.dtype.kind == "b":
+        limit = sign < 0
+    elif x.dtype.kind in "iu":
+        info = xp.iinfo(x.dtype)
+        limit = info.min if sign > 0 else info.max
+    return getattr(xp, name)(x, initial=x.dtype.type(limit), **over)
+
+
+@kernel("ReduceMax")
+@_reduction
+def reduce_max(xp: Any, x: Array, **over: Any) -> Array:
+    """Return the largest element over axes."""
+    return _extreme(xp, x, "max", 1, over)
+
+
+@kernel("ReduceMin")
+@_reduction
+def reduce_min(xp: Any, x: Array, **over: Any) -> Array:
+    """Return the smallest element over axes."""
+    return _extreme(xp, x, "min", -1, over)
+
+
+def _argument(
+    name: str, xp: Any, x: Array, axis: int = 0, keepdims: int = 1, select_last_index: int = 0
+) -> Array:
+    """Return the int64 index of an extreme along an axis, the first or the last of equal ones."""
+    x = widen(x)
+    if select_last_index:
+        y = x.shape[axis] - 1 - getattr(xp, name)(xp.flip(x, axis), axis=axis)
+    else:
+        y = getattr(xp, name)(x, axis=axis)
+    return xp.expand_dims(y, axis) if keepdims else y
+
+
+kernel("ArgMax")(functools.partial(_argument, "argmax"))
+kernel("ArgMin")(functools.partial(_argument, "argmin"))
+
+
+@kernel("ReduceToShape", domain="onnxgrad")
+def reduce_to_shape(xp: Any, dy: Array, shape: Array) -> Array:
+    """Sum dy over the axes along which `shape` (int64, 1-D) would broadcast to it."""
+    target = tuple(shape.tolist())
+    if dy.shape == target:
+        return dy
+    y = widen(dy)
+    lead = dy.ndim - len(target)
+    if lead:
+        y = xp.add.reduce(y, axis=tuple(range(lead)), dtype=y.dtype)
+    axes = tuple(i for i, n in enumerate(target) if n == 1 and y.shape[i] != 1)
+    if axes:
+        y = xp.add.reduce(y, axis=axes, keepdims=True, dtype=y.dtype)
+    return y.astype(dy.dtype, copy=False) if is_half(dy) else y

@@ -1,0 +1,146 @@
+"""Every kernel against the expected outputs of ONNX's own node cases."""
+
+import functools
+import inspect
+import pickle
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnx.backend.test.loader import load_model_tests
+
+import onnxgrad.backends.kernels  # noqa: F401 (registers the kernels)
+from onnxgrad.backends.kernels.registry import KERNELS, KernelDoesNotApply
+
+NEWEST = onnx.defs.onnx_opset_version()
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return the attributes of a node and its schema's defaults, as kernels take them."""
+    schema = onnx.defs.get_schema(node.op_type, NEWEST, node.domain)
+    protos = [a.default_value for a in schema.attributes.values() if a.default_value.name]
+    values = {}
+    for proto in (*protos, *node.attribute):
+        value = onnx.helper.get_attribute_value(proto)
+        if isinstance(value, onnx.TensorProto):
+            value = numpy_helper.to_array(value)
+        elif isinstance(value, bytes):
+            value = value.decode()
+        elif isinstance(value, list) and value and isinstance(value[0], bytes):
+            value = [v.decode() for v in value]
+        values[proto.name] = value
+    return values
+
+
+def run_kernel(node: onnx.NodeProto, inputs: list[Any]) -> tuple[Any, ...]:
+    """Call the kernel of a node with its inputs, None where one is omitted."""
+    entry = KERNELS[node.domain, node.op_type]
+    attributes = attributes_of(node)
+    if entry.takes_outputs:
+        attributes["outputs"] = len(node.output)
+    results = entry.function(np, *inputs, **attributes)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def same_semantics(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+    """Tell whether the case's opset gives the node the meaning that it has in the newest."""
+    version = next(o.version for o in model.opset_import if o.domain == node.domain)
+    old = onnx.defs.get_schema(node.op_type, version, node.domain)
+    new = onnx.defs.get_schema(node.op_type, NEWEST, node.domain)
+    return old.since_version == new.since_version
+
+
+@functools.cache
+def cases() -> dict[str, Any]:
+    """Return ONNX's cases whose only node has a kernel."""
+    found = {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # ONNX's generators overflow on purpose
+        loaded = load_model_tests(kind="node")
+    for case in loaded:
+        graph = case.model.graph
+        if len(graph.node) != 1 or (graph.node[0].domain, graph.node[0].op_type) not in KERNELS:
+            continue
+        if same_semantics(case.model, graph.node[0]):
+            found[case.name] = case
+    return found
+
+
+def as_array(value: Any) -> Any:
+    """Return a tensor as an array; a sequence stays a list."""
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def datasets(case: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Yield the inputs, aligned with the node's, and the expected outputs."""
+    node, graph = case.model.graph.node[0], case.model.graph
+    names = [i.name for i in graph.input]
+    for inputs, expected in case.data_sets:
+        feeds = {name: as_array(value) for name, value in zip(names, inputs, strict=True)}
+        for tensor in graph.initializer:
+            feeds[tensor.name] = numpy_helper.to_array(tensor)
+        yield (
+            [feeds[name] if name else None for name in node.input],
+            [as_array(value) for value in expected],
+        )
+
+
+@pytest.fixture(scope="module")
+def onnx_cases() -> dict[str, Any]:
+    return cases()
+
+
+def assert_close(result: Any, expected: Any, rtol: float, atol: float) -> None:
+    """Assert that arrays, or lists of them, agree in dtype, shape and values."""
+    if isinstance(expected, list):
+        for one, other in zip(result, expected, strict=True):
+            assert_close(one, other, rtol, atol)
+        return
+    assert result.dtype == expected.dtype and result.shape == expected.shape
+    if expected.dtype.kind == "O":
+        np.testing.assert_array_equal(result, expected)
+    elif expected.dtype.kind == "V":  # one unit of bfloat16, which NumPy cannot compare
+        np.testing.assert_allclose(result.astype("f4"), expected.astype("f4"), rtol=1e-2)
+    else:
+        np.testing.assert_allclose(result, expected, rtol=rtol, atol=atol)
+
+
+def check(case: Any) -> None:
+    """Assert that every output is as expected and that no input has changed."""
+    node = case.model.graph.node[0]
+    for inputs, expected in datasets(case):
+        before = pickle.dumps(inputs)
+        results = run_kernel(node, inputs)
+        assert pickle.dumps(inputs) == before, "an input was modified"
+        wanted = [r for r, name in zip(results, node.output, strict=False) if name]
+        for result, value in zip(wanted, expected, strict=True):
+            assert_close(result, value, case.rtol, case.atol)
+
+
+RANDOM = {"Bernoulli", "Dropout"}  # what they draw is nobody's to prescribe
+
+
+def test_every_case(onnx_cases: dict[str, Any]) -> None:
+    failures, left = [], []
+    for name, case in onnx_cases.items():
+        if case.model.graph.node[0].op_type in RANDOM and "training" in name:
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                check(case)
+        except KernelDoesNotApply:
+            left.append(name)
+        except Exception as error:  # collect all, then fail once
+            failures.append(f"{name}: {type(error).__name__}: {str(error)[:300]}")
+    assert not failures, f"{len(failures)} of {len(onnx_cases)}\n" + "\n".join(failures)
+    assert len(onnx_cases) - len(left) > 400
+
+
+def test_kernels_name_their_inputs_positionally() -> None:
+    for key, entry in KERNELS.items():
+        parameters = list(inspect.signature(entry.function).parameters.values())
+        assert parameters[0].name == "xp", key
