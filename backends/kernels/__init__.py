@@ -5,8 +5,10 @@ from importlib import import_module
 # importing a file registers its kernels
 for _family in (
     "activations",
+    "convolution",
     "elementwise",
     "linear",
+    "pooling",
     "reduction",
     "shape",
     "softmax",

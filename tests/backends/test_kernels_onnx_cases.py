@@ -62,6 +62,7 @@ def cases() -> dict[str, Any]:
         warnings.simplefilter("ignore")  # ONNX's generators overflow on purpose
         loaded = load_model_tests(kind="node")
     for case in loaded:
+        assert case.model is not None
         graph = case.model.graph
         if len(graph.node) != 1 or (graph.node[0].domain, graph.node[0].op_type) not in KERNELS:
             continue

@@ -1,0 +1,281 @@
+"""Convolutions as matrix products: forward, input gradient and weight gradient, in any rank.
+
+All three gather windows of a channels-last image into columns, block by block, and multiply
+them at once. Results are channels-last in memory, seen through a transposition: the next
+operator reads them as (batch, channels, *spatial), the next convolution finds them ready.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .precision import widened
+from .registry import Array, kernel
+from .windows import Windows, padded, windows
+
+_COLUMN_BYTES = 1 << 23  # larger blocks of columns cost more page faults than they save calls
+
+
+def _channels_last(xp: Any, x: Array) -> Array:
+    """Return x: (batch, channels, *spatial) as contiguous (batch, *spatial, channels)."""
+    return xp.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+
+
+def _channels_first(y: Array) -> Array:
+    """Return y: (batch, *spatial, channels) seen as (batch, channels, *spatial)."""
+    return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1))
+
+
+def _gather(xp: Any, x: Array, over: Windows, group: int) -> Array:
+    """View x: (batch, *padded, channels) as (group, batch, *outputs, *kernel, channels)."""
+    channels = x.shape[-1] // group
+    spatial = x.strides[1:-1]
+    return xp.lib.stride_tricks.as_strided(
+        x,
+        (group, x.shape[0], *over.outputs, *over.kernel, channels),
+        (
+            channels * x.strides[-1],
+            x.strides[0],
+            *(step * s for step, s in zip(spatial, over.strides, strict=True)),
+            *(step * d for step, d in zip(spatial, over.dilations, strict=True)),
+            x.strides[-1],
+        ),
+    )
+
+
+def _column_blocks(xp: Any, view: Array, rank: int) -> Iterator[tuple[slice, Array]]:
+    """Yield slices of the batch and their columns: (group, images·outputs, kernel·channels)."""
+    group, batch = view.shape[:2]
+    width = math.prod(view.shape[2 + rank :])
+    image = math.prod(view.shape[2 : 2 + rank])
+    count = _COLUMN_BYTES // max(view.itemsize * group * image * width, 1)
+    count = min(max(count, 1), batch)
+    buffer = None
+    for start in range(0, batch, count or 1):
+        part = view[:, start : start + count]
+        if not part.flags.c_contiguous:
+            if buffer is None:
+                buffer = xp.empty(part.shape, part.dtype)
+            columns = buffer[:, : part.shape[1]]
+            columns[...] = part
+            part = columns
+        yield slice(start, start + count), part.reshape(group, -1, width)
+
+
+def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
+    """Slide w: (group, *kernel, channels, maps) over x: (batch, *padded, group·channels).
+
+    Returns (batch, *outputs, group·maps).
+    """
+    group, maps = w.shape[0], w.shape[-1]
+    if group > 1 and w.shape[-2] == 1:
+        return _correlate_depthwise(xp, x, w, over)
+    y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
+    w = w.reshape(group, -1, maps)
+    for images, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
+        out = y[images].reshape(-1, group, maps).transpose(1, 0, 2)
+        xp.matmul(columns, w, out=out)
+    return y
+
+
+def _correlate_depthwise(xp: Any, x: Array, w: Array, over: Windows) -> Array:
+    """Do the work of _correlate for one channel a group: too thin for matrix products."""
+    group, maps = w.shape[0], w.shape[-1]
+    y = xp.zeros((x.shape[0], *over.outputs, group, maps), x.dtype)
+    for tap, part in over.taps():
+        y += x[(slice(None), *part)][..., None] * w[(slice(None), *tap, 0)]
+    return y.reshape(*y.shape[:-2], group * maps)
+
+
+@kernel("Conv")
+@widened
+def conv(
+    xp: Any,
+    x: Array,
+    w: Array,
+    b: Array = None,
+    kernel_shape: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    dilations: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    auto_pad: str = "NOTSET",
+    group: int = 1,
+) -> Array:
+    """Correlate x: (batch, channels, *spatial) with w: (maps, channels / group, *kernel)."""
+    over = windows(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
+    image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
+    axes = range(3, w.ndim + 1)
+    weight = w.reshape(group, -1, *w.shape[1:]).transpose(0, *axes, 2, 1)
+    y = _correlate(xp, image, weight, over)
+    if b is not None:
+        y += b
+    return _channels_first(y)
+
+
+@kernel("ConvTranspose")
+@widened
+def conv_transpose(
+    xp: Any,
+    x: Array,
+    w: Array,
+    b: Array = None,
+    kernel_shape: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    dilations: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    output_padding: Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+    auto_pad: str = "NOTSET",
+    group: int = 1,
+) -> Array:
+    """Apply the transpose of Conv to x: (batch, maps, *spatial) with w: (maps, channels, *)."""
+    rank = x.ndim - 2
+    strides = strides or [1] * rank
+    dilations = dilations or [1] * rank
+    extra = output_padding or [0] * rank
+    pads = pads if pads and auto_pad == "NOTSET" else [0] * (2 * rank)
+    full = [
+        s * (n - 1) + e + (k - 1) * d + 1
+        for s, n, e, k, d in zip(strides, x.shape[2:], extra, w.shape[2:], dilations, strict=True)
+    ]
+    if output_shape is None and auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+        output_shape = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
+    if output_shape is None:
+        output_shape = [n - pads[i] - pads[i + rank] for i, n in enumerate(full)]
+    else:
+        output_shape = output_shape[-rank:]
+        totals = [max(n - size, 0) for n, size in zip(full, output_shape, strict=True)]
+        halves = [t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in totals]
+        pads = [*halves, *(t - h for t, h in zip(totals, halves, strict=True))]
+    shape = (x.shape[0], w.shape[1] * group, *output_shape)
+    y = _input_gradient(xp, x, w, shape, strides, dilations, pads, group)
+    if b is not None:
+        y += b.reshape(-1, *([1] * rank))
+    return y
+
+
+@kernel("ConvInputGrad", domain="onnxgrad")
+@widened
+def conv_input_grad(
+    xp: Any,
+    dy: Array,
+    w: Array,
+    x_shape: Array,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+    group: int = 1,
+) -> Array:
+    """Return the gradient of Conv's x, of shape x_shape (int64, 1-D)."""
+    return _input_gradient(xp, dy, w, x_shape.tolist(), strides, dilations, pads, group)
+
+
+class _Phase:
+    """The positions of one residue modulo the stride along one axis of an input gradient.
+
+    Position p of x, padded position q = p + pad, receives dy[o]·w[i] where q - i·d = s·o. All q
+    of one residue r meet the same taps, those with i·d ≡ r modulo s, and both taps and outputs
+    run in even steps: along a phase the gradient is a plain correlation with flipped taps.
+    """
+
+    def __init__(self, r: int, size: int, kernel: int, s: int, d: int, pad: int) -> None:
+        step = s // math.gcd(s, d)
+        first = next((i for i in range(min(step, kernel)) if (i * d - r) % s == 0), kernel)
+        self.taps = range(first, kernel, step)
+        self.dilation = step * d // s
+        start = -((r - pad) // s)  # the least t with s·t + r >= pad
+        self.position = r + s * start - pad
+        self.count = max(-((self.position - size) // s), 0)
+        reach = (len(self.taps) - 1) * self.dilation
+        self.first = start + (r - first * d) // s - reach  # the first output that is met
+        self.last = self.first + reach + self.count - 1
+
+
+def _input_gradient(
+    xp: Any,
+    dy: Array,
+    w: Array,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+    group: int,
+) -> Array:
+    """Correlate dy with the flipped weight, phase by phase; one phase where all strides are 1."""
+    batch, channels, *sizes = shape
+    rank, maps = len(sizes), dy.shape[1] // group
+    phases = [
+        [_Phase(r, sizes[i], w.shape[2 + i], strides[i], dilations[i], pads[i])
+         for r in range(strides[i])]
+        for i in range(rank)
+    ]  # fmt: skip
+    phases = [[p for p in axis if p.taps and p.count] for axis in phases]
+    dx = xp.zeros((batch, *sizes, channels), dy.dtype)
+    if not all(phases):
+        return _channels_first(dx)
+    low = [min(p.first for p in axis) for axis in phases]
+    high = [max(p.last for p in axis) for axis in phases]
+    ends = [h + 1 - n for h, n in zip(high, dy.shape[2:], strict=True)]
+    image = padded(xp, _channels_last(xp, dy), (*(-n for n in low), 0), (*ends, 0))
+    # (group, *kernel, maps, channels)
+    weight = w.reshape(group, maps, *w.shape[1:]).transpose(0, *range(3, 3 + rank), 1, 2)
+    for phase in itertools.product(*phases):
+        taps = tuple(slice(p.taps[0], None, p.taps.step) for p in phase)
+        flipped = weight[(slice(None), *taps)][(slice(None), *[slice(None, None, -1)] * rank)]
+        over = Windows(
+            kernel=tuple(len(p.taps) for p in phase),
+            strides=(1,) * rank,
+            dilations=tuple(p.dilation for p in phase),
+            begins=(0,) * rank,
+            ends=(0,) * rank,
+            outputs=tuple(p.count for p in phase),
+        )
+        met = tuple(slice(p.first - n, p.last - n + 1) for p, n in zip(phase, low, strict=True))
+        part = _correlate(xp, image[(slice(None), *met)], flipped, over)
+        if part.shape == dx.shape:
+            return _channels_first(part)
+        positions = tuple(slice(p.position, None, s) for p, s in zip(phase, strides, strict=True))
+        dx[(slice(None), *positions)] = part
+    return _channels_first(dx)
+
+
+@kernel("ConvWeightGrad", domain="onnxgrad")
+@widened
+def conv_weight_grad(
+    xp: Any,
+    dy: Array,
+    x: Array,
+    w_shape: Array,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+    group: int = 1,
+) -> Array:
+    """Return the gradient of Conv's w, of shape w_shape (int64, 1-D)."""
+    maps, channels, *kernel_shape = w_shape.tolist()
+    over = windows(x.shape[2:], kernel_shape, strides, dilations, pads)
+    image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
+    dy = _channels_last(xp, dy)
+    rank = len(kernel_shape)
+    if group > 1 and channels == 1:
+        dw = _weight_gradient_depthwise(xp, dy, image, group, over)
+    else:
+        dw = xp.zeros((group, maps // group, math.prod(kernel_shape) * channels), dy.dtype)
+        for images, columns in _column_blocks(xp, _gather(xp, image, over, group), rank):
+            # (group, maps, images·outputs) · (group, images·outputs, kernel·channels)
+            dw += xp.matmul(dy[images].reshape(-1, group, maps // group).T.swapaxes(0, 1), columns)
+    dw = dw.reshape(maps, *kernel_shape, channels)
+    return dw.transpose(0, rank + 1, *range(1, rank + 1))
+
+
+def _weight_gradient_depthwise(
+    xp: Any, dy: Array, image: Array, group: int, over: Windows
+) -> Array:
+    """Return the weight gradient for one channel a group: (group, maps, *kernel, 1)."""
+    dy = dy.reshape(*dy.shape[:-1], group, -1)
+    dw = xp.empty((group, dy.shape[-1], *over.kernel, 1), dy.dtype)
+    axes = tuple(range(dy.ndim - 2))
+    for tap, part in over.taps():
+        dw[(..., *tap, 0)] = (image[(slice(None), *part)][..., None] * dy).sum(axis=axes)
+    return dw
