@@ -1,3 +1,42 @@
 """The public face of onnxgrad: build, load, transform and run ONNX graphs; it computes nothing itself."""
 
+from onnxgrad.backends import available_backends as backends
+from onnxgrad.compiler.errors import (
+    BackendUnavailableError,
+    GradientError,
+    GraphError,
+    ModelFileError,
+    OnnxgradError,
+    UnsupportedOpError,
+)
+from onnxgrad.compiler.exporter import to_onnx
+from onnxgrad.compiler.ir import Graph, Node, Value
+
+from .builder import Builder, Tensor
+from .files import load, save
+from .running import Compiled, compile
+from .transforms import grad, vjp
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "BackendUnavailableError",
+    "Builder",
+    "Compiled",
+    "GradientError",
+    "Graph",
+    "GraphError",
+    "ModelFileError",
+    "Node",
+    "OnnxgradError",
+    "Tensor",
+    "UnsupportedOpError",
+    "Value",
+    "backends",
+    "compile",
+    "grad",
+    "load",
+    "save",
+    "to_onnx",
+    "vjp",
+]

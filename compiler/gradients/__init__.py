@@ -1,1 +1,18 @@
 """Gradient rules, one file per operator family; a rule emits operators and never runs them."""
+
+from importlib import import_module
+
+from .registry import RULES, ZERO_GRADIENT, Entries, Entry, Refused, Rule, gradient
+
+FAMILIES = [
+    "activations",
+    "elementwise",
+    "linear",
+    "reduction",
+    "shape",
+]
+
+for _family in FAMILIES:  # importing a file registers its rules
+    import_module(f".{_family}", __name__)
+
+__all__ = ["RULES", "ZERO_GRADIENT", "Entries", "Entry", "Refused", "Rule", "gradient"]

@@ -1,0 +1,36 @@
+"""What a backend is: the protocols that NumPy, CuPy, onnxruntime and third parties implement."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..compiler.ir import Graph, Node
+
+
+class Executable(Protocol):
+    """A graph made ready to run on one backend."""
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on arrays by input name; give the outputs by name.
+
+        Sequences are lists, an empty optional is None.
+
+        Raises:
+            GraphError: an input is missing, surplus, or of a wrong dtype or shape.
+        """
+
+
+class Backend(Protocol):
+    """Something that runs graphs."""
+
+    name: str
+    native: frozenset[str]
+    """The composites it runs itself; the others are expanded before it sees them."""
+
+    def why_unavailable(self) -> str | None:
+        """Say what is missing here, None where the backend can run."""
+
+    def supports(self, node: Node) -> bool:
+        """Tell whether it can run this node, its dtypes included."""
+
+    def prepare(self, graph: Graph) -> Executable:
+        """Make a graph ready to run; the graph is left as it is."""

@@ -1,0 +1,177 @@
+"""Run a graph node by node with the kernels, freeing each value when its last reader has run.
+
+It is shared by the backends that execute kernels; it neither picks a device nor rewrites the graph.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..compiler.ir import Graph, Node, Value
+from ..compiler.schemas import attribute_defaults
+from .control_flow import SUBGRAPH_KERNELS
+from .feeds import check_feeds
+from .kernels.registry import KERNELS, KernelDoesNotApply
+
+from .reference import reference_kernel
+
+Function = Callable[..., Any]
+Load = Callable[[np.ndarray], Any]
+"""Brings a constant to where the kernels run."""
+
+_NONE = 0
+"""The slot that always holds None, for omitted inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    function: Function
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    frees: tuple[int, ...]
+    node: Node
+
+
+class Plan:
+    """A graph or subgraph as a list of steps over numbered slots."""
+
+    def __init__(self, graph: Graph, xp: Any, load: Load) -> None:
+        self.xp, self.load = xp, load
+        self._slots: dict[Value, int] = {}
+        self._template: list[Any] = [None]
+        self.captures = graph.captures()
+        for value in graph.values():
+            slot = self._slot(value)
+            if value.constant is not None:
+                self._template[slot] = load(value.constant)
+        self.inputs = [self._slot(v) for v in graph.inputs]
+        self._captured = [self._slot(v) for v in self.captures]
+        self.outputs = [self._slot(v) for v in graph.outputs]
+        nodes = [n for n in graph.nodes() if not _is_known(n)]
+        self._steps = [self._step(n, frees) for n, frees in _last_uses(graph, nodes)]
+
+    def run(self, inputs: Sequence[Any], captured: Sequence[Any] = ()) -> list[Any]:
+        """Run on inputs and captured values; give the outputs."""
+        values = self._template.copy()
+        for slot, array in zip(self.inputs, inputs, strict=True):
+            values[slot] = array
+        for slot, array in zip(self._captured, captured, strict=True):
+            values[slot] = array
+        for step in self._steps:
+            arguments = [values[i] for i in step.inputs]
+            try:
+                results = step.function(*arguments)
+            except KernelDoesNotApply:
+                results = self._refer(step.node)(*arguments)
+            except Exception as error:
+                error.add_note(_describe(step.node, arguments))
+                raise
+            if len(step.outputs) == 1:
+                values[step.outputs[0]] = results[0] if type(results) is tuple else results
+            else:
+                for slot, result in zip(step.outputs, results, strict=False):
+                    values[slot] = result
+                values[_NONE] = None
+            for slot in step.frees:
+                values[slot] = None
+        return [values[i] for i in self.outputs]
+
+    def _slot(self, value: Value | None) -> int:
+        if value is None:
+            return _NONE
+        if value not in self._slots:
+            self._slots[value] = len(self._template)
+            self._template.append(None)
+        return self._slots[value]
+
+    def _step(self, node: Node, frees: list[Value]) -> _Step:
+        function, inputs = self._function(node)
+        return _Step(
+            function,
+            tuple(self._slot(v) for v in inputs),
+            tuple(self._slot(v) for v in node.outputs),
+            tuple(self._slot(v) for v in frees),
+            node,
+        )
+
+    def _function(self, node: Node) -> tuple[Function, Sequence[Value | None]]:
+        if node.subgraphs and not node.domain and node.op_type in SUBGRAPH_KERNELS:
+            plans = {
+                key: Plan(graph, self.xp, self.load)
+                for key, graph in node.attributes.items()
+                if isinstance(graph, Graph)
+            }
+            function = SUBGRAPH_KERNELS[node.op_type](self.xp, node, plans)
+            return function, [*node.inputs, *(v for p in plans.values() for v in p.captures)]
+        entry = KERNELS.get((node.domain, node.op_type))
+        if entry is None:
+            return self._refer(node), node.inputs
+        attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
+        if entry.takes_outputs:
+            attributes["outputs"] = len(node.outputs)
+        return partial(entry.function, self.xp, **attributes), node.inputs
+
+    def _refer(self, node: Node) -> Function:
+        return reference_kernel(node)
+
+
+class Interpreter:
+    """A whole graph, ready to run on arrays given by name."""
+
+    def __init__(self, graph: Graph, xp: Any, load: Load) -> None:
+        self._plan = Plan(graph, xp, load)
+        self._load = load
+        self._inputs = list(graph.inputs)
+        self._outputs = [v.name for v in graph.outputs]
+        self._shared = {id(v.constant) for v in graph.values() if v.constant is not None}
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on arrays by input name; give the outputs by name, none of them aliasing a feed."""
+        arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
+        with np.errstate(all="ignore"):  # NaN and infinity pass through as IEEE says
+            results = self._plan.run(arrays)
+        owners = self._shared | {id(_owner(a)) for a in arrays}
+        return {
+            name: _unaliased(result, owners)
+            for name, result in zip(self._outputs, results, strict=True)
+        }
+
+
+def _unaliased(result: Any, owners: set[int]) -> Any:
+    if isinstance(result, np.generic):
+        return np.asarray(result)
+    return result.copy() if id(_owner(result)) in owners else result
+
+
+def _owner(array: Any) -> Any:
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+def _is_known(node: Node) -> bool:
+    """Tell whether every output is a constant already, so that nothing needs to run."""
+    return all(v.constant is not None for v in node.writes())
+
+
+def _last_uses(graph: Graph, nodes: list[Node]) -> list[tuple[Node, list[Value]]]:
+    """Pair each node with the values that nothing reads after it."""
+    kept = {*graph.outputs, *(v for v in graph.values() if v.constant is not None)}
+    seen: set[Value] = set()
+    result: list[tuple[Node, list[Value]]] = []
+    for node in reversed(nodes):
+        touched = dict.fromkeys([*node.reads(), *node.writes()])
+        frees = [v for v in touched if v not in seen and v not in kept and graph.owns(v)]
+        seen.update(touched)
+        result.append((node, frees))
+    return result[::-1]
+
+
+def _describe(node: Node, arguments: Sequence[Any]) -> str:
+    shapes = ", ".join(
+        f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else type(a).__name__ for a in arguments
+    )
+    return f"while running {node.operator} '{node.name or next(node.writes()).name}' on ({shapes})"

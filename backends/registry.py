@@ -1,0 +1,45 @@
+"""The table of backends: ours by module, third parties' by entry point; each loads when asked for."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from ..compiler.errors import BackendUnavailableError, GraphError
+from .base import Backend
+
+ENTRY_POINT_GROUP = "onnxgrad.backends"
+
+_OURS = {"numpy": ".numpy", "onnxruntime": ".onnxruntime"}
+
+
+def backend_names() -> list[str]:
+    """List the names of all backends, ours first."""
+    return [*_OURS, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP))]
+
+
+def find_backend(name: str) -> Backend:
+    """Give a backend by name.
+
+    Raises:
+        GraphError: no backend has that name.
+        BackendUnavailableError: it cannot run here; the message says what to install.
+    """
+    backend = _load(name)
+    reason = backend.why_unavailable()
+    if reason is not None:
+        raise BackendUnavailableError(f"the backend '{name}' cannot run here: {reason}")
+    return backend
+
+
+def available_backends() -> dict[str, str | None]:
+    """Give for each backend why it cannot run here, None where it can."""
+    return {name: _load(name).why_unavailable() for name in backend_names()}
+
+
+def _load(name: str) -> Backend:
+    if name in _OURS:
+        backend: Backend = import_module(_OURS[name], __package__).BACKEND
+        return backend
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        found: Backend = entry.load()
+        return found
+    raise GraphError(f"no backend '{name}'; there are {', '.join(backend_names())}")

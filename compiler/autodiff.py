@@ -1,0 +1,165 @@
+"""Reverse mode: walk a graph's nodes backwards once and let each node's rule emit its gradient.
+
+It knows no operator; the rules are in compiler/gradients.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from .broadcasting import reduce_to
+from .errors import GradientError, UnsupportedOpError
+from .expand import expand_node, has_body
+from .gradients import RULES, ZERO_GRADIENT, Entries, Entry, Refused
+from .ir import Graph, Node, Value
+from .ops import Ops
+from .shapes import refine
+from .types import TensorType, is_differentiable
+
+Cotangents = dict[Value, Value]
+
+
+def backpropagate(
+    graph: Graph, cotangents: Mapping[Value, Value], wrt: Iterable[Value]
+) -> Cotangents:
+    """Emit the gradients of Σ <cotangent, value> by each `wrt` that it depends on, in place.
+
+    Nodes on the way that have a body but no rule are expanded first.
+
+    Args:
+        graph: the graph that is extended.
+        cotangents: for each value that is differentiated, the gradient that arrives there.
+        wrt: values of the graph, of float dtype.
+
+    Returns:
+        The gradient of each of `wrt`; those that receive none are absent.
+
+    Raises:
+        UnsupportedOpError: operators on the way have no rule; all of them at once.
+        GradientError: a rule refuses.
+    """
+    wrt = list(wrt)
+    path = expand_path(graph, cotangents, wrt)
+    sums: dict[Value, list[Value]] = {v: [dy] for v, dy in cotangents.items()}
+    for node in reversed([n for n in graph.nodes() if n in path]):
+        op = gradient_ops(graph, node)
+        arriving = [None if v is None else _total(op, sums, v) for v in node.outputs]
+        if all(dy is None for dy in arriving):
+            continue
+        for value, entry in apply_rule(op, node, arriving).items():
+            if value in path and is_differentiable(value.type) and entry is not None:
+                if isinstance(entry, Refused):
+                    raise GradientError(f"{_label(node)} by '{value.name}': {entry.reason}")
+                sums.setdefault(value, []).append(entry)
+    ops = Ops(graph, prefix="grad/")
+    return {v: dv for v in wrt if (dv := _total(ops, sums, v)) is not None}
+
+
+def gradient_ops(graph: Graph, node: Node) -> Ops:
+    """Give the emitter for the gradient of one node; what it emits is named after the node."""
+    first = next(node.writes())
+    return Ops(graph, prefix=f"grad/{first.name.removeprefix('grad/')}/")
+
+
+def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Value, Entry]:
+    """Apply a node's rule and check what it gives; entries for a repeated input are added."""
+    key = (node.domain, node.op_type)
+    if key in ZERO_GRADIENT:
+        return {}
+    rule = RULES[key]
+    try:
+        entries = rule.function(op, node, *arriving)
+    except Exception as error:
+        error.add_note(f"in the gradient of {_label(node)}")
+        raise
+    result: dict[Value, Entry] = {}
+    for value, entry in _pairs(node, entries):
+        if isinstance(entry, Value):
+            entry = _fit(op, node, value, entry, rule.broadcasts)
+            if isinstance(previous := result.get(value), Value):
+                entry = op.Add(previous, entry)
+        if entry is not None or value not in result:
+            result[value] = entry
+    return result
+
+
+def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[Value | Node]:
+    """Give what lies between `wrt` and `of`, after nodes there without a rule were expanded."""
+    of, wrt = list(of), list(wrt)
+    while True:
+        path = graph.upstream(of) & graph.downstream(wrt)
+        nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
+        without = [n for n in nodes if not has_rule(n)]
+        bodies = [n for n in without if has_body(n)]
+        if not bodies:
+            break
+        for node in bodies:
+            expand_node(graph, node)
+    if without:
+        listed = ", ".join(sorted({_label(n) for n in without}))
+        raise UnsupportedOpError(
+            f"no gradient rule for {listed}; differentiate by a value behind "
+            "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
+            sorted({n.operator for n in without}),
+        )
+    return path
+
+
+def has_rule(node: Node) -> bool:
+    """Tell whether a rule or the statement of a zero gradient exists for a node."""
+    key = (node.domain, node.op_type)
+    return key in RULES or key in ZERO_GRADIENT
+
+
+def _carries(node: Node, path: set[Value | Node]) -> bool:
+    reads = any(v in path and is_differentiable(v.type) for v in node.reads())
+    return reads and any(v in path and is_differentiable(v.type) for v in node.writes())
+
+
+def _pairs(node: Node, entries: Entries) -> Iterable[tuple[Value, Entry]]:
+    if isinstance(entries, Mapping):
+        return entries.items()
+    listed = (entries,) if entries is None or isinstance(entries, Value | Refused) else entries
+    if len(listed) < len(node.inputs):
+        raise GradientError(
+            f"the rule of {_label(node)} gave {len(listed)} entries for {len(node.inputs)} inputs"
+        )
+    return [(v, e) for v, e in zip(node.inputs, listed, strict=False) if v is not None]
+
+
+def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool) -> Value:
+    """Bring a gradient to its value's type; they must agree but for what is symbolic."""
+    if not isinstance(value.type, TensorType):
+        return entry
+    if broadcasts:
+        entry = reduce_to(op, entry, value)
+    if entry.dtype != value.dtype or not _may_equal(entry.shape, value.shape):
+        raise GradientError(
+            f"the rule of {_label(node)} gave {entry.type} for '{value.name}', which is "
+            f"{value.type}; this is a defect of onnxgrad, please report it"
+        )
+    entry.type = TensorType(entry.dtype, refine(value.shape, entry.shape))
+    return entry
+
+
+def _may_equal(a: tuple[int | str, ...] | None, b: tuple[int | str, ...] | None) -> bool:
+    if a is None or b is None:
+        return True
+    same = len(a) == len(b)
+    return same and all(
+        p == q or isinstance(p, str) or isinstance(q, str) for p, q in zip(a, b, strict=True)
+    )
+
+
+def _total(op: Ops, sums: dict[Value, list[Value]], value: Value) -> Value | None:
+    """Add up the contributions to one value, once."""
+    parts = sums.get(value)
+    if not parts:
+        return None
+    total = parts[0]
+    for part in parts[1:]:
+        total = op.Add(total, part)
+    sums[value] = [total]
+    return total
+
+
+def _label(node: Node) -> str:
+    return f"{node.operator} '{node.name or next(node.writes()).name}'"

@@ -1,0 +1,30 @@
+"""Undo broadcasting: sum a gradient to the shape of the value that was broadcast."""
+
+from .ir import Value
+from .ops import Ops
+from .types import TensorType
+
+
+def reduce_to(op: Ops, dy: Value, x: Value) -> Value:
+    """Sum `dy` over the axes along which `x` was broadcast to it.
+
+    Decided while compiling where the shapes allow; an axis that may have been broadcast at run
+    time is left to the composite ReduceToShape.
+    """
+    if dy.shape == x.shape and x.shape is not None:
+        return dy
+    if dy.shape is None or x.shape is None or _undecided(dy.shape, x.shape):
+        result: Value = op.composite(
+            "ReduceToShape", dy, op.Shape(x), types=[TensorType(dy.dtype, x.shape)]
+        )
+        return result
+    extra = len(dy.shape) - len(x.shape)
+    if extra:
+        dy = op.ReduceSum(dy, list(range(extra)), keepdims=0)
+    axes = [k for k, (d, n) in enumerate(zip(dy.shape or (), x.shape, strict=True)) if n == 1 != d]
+    return op.ReduceSum(dy, axes, keepdims=1) if axes else dy
+
+
+def _undecided(wide: tuple[int | str, ...], narrow: tuple[int | str, ...]) -> bool:
+    wide = wide[len(wide) - len(narrow) :]
+    return any(isinstance(n, str) and d != n for d, n in zip(wide, narrow, strict=True))

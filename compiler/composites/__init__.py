@@ -1,0 +1,15 @@
+"""Composite operators: ours, each with bodies of standard ONNX operators; none runs anything."""
+
+from importlib import import_module
+
+from .registry import FORMS, Body, find_body, form
+
+FAMILIES = [
+    "activations",
+    "broadcasting",
+]
+
+for _family in FAMILIES:  # importing a file registers its forms
+    import_module(f".{_family}", __name__)
+
+__all__ = ["FORMS", "Body", "find_body", "form"]

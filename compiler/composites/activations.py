@@ -1,0 +1,35 @@
+"""Bodies of the gradients of activations that backends run as one kernel."""
+
+from math import pi, sqrt
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import form
+
+
+@form("GeluGrad")
+def gelu_grad(op: Ops, node: Node) -> Value:
+    """dx = dy·(Φ(x) + x·φ(x)), or the derivative of the tanh approximation.
+
+    Φ(x) = ½(1 + erf(x/√2)) and φ(x) = e^(−x²/2)/√(2π). With u = √(2/π)(x + 0.044715x³) and
+    t = tanh u, the approximation ½x(1 + t) has the derivative
+    ½(1 + t) + ½x(1 − t²)·√(2/π)(1 + 3·0.044715x²).
+    """
+    dy, x = node.inputs
+    assert dy is not None and x is not None
+    half = op.like(0.5, x)
+    if node.attributes.get("approximate", "none") == "tanh":
+        square = op.Mul(x, x)
+        cubic = op.Mul(op.Add(op.Mul(square, 0.044715), 1.0), x)
+        tanh = op.Tanh(op.Mul(cubic, sqrt(2 / pi)))
+        slope = op.Mul(op.Add(op.Mul(square, 3 * 0.044715), 1.0), sqrt(2 / pi))
+        bend = op.Mul(op.Mul(x, op.Sub(1.0, op.Mul(tanh, tanh))), slope)
+        return _scaled(op, dy, op.Mul(half, op.Add(op.Add(tanh, 1.0), bend)))
+    cdf = op.Mul(half, op.Add(op.Erf(op.Mul(x, 1 / sqrt(2))), 1.0))
+    pdf = op.Mul(op.Exp(op.Mul(op.Mul(x, x), -0.5)), 1 / sqrt(2 * pi))
+    return _scaled(op, dy, op.Add(cdf, op.Mul(x, pdf)))
+
+
+def _scaled(op: Ops, dy: Value, slope: Value) -> Value:
+    result: Value = op.Mul(dy, slope)
+    return result

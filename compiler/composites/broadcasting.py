@@ -1,0 +1,24 @@
+"""Bodies of the composite that undoes a broadcast whose axes are known only at run time."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import form
+
+
+@form("ReduceToShape")
+def reduce_to_shape(op: Ops, node: Node) -> Value:
+    """Sum over the axes where `shape`, padded with ones in front, is 1 and `dy` is not; reshape.
+
+    Where both are 1 the sum changes nothing, so every axis with a 1 in `shape` is summed. An empty
+    list of axes means none here (noop_with_empty_axes).
+    """
+    dy, shape = node.inputs
+    assert dy is not None and shape is not None
+    rank, target_rank = op.Size(op.Shape(dy)), op.Size(shape)
+    missing = op.Unsqueeze(op.Sub(rank, target_rank), [0])
+    ones = op.Expand(op.constant([1]), missing)
+    padded = op.Concat(ones, shape, axis=0)
+    axes = op.Squeeze(op.NonZero(op.Equal(padded, 1)), [0])
+    summed = op.ReduceSum(dy, axes, keepdims=1, noop_with_empty_axes=1)
+    result: Value = op.Reshape(summed, shape, allowzero=1)
+    return result

@@ -1,0 +1,35 @@
+"""The table of composite operators and their forms; what replaces a composite is expand.py's work."""
+
+from collections.abc import Callable, Sequence
+
+from ..errors import GraphError
+from ..ir import Node, Value
+from ..ops import Ops
+
+Body = Callable[[Ops, Node], Value | Sequence[Value | None]]
+"""`body(op, node)` emits standard operators (or other composites) that compute node's outputs."""
+
+FORMS: dict[str, dict[str, Body]] = {}
+"""Bodies of each composite by form; the first is the default."""
+
+
+def form(op_type: str, name: str = "default") -> Callable[[Body], Body]:
+    """Register a body of a composite; the form registered first is its default."""
+
+    def register(body: Body) -> Body:
+        forms = FORMS.setdefault(op_type, {})
+        assert name not in forms, (op_type, name)
+        forms[name] = body
+        return body
+
+    return register
+
+
+def find_body(op_type: str, name: str | None = None) -> Body:
+    """Give the body of a composite in the form of that name (None: the default)."""
+    forms = FORMS[op_type]
+    if name is None:
+        return next(iter(forms.values()))
+    if name not in forms:
+        raise GraphError(f"{op_type} has no form '{name}'; it has {', '.join(forms)}")
+    return forms[name]

@@ -1,0 +1,31 @@
+"""Every error that onnxgrad raises on purpose; each says what is wrong, with names, and what to do."""
+
+from collections.abc import Iterable
+
+
+class OnnxgradError(Exception):
+    """Base of all errors of onnxgrad."""
+
+
+class GraphError(OnnxgradError, ValueError):
+    """A graph, an operator's call or a feed that is not valid."""
+
+
+class GradientError(OnnxgradError, ValueError):
+    """A derivative that was asked for and does not exist, or cannot be given."""
+
+
+class UnsupportedOpError(OnnxgradError, NotImplementedError):
+    """Operators that cannot be differentiated, exported or run; all of them at once in `ops`."""
+
+    def __init__(self, message: str, ops: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.ops = tuple(ops)
+
+
+class BackendUnavailableError(OnnxgradError, ImportError):
+    """A backend whose library or device is missing; the message names what to install."""
+
+
+class ModelFileError(OnnxgradError, ValueError):
+    """A model file that cannot be read or written."""

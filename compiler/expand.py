@@ -1,0 +1,67 @@
+"""Replace a node by its body: a composite by one of its forms, a function operator by ONNX's own."""
+
+from collections.abc import Set
+
+from .composites import FORMS, find_body
+from .errors import GraphError
+from .functions import emit_function_body
+from .ir import Graph, Node, Value
+from .opset import COMPOSITE_DOMAIN
+from .ops import Ops
+from .schemas import find_schema
+from .shapes import refine
+from .types import TensorType
+
+Forms = dict[str, str]
+"""Which form of a composite to take: {"ConvWeightGrad": "derived"}."""
+
+
+def has_body(node: Node) -> bool:
+    """Tell whether a node can be expanded."""
+    if node.domain == COMPOSITE_DOMAIN:
+        return node.op_type in FORMS
+    schema = find_schema(node.op_type, node.domain)
+    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+
+
+def expand_node(graph: Graph, node: Node, form: str | None = None) -> None:
+    """Replace a node by its body in the named form (None: the default), in place.
+
+    The output values stay what they are; what is emitted takes the node's place in the order.
+    """
+    prefix = f"{node.name or next(node.writes()).name}/"
+    op = Ops(graph, node.position, prefix)
+    if node.domain == COMPOSITE_DOMAIN:
+        results = find_body(node.op_type, form)(op, node)
+    else:
+        results = emit_function_body(op, node)
+    results = (results,) if isinstance(results, Value) else results
+    if len(results) < len(node.outputs):
+        raise GraphError(f"the body of {node.operator} gives {len(results)} outputs")
+    pairs = [(a, b) for a, b in zip(node.outputs, results, strict=False) if a is not None]
+    for k, (old, new) in enumerate(pairs):
+        if new is None:
+            raise GraphError(f"the body of {node.operator} does not give '{old.name}'")
+        if not new.name.startswith(prefix) or any(new is other for _, other in pairs[:k]):
+            new = op.Identity(new)  # it has a name of its own, and the output needs its name
+            pairs[k] = (old, new)
+    for old, new in pairs:
+        assert new is not None
+        if isinstance(old.type, TensorType) and isinstance(new.type, TensorType):
+            old.type = TensorType(old.dtype, refine(old.shape, new.shape))
+            old.elements, old.constant = new.elements, new.constant
+        graph.redirect(new, old)
+    graph.remove(node)
+
+
+def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:
+    """Expand composites that are not `native`, also those that bodies emit or subgraphs hold."""
+    pending = True
+    while pending:
+        pending = False
+        for node in graph.nodes():
+            if node.domain == COMPOSITE_DOMAIN and node.op_type not in native:
+                expand_node(graph, node, forms.get(node.op_type))
+                pending = True
+            for subgraph in node.subgraphs:
+                expand_composites(subgraph, forms, native)

@@ -1,0 +1,63 @@
+"""The table of gradient rules; the engine that applies them is compiler/autodiff.py."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..ir import Value
+from ..opset import COMPOSITE_DOMAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry of a rule for an input whose gradient cannot be given; an error if it is needed."""
+
+    reason: str
+
+
+Entry = Value | Refused | None
+"""The gradient of one input; None states that it is zero almost everywhere."""
+
+Entries = Entry | Sequence[Entry] | Mapping[Value, Entry]
+"""What a rule returns: one entry per input, or a mapping where subgraphs capture values too."""
+
+RuleFunction = Callable[..., Entries]
+"""`rule(op, node, dy)`; an operator with several outputs gets one cotangent (or None) for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A gradient rule; with `broadcasts` the engine sums its entries to the inputs' shapes."""
+
+    function: RuleFunction
+    broadcasts: bool
+
+
+RULES: dict[tuple[str, str], Rule] = {}
+
+ZERO_GRADIENT: dict[tuple[str, str], str] = {}
+"""Operators whose derivative is zero almost everywhere or undefined, with the reason."""
+
+
+def gradient(
+    *op_types: str, domain: str = "", broadcasts: bool = False
+) -> Callable[[RuleFunction], RuleFunction]:
+    """Register `rule(op, node, dy)` as the gradient of the named operators."""
+
+    def register(function: RuleFunction) -> RuleFunction:
+        for op_type in op_types:
+            assert (domain, op_type) not in RULES, op_type
+            RULES[domain, op_type] = Rule(function, broadcasts)
+        return function
+
+    return register
+
+
+def composite_gradient(*op_types: str) -> Callable[[RuleFunction], RuleFunction]:
+    """Register the gradient of composites, see `gradient`."""
+    return gradient(*op_types, domain=COMPOSITE_DOMAIN)
+
+
+def zero_gradient(reason: str, *op_types: str, domain: str = "") -> None:
+    """State that operators have no gradient by any input, and why."""
+    for op_type in op_types:
+        ZERO_GRADIENT[domain, op_type] = reason

@@ -1,0 +1,297 @@
+"""Types of a node's outputs: ONNX's inference, our shape arithmetic, and checks that ONNX leaves out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TypeProto
+from onnx.shape_inference import InferenceError, infer_node_outputs
+
+from .dims import multiply
+from .errors import GraphError
+from .ir import Graph, Node, Value
+from .protos import node_proto, tensor_proto
+from .schemas import DOMAIN_VERSIONS, get_schema
+from .shapes import LIMIT, infer_elements, infer_shape, refine
+from .types import (
+    Dim,
+    OptionalType,
+    SequenceType,
+    Shape,
+    TensorType,
+    Type,
+    fresh_dim,
+    from_proto,
+    to_proto,
+)
+
+_OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
+
+_cache: dict[Any, list[Type]] = {}
+"""Inferred types by everything they depend on; deep networks repeat themselves."""
+
+
+def infer_types(node: Node) -> list[Type | None]:
+    """Infer the type of each output of a standard operator; None where ONNX cannot tell.
+
+    The outputs of `node` need not have types yet; subgraphs must have theirs.
+
+    Raises:
+        GraphError: the inputs' types or shapes do not fit the operator.
+        UnsupportedOpError: ONNX does not know the operator.
+    """
+    for check in _CHECKS.get(node.op_type, ()) if not node.domain else ():
+        check(node)
+    structural = _STRUCTURAL.get(node.op_type) if not node.domain else None
+    if structural is not None:
+        return structural(node)
+    types: list[Type | None] = [*_infer_by_onnx(node)]
+    first = types[0] if types else None
+    if isinstance(first, TensorType):
+        shape = refine(first.shape, infer_shape(node))
+        if shape is not first.shape:
+            types[0] = TensorType(first.dtype, shape)
+    return types
+
+
+def infer_elements_of(node: Node) -> None:
+    """Note on a node's first output which integers and symbols it holds, where that is known."""
+    value = node.outputs[0] if node.outputs else None
+    if value is None or not isinstance(value.type, TensorType) or value.constant is not None:
+        return
+    if value.dtype.kind not in "ib" or value.shape is None or len(value.shape) > 1:
+        return
+    elements = infer_elements(node)
+    if elements is None or len(elements) > LIMIT:
+        return
+    if value.shape and value.shape != (len(elements),):
+        if isinstance(value.shape[0], int):
+            return
+        value.type = TensorType(value.dtype, (len(elements),))
+    if all(isinstance(e, int) for e in elements):
+        value.constant = np.array(elements, value.dtype).reshape(value.shape)
+    else:
+        value.elements = elements
+
+
+def _infer_by_onnx(node: Node) -> list[Type | None]:
+    key = _cache_key(node)
+    cached = _cache.get(key) if key is not None else None
+    if cached is not None:
+        return list(cached)
+    schema = get_schema(node.op_type, node.domain)
+    inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
+    outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
+    proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
+    present = [(n, v) for n, v in zip(inputs, node.inputs, strict=True) if v is not None]
+    types = {name: to_proto(value.type) for name, value in present}
+    data = {n: tensor_proto(v.constant) for n, v in present if _is_data(node, v)}
+    try:
+        inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
+    except InferenceError as error:
+        raise GraphError(_explain(node, str(error))) from None
+    found = [_read(inferred.get(name)) if name else None for name in outputs]
+    if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
+        _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
+    return list(found)
+
+
+def _read(proto: TypeProto | None) -> Type | None:
+    if proto is None or proto.WhichOneof("value") is None:
+        return None
+    if proto.WhichOneof("value") == "tensor_type" and not proto.tensor_type.elem_type:
+        return None
+    return from_proto(proto, fresh_dim)
+
+
+def _is_named(proto: TypeProto | None) -> bool:
+    if proto is None or proto.WhichOneof("value") != "tensor_type":
+        return False
+    tensor = proto.tensor_type
+    return tensor.HasField("shape") and all(d.WhichOneof("value") for d in tensor.shape.dim)
+
+
+def _is_data(node: Node, value: Value) -> bool:
+    constant = value.constant
+    if constant is None or constant.size > LIMIT:
+        return False
+    return constant.dtype.kind == "i" or node.op_type in ("Resize", "Range", "Upsample")
+
+
+def _cache_key(node: Node) -> Any:
+    if node.subgraphs:
+        return None
+    data = tuple(
+        v.constant.tobytes() if v is not None and _is_data(node, v) else None  # type: ignore[union-attr]  # _is_data checks
+        for v in node.inputs
+    )
+    types = tuple(None if v is None else v.type for v in node.inputs)
+    present = tuple(v is not None for v in node.outputs)
+    attributes = tuple((k, freeze(v)) for k, v in sorted(node.attributes.items()))
+    return node.op_type, node.domain, types, data, present, attributes
+
+
+def freeze(attribute: Any) -> Any:
+    """Give a hashable stand-in that is equal for equal attributes."""
+    if isinstance(attribute, np.ndarray):
+        content = repr(attribute.tolist()) if attribute.dtype.kind == "O" else attribute.tobytes()
+        return attribute.dtype.str, attribute.dtype.name, attribute.shape, content
+    if isinstance(attribute, list | tuple):
+        return tuple(freeze(v) for v in attribute)
+    return type(attribute), attribute
+
+
+def _explain(node: Node, reason: str) -> str:
+    given = ", ".join("–" if v is None else f"{v.name}: {v.type}" for v in node.inputs)
+    detail = reason.rsplit("]", 1)[-1] if reason.startswith("[") else reason
+    return f"{node.op_type}({given}) does not fit: {detail.strip() or reason.strip()}"
+
+
+# Control flow: types come from the subgraphs
+
+
+def join(a: Type, b: Type) -> Type:
+    """Give the most precise type that both are; dimensions that differ get a fresh name."""
+    if isinstance(a, TensorType) and isinstance(b, TensorType):
+        if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
+            return TensorType(a.dtype, None)
+        dims = tuple(p if p == q else fresh_dim() for p, q in zip(a.shape, b.shape, strict=True))
+        return TensorType(a.dtype, dims)
+    if isinstance(a, SequenceType) and isinstance(b, SequenceType):
+        return SequenceType(join(a.element, b.element))
+    if isinstance(a, OptionalType) or isinstance(b, OptionalType):
+        x = a.element if isinstance(a, OptionalType) else a
+        y = b.element if isinstance(b, OptionalType) else b
+        return OptionalType(join(x, y))
+    raise GraphError(f"one value cannot be both {a} and {b}")
+
+
+def _if(node: Node) -> list[Type | None]:
+    branches: list[Graph] = [node.attributes["then_branch"], node.attributes["else_branch"]]
+    then, other = branches
+    if len(then.outputs) != len(other.outputs):
+        raise GraphError(
+            f"If '{node.name}': then_branch has {len(then.outputs)} outputs, "
+            f"else_branch {len(other.outputs)}"
+        )
+    return [join(a.type, b.type) for a, b in zip(then.outputs, other.outputs, strict=True)]
+
+
+def _loop(node: Node) -> list[Type | None]:
+    body: Graph = node.attributes["body"]
+    states = len(body.inputs) - 2
+    result: list[Type | None] = []
+    for initial, inside in zip(node.inputs[2:], body.outputs[1 : 1 + states], strict=True):
+        result.append(join(initial.type, inside.type) if initial is not None else inside.type)
+    trips: Dim = fresh_dim()
+    result.extend(_stacked(v.type, trips, 0) for v in body.outputs[1 + states :])
+    return result
+
+
+def _scan(node: Node) -> list[Type | None]:
+    body: Graph = node.attributes["body"]
+    count = int(node.attributes["num_scan_inputs"])
+    states = len(node.inputs) - count
+    result: list[Type | None] = []
+    for initial, inside in zip(node.inputs[:states], body.outputs[:states], strict=True):
+        result.append(join(initial.type, inside.type) if initial is not None else inside.type)
+    outputs = body.outputs[states:]
+    in_axes = node.attributes.get("scan_input_axes") or [0] * count
+    out_axes = node.attributes.get("scan_output_axes") or [0] * len(outputs)
+    trips: Dim = fresh_dim()
+    for value, axis in zip(node.inputs[states:], in_axes, strict=True):
+        if value is not None and value.shape is not None:
+            length = value.shape[axis]
+            trips = length if isinstance(length, int) or isinstance(trips, str) else trips
+    result.extend(_stacked(v.type, trips, a) for v, a in zip(outputs, out_axes, strict=True))
+    return result
+
+
+def _stacked(type_: Type, trips: Dim, axis: int) -> Type:
+    if not isinstance(type_, TensorType):
+        raise GraphError("a scan output must be a tensor")
+    if type_.shape is None:
+        return type_
+    dims = list(type_.shape)
+    dims.insert(axis if axis >= 0 else len(dims) + 1 + axis, trips)
+    return TensorType(type_.dtype, tuple(dims))
+
+
+def _sequence_map(node: Node) -> list[Type | None]:
+    return [SequenceType(v.type) for v in node.attributes["body"].outputs]
+
+
+_STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
+    "If": _if,
+    "Loop": _loop,
+    "Scan": _scan,
+    "SequenceMap": _sequence_map,
+}
+
+
+# What ONNX's inference accepts and no runtime can run
+
+
+def _static(value: Value | None) -> Shape | None:
+    return None if value is None else value.shape
+
+
+def _conv(node: Node) -> None:
+    x, w = (_static(v) for v in node.inputs[:2])
+    if x is None or w is None:
+        return
+    group = node.attributes.get("group", 1)
+    if len(x) != len(w):
+        raise GraphError(_explain(node, f"x has rank {len(x)}, w has rank {len(w)}"))
+    if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
+        raise GraphError(
+            _explain(node, f"x has {x[1]} channels, w with group={group} wants {w[1] * group}")
+        )
+    _check_bias(node, w[0])
+
+
+def _conv_transpose(node: Node) -> None:
+    x, w = (_static(v) for v in node.inputs[:2])
+    if x is None or w is None:
+        return
+    if isinstance(x[1], int) and isinstance(w[0], int) and x[1] != w[0]:
+        raise GraphError(_explain(node, f"x has {x[1]} channels, w wants {w[0]}"))
+    _check_bias(node, multiply([w[1], node.attributes.get("group", 1)]))
+
+
+def _check_bias(node: Node, channels: Dim) -> None:
+    bias = _static(node.inputs[2]) if len(node.inputs) > 2 else None
+    if bias is not None and isinstance(channels, int) and all(isinstance(d, int) for d in bias):
+        if bias != (channels,):
+            raise GraphError(_explain(node, f"the bias must have shape ({channels},)"))
+
+
+def _gemm(node: Node) -> None:
+    a, b = (_static(v) for v in node.inputs[:2])
+    c = _static(node.inputs[2]) if len(node.inputs) > 2 else None
+    if a is None or b is None or c is None or len(a) != 2 or len(b) != 2:
+        return
+    rows = a[1] if node.attributes.get("transA", 0) else a[0]
+    columns = b[0] if node.attributes.get("transB", 0) else b[1]
+    for given, wanted in zip(c[::-1], (columns, rows), strict=False):
+        if isinstance(given, int) and isinstance(wanted, int) and given not in (1, wanted):
+            raise GraphError(_explain(node, f"C must broadcast to ({rows}, {columns})"))
+
+
+def _reshape(node: Node) -> None:
+    x, target = _static(node.inputs[0]), infer_shape(node)
+    if x is None or target is None:
+        return
+    before, after = multiply(x), multiply(target)
+    if isinstance(before, int) and isinstance(after, int) and before != after:
+        raise GraphError(_explain(node, f"{before} elements cannot take the shape {target}"))
+
+
+_CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
+    "Conv": (_conv,),
+    "ConvTranspose": (_conv_transpose,),
+    "Gemm": (_gemm,),
+    "Reshape": (_reshape,),
+}
+

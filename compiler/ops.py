@@ -1,0 +1,203 @@
+"""Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from onnx.defs import OpSchema
+
+from .errors import GraphError
+from .folding import fold
+from .inference import infer_elements_of, infer_types
+from .ir import Graph, Node, Value
+from .opset import COMPOSITE_DOMAIN
+from .schemas import check_call, get_schema
+from .types import TensorType, Type
+
+Input = Any
+"""What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
+
+
+class Ops:
+    """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds a node, gives its output.
+
+    Numbers and arrays among the inputs become constants; a number takes the dtype of the values
+    that share its type constraint. An operator with several outputs gives a tuple; `outputs=n`
+    asks for the first n, a list of names for as many under these names ("" omits one).
+    """
+
+    def __init__(self, graph: Graph, position: int = -1, prefix: str = "") -> None:
+        self.graph = graph
+        self.position = position
+        self.prefix = prefix
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        if op_type.startswith("_"):
+            raise AttributeError(op_type)
+        return partial(self.emit, op_type)
+
+    def emit(
+        self,
+        op_type: str,
+        *inputs: Input,
+        outputs: int | Sequence[str] | None = None,
+        domain: str = "",
+        name: str | None = None,
+        **attributes: Any,
+    ) -> Any:
+        """Add one node of a standard operator and give its output, or a tuple of several.
+
+        Raises:
+            GraphError: wrong arity, attribute, type or shape; the note names operator and inputs.
+            UnsupportedOpError: no such operator.
+        """
+        schema = get_schema(op_type, domain)
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}
+        check_call(schema, len(inputs), attributes)
+        values = self._values(schema, inputs)
+        wanted = self._wanted(schema, outputs, attributes, name)
+        placeholders = tuple(_PLACEHOLDER if n else None for n in wanted)
+        node = Node(op_type, values, placeholders, attributes, domain, name or "", self.position)
+        types = infer_types(node)
+        node.outputs = tuple(
+            Value(n, _known(t, schema, k, values)) if n else None
+            for k, (n, t) in enumerate(zip(wanted, types, strict=False))
+        )
+        return self._add(node)
+
+    def composite(
+        self, op_type: str, *inputs: Input, types: Sequence[Type | None], **attributes: Any
+    ) -> Any:
+        """Add one composite, whose output types the caller states (None: output omitted)."""
+        values = tuple(None if v is None else self.value(v) for v in inputs)
+        stem = self.prefix + op_type
+        names = [stem if k == 0 else f"{stem}.{k}" for k in range(len(types))]
+        outputs = tuple(
+            None if t is None else Value(self.graph.names.fresh(n), t)
+            for n, t in zip(names, types, strict=True)
+        )
+        domain = COMPOSITE_DOMAIN
+        return self._add(Node(op_type, values, outputs, attributes, domain, "", self.position))
+
+    def _add(self, node: Node) -> Any:
+        self.graph.add_node(node)
+        infer_elements_of(node)
+        fold(node)
+        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+
+    def _wanted(
+        self,
+        schema: OpSchema,
+        outputs: int | Sequence[str] | None,
+        attributes: dict[str, Any],
+        name: str | None,
+    ) -> Sequence[str]:
+        """Name the outputs that are asked for; "" for those that are omitted."""
+        if outputs is None:
+            outputs = _default_outputs(schema, attributes)
+        count = outputs if isinstance(outputs, int) else len(outputs)
+        if not 1 <= count <= schema.max_output:
+            raise GraphError(f"{schema.name} has {schema.max_output} outputs, asked for {count}")
+        if not isinstance(outputs, int):
+            return outputs
+        stem = self.prefix + (name or schema.name)
+        names = self.graph.names
+        return [names.fresh(stem if k == 0 else f"{stem}.{k}") for k in range(count)]
+
+    def constant(self, array: Any, dtype: Any = None, name: str = "constant") -> Value:
+        """Add a constant: an array, a number or a list, in `dtype` where it is given."""
+        data = np.asarray(array, dtype)
+        value = Value(self.graph.names.fresh(name), TensorType(data.dtype, data.shape), data)
+        return self.graph.add_value(value)
+
+    def like(self, number: float, x: Value) -> Value:
+        """Add a scalar constant of the dtype of `x`."""
+        return self.constant(number, x.dtype)
+
+    def value(self, given: Input, dtype: Any = None) -> Value:
+        """Give a Value for whatever a call accepts."""
+        if isinstance(given, Value):
+            return given
+        data = np.asarray(given)
+        if dtype is None and not isinstance(given, np.ndarray | np.generic):
+            dtype = np.float32 if data.dtype == np.float64 else data.dtype
+        return self.constant(data, dtype)
+
+    def _values(self, schema: OpSchema, inputs: Sequence[Input]) -> tuple[Value | None, ...]:
+        met: dict[str, np.dtype] = {}
+        constraints = [_constraint(schema, k) for k in range(len(inputs))]
+        for constraint, given in zip(constraints, inputs, strict=True):
+            if isinstance(given, Value) and isinstance(given.type, TensorType):
+                met.setdefault(constraint, given.dtype)
+        return tuple(
+            None if given is None else self.value(given, _dtype(given, met.get(constraint)))
+            for constraint, given in zip(constraints, inputs, strict=True)
+        )
+
+
+_PLACEHOLDER = Value("", TensorType(np.dtype(np.float32)))
+
+
+def _dtype(given: Input, met: np.dtype | None) -> np.dtype | None:
+    return None if isinstance(given, Value | np.ndarray | np.generic) else met
+
+
+def _constraint(schema: OpSchema, index: int) -> str:
+    last = len(schema.inputs) - 1
+    return schema.inputs[min(index, last)].type_str
+
+
+def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
+    spec = schema.attributes.get(name)
+    if spec is None:
+        return value
+    kinds = OpSchema.AttrType
+    try:
+        match spec.type:
+            case kinds.FLOAT:
+                return float(value)
+            case kinds.INT:
+                return int(value)
+            case kinds.INTS:
+                return [int(v) for v in value]
+            case kinds.FLOATS:
+                return [float(v) for v in value]
+            case kinds.TENSOR:
+                return np.asarray(value)
+    except (TypeError, ValueError):
+        raise GraphError(
+            f"{schema.name}: the attribute '{name}' must be {spec.type.name}, got {value!r}"
+        ) from None
+    return value
+
+
+def _default_outputs(schema: OpSchema, attributes: dict[str, Any]) -> int:
+    match schema.name:
+        case "If":
+            return len(attributes["then_branch"].outputs)
+        case "Loop":
+            return len(attributes["body"].outputs) - 1
+        case "Scan" | "SequenceMap":
+            return len(attributes["body"].outputs)
+        case "Split" if "num_outputs" in attributes:
+            return int(attributes["num_outputs"])
+        case _:
+            return max(1, schema.min_output)
+
+
+def _known(
+    inferred: Type | None, schema: OpSchema, index: int, inputs: Sequence[Value | None]
+) -> Type:
+    """Fall back on the type constraint where inference gave nothing: the dtype of its inputs."""
+    if inferred is not None:
+        return inferred
+    constraint = schema.outputs[min(index, len(schema.outputs) - 1)].type_str
+    for k, value in enumerate(inputs):
+        if value is not None and _constraint(schema, k) == constraint:
+            if isinstance(value.type, TensorType):
+                return TensorType(value.type.dtype, None)
+            return value.type
+    raise GraphError(f"ONNX cannot infer the type of output {index} of {schema.name}")

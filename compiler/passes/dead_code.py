@@ -1,0 +1,24 @@
+"""Remove what no output depends on."""
+
+from ..ir import Graph, Value
+
+
+def remove_dead_code(graph: Graph) -> bool:
+    """Remove nodes and constants that nothing reads; inputs stay, they are the graph's signature."""
+    live = graph.upstream(graph.outputs)
+    changed = False
+    for node in reversed(graph.nodes()):
+        if node not in live:
+            graph.remove(node)
+            changed = True
+        else:
+            for subgraph in node.subgraphs:
+                if remove_dead_code(subgraph):
+                    graph.reconnect(node)
+                    changed = True
+    kept: set[Value] = {*graph.inputs, *graph.outputs}
+    for value in graph.values():
+        if value not in kept and graph.producer(value) is None and not graph.consumers(value):
+            graph.remove(value)
+            changed = True
+    return changed

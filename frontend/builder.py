@@ -1,0 +1,195 @@
+"""Build a graph by hand: inputs, parameters and every ONNX operator by its own name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.ir import Graph, Value
+from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.types import Dim, TensorType, as_dtype
+
+
+class Tensor:
+    """A value of a graph under construction, with Python's operators and indexing."""
+
+    __slots__ = ("builder", "value")
+    __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
+
+    def __init__(self, builder: "Builder", value: Value) -> None:
+        self.builder = builder
+        self.value = value
+
+    @property
+    def name(self) -> str:
+        """Name of the value."""
+        return self.value.name
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element dtype."""
+        return self.value.dtype
+
+    @property
+    def shape(self) -> tuple[Dim, ...] | None:
+        """Dimensions, symbols by name; None where the rank is unknown."""
+        return self.value.shape
+
+    def __add__(self, other: Any) -> "Tensor":
+        return self.builder.op.Add(self, other)
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return self.builder.op.Add(other, self)
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return self.builder.op.Sub(self, other)
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return self.builder.op.Sub(other, self)
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return self.builder.op.Mul(self, other)
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return self.builder.op.Mul(other, self)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return self.builder.op.Div(self, other)
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return self.builder.op.Div(other, self)
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return self.builder.op.Pow(self, other)
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return self.builder.op.MatMul(self, other)
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return self.builder.op.MatMul(other, self)
+
+    def __neg__(self) -> "Tensor":
+        return self.builder.op.Neg(self)
+
+    def __abs__(self) -> "Tensor":
+        return self.builder.op.Abs(self)
+
+    def __lt__(self, other: Any) -> "Tensor":
+        return self.builder.op.Less(self, other)
+
+    def __le__(self, other: Any) -> "Tensor":
+        return self.builder.op.LessOrEqual(self, other)
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return self.builder.op.Greater(self, other)
+
+    def __ge__(self, other: Any) -> "Tensor":
+        return self.builder.op.GreaterOrEqual(self, other)
+
+    def __bool__(self) -> bool:
+        raise GraphError(f"'{self.name}' has no value while the graph is built; use op.If or op.Where")
+
+    def __getitem__(self, key: Any) -> "Tensor":
+        from .indexing import index  # its rules are a file of their own
+
+        return index(self, key if isinstance(key, tuple) else (key,))
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.name!r}: {self.value.type})"
+
+
+class TensorOps:
+    """`op.Conv(x, w, strides=[2, 2])`: any ONNX operator on tensors, arrays and numbers."""
+
+    def __init__(self, builder: "Builder", ops: Ops) -> None:
+        self._builder = builder
+        self._ops = ops
+
+    def __getattr__(self, op_type: str) -> Any:
+        if op_type.startswith("_"):
+            raise AttributeError(op_type)
+
+        def call(*inputs: Any, **attributes: Any) -> Any:
+            return self._builder.emit(op_type, inputs, attributes)
+
+        return call
+
+
+class Builder:
+    """Build a graph.
+
+    Example:
+        >>> b = Builder("net")
+        >>> x = b.input("x", "float32", ("N", 4))
+        >>> w = b.parameter("w", np.ones((4, 2), np.float32))
+        >>> b.output(b.op.Relu(x @ w), "y")
+        >>> g = b.build()
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        self._graph = Graph(name)
+        self._ops = Ops(self._graph)
+        self.op: Any = TensorOps(self, self._ops)
+
+    def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
+        """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
+        dims = None if shape is None else tuple(_dim(name, d) for d in shape)
+        value = self._graph.add_value(Value(name, TensorType(as_dtype(dtype), dims)))
+        self._graph.inputs.append(value)
+        return Tensor(self, value)
+
+    def parameter(self, name: str, array: Any) -> Tensor:
+        """Add a weight that the graph owns and training changes."""
+        data = np.array(array)
+        value = Value(name, TensorType(data.dtype, data.shape), data, parameter=True)
+        return Tensor(self, self._graph.add_value(value))
+
+    def constant(self, array: Any, name: str = "constant", dtype: Any = None) -> Tensor:
+        """Add a constant that training leaves alone; Python floats become float32."""
+        data = np.array(array, None if dtype is None else as_dtype(dtype))
+        if dtype is None and not isinstance(array, np.ndarray | np.generic):
+            data = data.astype(np.float32) if data.dtype == np.float64 else data
+        return Tensor(self, self._ops.constant(data, name=name))
+
+    def output(self, tensor: Tensor, name: str | None = None) -> None:
+        """Make a tensor an output, under a name where one is given."""
+        value = self._value(tensor)
+        if name is not None and name != value.name:
+            if self._is_named(value):
+                value = self._ops.Identity(value)
+            self._graph.rename(value, name)
+        elif any(value is v for v in self._graph.outputs):
+            raise GraphError(f"'{value.name}' is an output already; give it another name")
+        self._graph.outputs.append(value)
+
+    def build(self) -> Graph:
+        """Give the finished graph; what is built afterwards does not change it."""
+        if not self._graph.outputs:
+            raise GraphError(f"the graph '{self._graph.name}' has no output; call b.output(tensor)")
+        return self._graph.copy()
+
+    def emit(self, op_type: str, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+        """Add one operator; `op.Name(…)` is short for this."""
+        name = attributes.pop("name", None)
+        results = self._ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
+        if isinstance(results, Value):
+            return Tensor(self, results)
+        return tuple(None if v is None else Tensor(self, v) for v in results)
+
+    def _value(self, given: Any) -> Any:
+        if not isinstance(given, Tensor):
+            return given
+        if given.builder is not self:
+            raise GraphError(f"'{given.name}' belongs to another builder")
+        return given.value
+
+    def _is_named(self, value: Value) -> bool:
+        graph = self._graph
+        return graph.producer(value) is None or any(value is v for v in graph.outputs)
+
+
+def _dim(name: str, dim: Any) -> Dim:
+    if isinstance(dim, str) and dim or isinstance(dim, int | np.integer) and dim >= 0:
+        return dim if isinstance(dim, str) else int(dim)
+    raise GraphError(f"input '{name}': {dim!r} is no dimension; use a number or a name")

@@ -1,0 +1,61 @@
+"""Python indexing of tensors, as ONNX's Gather, Slice, Unsqueeze and Squeeze."""
+
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GraphError
+
+if TYPE_CHECKING:
+    from .builder import Tensor
+
+_END = int(np.iinfo(np.int64).max)
+
+
+def index(x: "Tensor", key: tuple[Any, ...]) -> "Tensor":
+    """Give x[key] for numbers, slices, ... and None; anything else is refused by name."""
+    if x.shape is None:
+        raise GraphError(f"'{x.name}' has no known rank; index it by op.Gather or op.Slice")
+    op = x.builder.op
+    used = sum(k is not None and k is not Ellipsis for k in key)
+    if used > len(x.shape):
+        raise GraphError(f"{used} indices for '{x.name}' of rank {len(x.shape)}")
+    slices: list[tuple[int, int, int, int]] = []
+    dropped: list[int] = []
+    added: list[int] = []
+    axis = place = 0
+    for part in key:
+        match part:
+            case None:
+                added.append(place)
+                place += 1
+            case EllipsisType():
+                place += len(x.shape) - used
+                axis += len(x.shape) - used
+            case slice():
+                if part != slice(None):
+                    slices.append((axis, *_bounds(part)))
+                axis, place = axis + 1, place + 1
+            case int() | np.integer():
+                k = int(part)
+                slices.append((axis, k, k + 1 if k != -1 else _END, 1))
+                dropped.append(axis)
+                axis += 1
+            case _:
+                raise GraphError(f"'{x.name}' cannot be indexed by {part!r}; use op.Gather")
+    if slices:
+        axes, starts, ends, steps = (list(c) for c in zip(*slices, strict=True))
+        x = op.Slice(x, starts, ends, axes, steps)
+    if dropped:
+        x = op.Squeeze(x, dropped)
+    return op.Unsqueeze(x, added) if added else x
+
+
+def _bounds(part: slice) -> tuple[int, int, int]:
+    step = 1 if part.step is None else int(part.step)
+    if step == 0:
+        raise GraphError("a slice cannot have step 0")
+    start = (0 if step > 0 else _END) if part.start is None else int(part.start)
+    end = (_END if step > 0 else -_END) if part.stop is None else int(part.stop)
+    return start, end, step

@@ -1,0 +1,19 @@
+"""Samples of every operator, one file per family; tests/test_op_samples.py runs them all."""
+
+from importlib import import_module
+
+from .sample import Sample
+
+FAMILIES = [
+    "activations",
+    "elementwise",
+    "linear",
+    "reduction",
+    "shape",
+]
+
+SAMPLES: list[Sample] = [
+    sample
+    for family in FAMILIES
+    for sample in import_module(f"{__name__}.{family}").SAMPLES
+]

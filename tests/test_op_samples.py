@@ -1,0 +1,156 @@
+"""Every operator's forward, types and gradients, driven by the rows of tests/op_samples."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from finite_differences import finite_differences
+from onnx.reference import ReferenceEvaluator
+from op_samples import SAMPLES
+from op_samples.sample import Sample
+
+import onnxgrad as og
+
+Arrays = dict[str, np.ndarray]
+
+IDS = [f"{k}-{s}" for k, s in enumerate(SAMPLES)]
+every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+
+
+def graph_of(sample: Sample, symbolic: bool = False, dtype: Any = None) -> og.Graph:
+    """Build the graph of a sample; `symbolic` leaves all sizes and integer inputs to run time."""
+    b = og.Builder(sample.op)
+    inputs: list[og.Tensor | None] = []
+    for k, array in enumerate(sample.inputs):
+        if array is None:
+            inputs.append(None)
+            continue
+        floating = array.dtype == np.float64
+        if not (floating or symbolic):
+            inputs.append(b.constant(array))
+            continue
+        shape = [f"d{k}_{axis}" for axis in range(array.ndim)] if symbolic else array.shape
+        inputs.append(b.input(f"x{k}", dtype if floating and dtype else array.dtype, shape))
+    results = getattr(b.op, sample.op)(*inputs, outputs=sample.outputs, **sample.attributes)
+    for k, y in enumerate(results if isinstance(results, tuple) else [results]):
+        b.output(y, f"y{k}")
+    return b.build()
+
+
+def feeds_of(graph: og.Graph, sample: Sample) -> Arrays:
+    arrays = {f"x{k}": a for k, a in enumerate(sample.inputs) if a is not None}
+    return {v.name: arrays[v.name].astype(v.dtype) for v in graph.inputs if v.name in arrays}
+
+
+def wrt_of(sample: Sample) -> list[str]:
+    if sample.wrt is not None:
+        return [f"x{k}" for k in sample.wrt]
+    floats = (a is not None and a.dtype == np.float64 for a in sample.inputs)
+    return [f"x{k}" for k, floating in enumerate(floats) if floating]
+
+
+def float_outputs(graph: og.Graph) -> list[str]:
+    return [v.name for v in graph.outputs if v.dtype.kind == "f"]
+
+
+def cotangents(results: Arrays, names: list[str], suffix: str = ".grad") -> Arrays:
+    rng = np.random.default_rng(7)
+    return {
+        name + suffix: np.asarray(rng.uniform(0.5, 1.5, results[name].shape), results[name].dtype)
+        for name in names
+    }
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+@every_sample
+def test_forward_is_the_reference(sample: Sample) -> None:
+    graph = graph_of(sample)
+    feeds = feeds_of(graph, sample)
+    expected = ReferenceEvaluator(og.to_onnx(graph)).run(None, feeds)
+    actual = og.compile(graph).run(feeds)
+    for value, reference in zip(graph.outputs, expected, strict=True):
+        assert_close(actual[value.name], reference, sample.forward_tolerance)
+        assert actual[value.name].dtype == value.dtype
+        assert value.shape is not None and len(value.shape) == actual[value.name].ndim
+        for dim, size in zip(value.shape, actual[value.name].shape, strict=True):
+            assert dim == size or isinstance(dim, str)
+
+
+@every_sample
+def test_inputs_stay_and_may_be_strided(sample: Sample) -> None:
+    graph = graph_of(sample)
+    feeds = feeds_of(graph, sample)
+    expected = og.compile(graph).run(feeds)
+    strided = {n: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a for n, a in feeds.items()}
+    actual = og.compile(graph).run(strided)
+    for name, array in feeds.items():
+        np.testing.assert_array_equal(strided[name], array)
+    for name in expected:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-12, atol=1e-12)
+
+
+@every_sample
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+def test_gradient_is_the_finite_difference(sample: Sample, symbolic: bool) -> None:
+    forward = graph_of(sample)
+    compiled = og.compile(forward)
+    feeds = feeds_of(forward, sample)
+    of, wrt = float_outputs(forward), wrt_of(sample)
+    seeds = cotangents(compiled.run(feeds), of)
+
+    def loss(moved: Arrays) -> float:
+        results = compiled.run(moved)
+        return float(sum((results[n] * seeds[f"{n}.grad"]).sum() for n in of))
+
+    graph = graph_of(sample, symbolic)
+    backward = og.compile(og.vjp(graph, of, wrt))
+    actual = backward.run({**feeds_of(graph, sample), **seeds})
+    for name in wrt:
+        expected = finite_differences(loss, feeds, name)
+        assert actual[f"{name}.grad"].shape == expected.shape
+        assert_close(actual[f"{name}.grad"], expected, sample.tolerance)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.second_order], ids=str)
+def test_second_order_is_the_finite_difference_of_the_gradient(sample: Sample) -> None:
+    forward = graph_of(sample)
+    feeds = feeds_of(forward, sample)
+    of, wrt = float_outputs(forward), wrt_of(sample)
+    seeds = cotangents(og.compile(forward).run(feeds), of)
+    first = og.vjp(forward, of, wrt)
+    compiled = og.compile(first)
+    gradients = [f"{n}.grad" for n in wrt]
+    directions = cotangents(compiled.run({**feeds, **seeds}), gradients)
+
+    def projected(moved: Arrays) -> float:
+        results = compiled.run(moved)
+        return float(sum((results[n] * directions[f"{n}.grad"]).sum() for n in gradients))
+
+    every = [*wrt, *seeds]
+    names = {n: f"{n}.second" for n in every}
+    second = og.vjp(first, gradients, every, names=names, allow_unused=True)
+    actual = og.compile(second).run({**feeds, **seeds, **directions})
+    for name in every:
+        expected = finite_differences(projected, {**feeds, **seeds}, name)
+        assert_close(actual[names[name]], expected, 10 * sample.tolerance)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.onnxruntime], ids=str)
+def test_onnxruntime_agrees(sample: Sample) -> None:
+    """The exported gradient is valid ONNX at opset 21 and onnxruntime gives the same numbers."""
+    forward = graph_of(sample, dtype=np.float32)
+    graph = og.vjp(forward, float_outputs(forward), wrt_of(sample))
+    onnx.checker.check_model(og.to_onnx(graph), full_check=True)
+    feeds = feeds_of(graph, sample)
+    results = og.compile(forward).run(feeds)
+    feeds |= cotangents(results, float_outputs(forward))
+    expected = og.compile(graph).run(feeds)
+    actual = og.compile(graph, "onnxruntime").run(feeds)
+    for name, array in expected.items():
+        assert actual[name].dtype == array.dtype
+        assert_close(actual[name], array, 1e-4 if array.dtype.kind == "f" else 0)
