@@ -1,0 +1,226 @@
+"""Normalizations over batches, layers, groups and instances, their gradients, and Dropout.
+
+Statistics of half-precision inputs are float32, as the default stash_type of the schemas asks.
+"""
+
+import math
+from typing import Any
+
+from .precision import widen, widened
+from .reduction import reduce_to_shape
+from .registry import Array, kernel
+
+
+def _average(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
+    """Average over axes, which stay as 1."""
+    return xp.add.reduce(x, axis=axes, keepdims=True) / x.dtype.type(
+        math.prod(x.shape[axis] for axis in axes)
+    )
+
+
+def _standardized(xp: Any, x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array, ...]:
+    """Return x with mean 0 and variance 1 over axes, its mean and 1 / √(variance + epsilon)."""
+    mean = _average(xp, x, axes)
+    y = x - mean
+    deviation = xp.sqrt(_average(xp, xp.square(y), axes) + x.dtype.type(epsilon))
+    y /= deviation
+    return y, mean, 1 / deviation
+
+
+def _per_channel(v: Array, x: Array) -> Array:
+    """Return v: (channels,) in a shape that broadcasts to x: (batch, channels, …)."""
+    return widen(v).reshape(-1, *[1] * (x.ndim - 2))
+
+
+@kernel("LayerNormalization")
+def layer_normalization(
+    xp: Any,
+    x: Array,
+    scale: Array,
+    b: Array = None,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> tuple[Array, Array, Array]:
+    """Standardize over the axes from `axis` on, then scale and shift.
+
+    Returns y, and in float32 the mean and 1 / √(variance + epsilon), reduced axes being 1.
+    float64 inputs are computed in float64.
+    """
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    y, mean, inverse = _standardized(xp, widen(x), axes, epsilon)
+    y *= widen(scale)
+    if b is not None:
+        y += widen(b)
+    return (
+        y.astype(x.dtype, copy=False),
+        mean.astype("float32", copy=False),
+        inverse.astype("float32", copy=False),
+    )
+
+
+@kernel("LayerNormalizationGrad", domain="onnxgrad")
+@widened
+def layer_normalization_grad(
+    xp: Any,
+    dy: Array,
+    x: Array,
+    scale: Array,
+    mean: Array,
+    inv_std: Array,
+    axis: int = -1,
+    outputs: int = 2,
+) -> Array | tuple[Array, Array]:
+    """Return dx = inv_std·(g - mean(g) - n·mean(g·n)) and dscale = Σ dy·n.
+
+    g is dy·scale and n the standardized x.
+    """
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    normal = x - mean.astype(x.dtype, copy=False)
+    normal *= inv_std.astype(x.dtype, copy=False)
+    dx = dy * scale
+    correction = normal * _average(xp, dx * normal, axes)
+    dx -= _average(xp, dx, axes)
+    dx -= correction
+    dx *= inv_std.astype(x.dtype, copy=False)
+    if outputs < 2:
+        return dx
+    normal *= dy
+    return dx, reduce_to_shape(xp, normal, xp.asarray(scale.shape))
+
+
+@kernel("RMSNormalization")
+@widened
+def rms_normalization(
+    xp: Any, x: Array, scale: Array, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
+) -> Array:
+    """Divide by the root mean square over the axes from `axis` on, then scale."""
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    y = x / xp.sqrt(_average(xp, xp.square(x), axes) + x.dtype.type(epsilon))
+    y *= scale
+    return y
+
+
+@kernel("BatchNormalization")
+def batch_normalization(
+    xp: Any,
+    x: Array,
+    scale: Array,
+    b: Array,
+    mean: Array,
+    variance: Array,
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+    training_mode: int = 0,
+    outputs: int = 1,
+) -> Array | tuple[Array, Array, Array]:
+    """Normalize each channel of x: (batch, channels, …) and shift it.
+
+    Training takes the statistics of the batch and returns the running ones, too.
+    """
+    wide = widen(x)
+    if not training_mode:
+        factor = widen(scale) / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
+        y = wide * _per_channel(factor, x)
+        y += _per_channel(widen(b) - widen(mean) * factor, x)
+        return y.astype(x.dtype, copy=False)
+    axes = (0, *range(2, x.ndim))
+    batch_mean = _average(xp, wide, axes)
+    y = wide - batch_mean
+    batch_variance = _average(xp, xp.square(y), axes)
+    y *= _per_channel(scale, x) / xp.sqrt(batch_variance + wide.dtype.type(epsilon))
+    y += _per_channel(b, x)
+    y = y.astype(x.dtype, copy=False)
+    if outputs < 2:
+        return y
+    keep = widen(mean).dtype.type(momentum)
+    running = [
+        (widen(old) * keep + new.reshape(-1) * (1 - keep)).astype(old.dtype, copy=False)
+        for old, new in ((mean, batch_mean), (variance, batch_variance))
+    ]
+    return y, running[0], running[1]
+
+
+@kernel("BatchNormalizationGrad", domain="onnxgrad")
+def batch_normalization_grad(
+    xp: Any,
+    dy: Array,
+    x: Array,
+    scale: Array,
+    mean: Array,
+    variance: Array,
+    epsilon: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """Return dx = scale·i·(dy - mean(dy) - n·mean(dy·n)), dscale = Σ dy·n and dbias = Σ dy.
+
+    For batch statistics `mean` and `variance` (biased), i = 1 / √(variance + epsilon) and
+    n = (x - mean)·i; every sum runs over all axes but 1.
+    """
+    axes = (0, *range(2, x.ndim))
+    wide = widen(dy)
+    count = wide.dtype.type(x.size // max(x.shape[1], 1))
+    inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
+    dx = widen(x) - _per_channel(mean, x)
+    dx *= _per_channel(inverse, x)
+    dbias = xp.add.reduce(wide, axis=axes)
+    dscale = xp.add.reduce(wide * dx, axis=axes)
+    dx *= _per_channel(dscale / -count, x)
+    dx += wide
+    dx -= _per_channel(dbias / count, x)
+    dx *= _per_channel(widen(scale) * inverse, x)
+    return (
+        dx.astype(x.dtype, copy=False),
+        dscale.astype(scale.dtype, copy=False),
+        dbias.astype(scale.dtype, copy=False),
+    )
+
+
+@kernel("GroupNormalization")
+@widened
+def group_normalization(
+    xp: Any,
+    x: Array,
+    scale: Array,
+    b: Array,
+    num_groups: int,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> Array:
+    """Standardize each group of channels of x: (batch, channels, …), then scale and shift."""
+    groups = x.reshape(x.shape[0], num_groups, -1)
+    y = _standardized(xp, groups, (2,), epsilon)[0].reshape(x.shape)
+    y *= _per_channel(scale, x)
+    y += _per_channel(b, x)
+    return y
+
+
+@kernel("InstanceNormalization")
+@widened
+def instance_normalization(
+    xp: Any, x: Array, scale: Array, b: Array, epsilon: float = 1e-5
+) -> Array:
+    """Standardize each channel of each image of x: (batch, channels, …), then scale and shift."""
+    y = _standardized(xp, x, tuple(range(2, x.ndim)), epsilon)[0]
+    y *= _per_channel(scale, x)
+    y += _per_channel(b, x)
+    return y
+
+
+@kernel("Dropout")
+def dropout(
+    xp: Any,
+    x: Array,
+    ratio: Array = None,
+    training_mode: Array = None,
+    seed: int | None = None,
+    outputs: int = 1,
+) -> Array | tuple[Array, Array]:
+    """Return x·mask / (1 - ratio) and the mask when training, else x and a mask of ones."""
+    rate = 0.5 if ratio is None else float(ratio.item())
+    if training_mode is None or not training_mode.item() or rate == 0:
+        return (x, xp.ones(x.shape, dtype=bool)) if outputs > 1 else x
+    drawn = xp.random.default_rng(seed).random(x.shape, dtype="float32")
+    mask = drawn >= rate
+    kept = x * mask.astype(x.dtype)
+    kept *= x.dtype.type(1 / (1 - rate) if rate < 1 else 0)
+    return (kept, mask) if outputs > 1 else kept
