@@ -11,6 +11,7 @@ for _family in (
     "linear",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "shape",
     "softmax",

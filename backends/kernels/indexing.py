@@ -113,9 +113,7 @@ def scatter_elements(
 
 @kernel("ScatterND")
 @widened
-def scatter_nd(
-    xp: Any, x: Array, indices: Array, updates: Array, reduction: str = "none"
-) -> Array:
+def scatter_nd(xp: Any, x: Array, indices: Array, updates: Array, reduction: str = "none") -> Array:
     """Return x with updates written, or reduced, where GatherND would read."""
     depth = indices.shape[-1]
     y = xp.array(x, order="C")

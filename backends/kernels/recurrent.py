@@ -1,0 +1,213 @@
+"""RNN, GRU and LSTM: one product for all inputs, then one for each step, over the whole batch."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .activations import relu, sigmoid
+from .precision import widened
+from .registry import Array, KernelDoesNotApply, kernel
+
+_ACTIVATIONS: dict[str, Callable[[Any, Array], Array]] = {
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": lambda xp, x: xp.tanh(x),
+}
+# (what the inputs give at this step, the states before) → the states after, the first being h
+_Step = Callable[[Array, tuple[Array, ...]], tuple[Array, ...]]
+_MakeStep = Callable[[int], _Step]
+
+
+def _directions(direction: str) -> list[bool]:
+    """Return for each direction whether it runs backwards."""
+    return {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
+
+
+def _activations(
+    xp: Any,
+    names: Sequence[str] | None,
+    defaults: Sequence[str],
+    direction: str,
+    clip: float | None,
+) -> Sequence[Sequence[Callable[[Array], Array]]]:
+    """Return the activations of each direction; parameters and clipping are left out."""
+    directions = len(_directions(direction))
+    chosen = [name.lower() for name in (names or [])] or list(defaults) * directions
+    if clip is not None or any(name not in _ACTIVATIONS for name in chosen):
+        raise KernelDoesNotApply
+    functions = [functools.partial(_ACTIVATIONS[name], xp) for name in chosen]
+    return [functions[i * len(defaults) : (i + 1) * len(defaults)] for i in range(directions)]
+
+
+def _unroll(
+    xp: Any,
+    x: Array,
+    w: Array,
+    b: Array | None,
+    lengths: Array | None,
+    initial: Sequence[Array | None],
+    make_step: _MakeStep,
+    direction: str,
+    layout: int,
+    hidden: int,
+) -> tuple[Array, ...]:
+    """Return Y and the last states of all directions.
+
+    x: (steps, batch, inputs), w: (directions, gates·hidden, inputs), b: (directions, 2·gates·
+    hidden), states: (directions, batch, hidden); layout 1 puts the batch first in all but w, b.
+    """
+    x = x.swapaxes(0, 1) if layout else x
+    steps, batch = x.shape[:2]
+    backwards = _directions(direction)
+    y = xp.zeros((steps, len(backwards), batch, hidden), x.dtype)
+    last: list[list[Array]] = [[] for _ in initial]
+    for i, reverse in enumerate(backwards):
+        given = xp.matmul(x.reshape(steps * batch, -1), w[i].T)
+        if b is not None:
+            given += b[i, : given.shape[1]]
+        given = given.reshape(steps, batch, -1)
+        states = tuple(
+            xp.zeros((batch, hidden), x.dtype) if s is None else s[:, i] if layout else s[i]
+            for s in initial
+        )
+        step = make_step(i)
+        for t in reversed(range(steps)) if reverse else range(steps):
+            after = step(given[t], states)
+            if lengths is None:
+                states, y[t, i] = after, after[0]
+                continue
+            runs = (t < lengths).reshape(-1, 1)
+            states = tuple(xp.where(runs, a, s) for a, s in zip(after, states, strict=True))
+            y[t, i] = xp.where(runs, after[0], x.dtype.type(0))
+        for state, states_of in zip(states, last, strict=True):
+            states_of.append(state)
+    ends = [xp.stack(states, axis=1 if layout else 0) for states in last]
+    return (y.transpose(2, 0, 1, 3) if layout else y, *ends)
+
+
+def _recurrent_bias(b: Array | None, i: int, width: int) -> Any:
+    """Return the second half of a direction's biases, those of the recurrent product."""
+    return 0 if b is None else b[i, width:]
+
+
+@kernel("RNN")
+@widened
+def rnn(
+    xp: Any,
+    x: Array,
+    w: Array,
+    r: Array,
+    b: Array = None,
+    lengths: Array = None,
+    initial_h: Array = None,
+    hidden_size: int | None = None,
+    direction: str = "forward",
+    layout: int = 0,
+    activations: Sequence[str] | None = None,
+    activation_alpha: Sequence[float] | None = None,
+    activation_beta: Sequence[float] | None = None,
+    clip: float | None = None,
+) -> tuple[Array, ...]:
+    """Return all h and the last: h = f(x·wᵀ + h·rᵀ + biases)."""
+    count = len(_directions(direction))
+    f = _activations(xp, (activations or [])[:count], ["tanh"], direction, clip)
+    hidden = r.shape[-1]
+
+    def make_step(i: int) -> _Step:
+        bias = _recurrent_bias(b, i, hidden)
+
+        def step(given: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+            return (f[i][0](given + states[0] @ r[i].T + bias),)
+
+        return step
+
+    return _unroll(xp, x, w, b, lengths, [initial_h], make_step, direction, layout, hidden)
+
+
+@kernel("GRU")
+@widened
+def gru(
+    xp: Any,
+    x: Array,
+    w: Array,
+    r: Array,
+    b: Array = None,
+    lengths: Array = None,
+    initial_h: Array = None,
+    hidden_size: int | None = None,
+    direction: str = "forward",
+    layout: int = 0,
+    linear_before_reset: int = 0,
+    activations: Sequence[str] | None = None,
+    activation_alpha: Sequence[float] | None = None,
+    activation_beta: Sequence[float] | None = None,
+    clip: float | None = None,
+) -> tuple[Array, ...]:
+    """Return all h and the last: h = (1 - z)·n + z·h, gates in the order z, r, n."""
+    f = _activations(xp, activations, ["sigmoid", "tanh"], direction, clip)
+    hidden = r.shape[-1]
+
+    def make_step(i: int) -> _Step:
+        gates, new = r[i, : 2 * hidden].T, r[i, 2 * hidden :].T
+        bias = _recurrent_bias(b, i, 3 * hidden)
+        gates_bias, new_bias = (bias[: 2 * hidden], bias[2 * hidden :]) if b is not None else (0, 0)
+
+        def step(given: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+            (h,) = states
+            zr = f[i][0](given[:, : 2 * hidden] + h @ gates + gates_bias)
+            z, reset = zr[:, :hidden], zr[:, hidden:]
+            if linear_before_reset:
+                recurrent = reset * (h @ new + new_bias)
+            else:
+                recurrent = (reset * h) @ new + new_bias
+            candidate = f[i][1](given[:, 2 * hidden :] + recurrent)
+            return (candidate + z * (h - candidate),)
+
+        return step
+
+    return _unroll(xp, x, w, b, lengths, [initial_h], make_step, direction, layout, hidden)
+
+
+@kernel("LSTM")
+@widened
+def lstm(
+    xp: Any,
+    x: Array,
+    w: Array,
+    r: Array,
+    b: Array = None,
+    lengths: Array = None,
+    initial_h: Array = None,
+    initial_c: Array = None,
+    peepholes: Array = None,
+    hidden_size: int | None = None,
+    direction: str = "forward",
+    layout: int = 0,
+    input_forget: int = 0,
+    activations: Sequence[str] | None = None,
+    activation_alpha: Sequence[float] | None = None,
+    activation_beta: Sequence[float] | None = None,
+    clip: float | None = None,
+) -> tuple[Array, ...]:
+    """Return all h, the last h and the last c; gates in the order input, output, forget, cell."""
+    f = _activations(xp, activations, ["sigmoid", "tanh", "tanh"], direction, clip)
+    if input_forget:
+        raise KernelDoesNotApply
+    hidden = r.shape[-1]
+
+    def make_step(i: int) -> _Step:
+        bias = _recurrent_bias(b, i, 4 * hidden)
+        gate, cell, output = f[i]
+        p = [0, 0, 0] if peepholes is None else peepholes[i].reshape(3, hidden)
+
+        def step(given: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+            h, c = states
+            total = given + h @ r[i].T + bias
+            i_, o_, f_, c_ = (total[:, k * hidden : (k + 1) * hidden] for k in range(4))
+            c = gate(f_ + p[2] * c) * c + gate(i_ + p[0] * c) * cell(c_)
+            return gate(o_ + p[1] * c) * output(c), c
+
+        return step
+
+    states = [initial_h, initial_c]
+    return _unroll(xp, x, w, b, lengths, states, make_step, direction, layout, hidden)
