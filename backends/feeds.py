@@ -51,7 +51,9 @@ def _check(value: Value, given: Any, sizes: dict[str, tuple[int, str]]) -> Any:
             fits = fits and dim == size
         elif sizes.setdefault(dim, (size, value.name))[0] != size:
             other, name = sizes[dim]
-            raise GraphError(f"the dimension {dim} is {other} in '{name}', {size} in '{value.name}'")
+            raise GraphError(
+                f"the dimension {dim} is {other} in '{name}', {size} in '{value.name}'"
+            )
     if not fits:
         raise GraphError(f"'{value.name}' wants {type_}, got the shape {tuple(given.shape)}")
     return given

@@ -15,7 +15,6 @@ from ..compiler.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelDoesNotApply
-
 from .reference import reference_kernel
 
 Function = Callable[..., Any]

@@ -1,4 +1,4 @@
-"""The table of backends: ours by module, third parties' by entry point; each loads when asked for."""
+"""The table of backends: ours by module, others by entry point; each loads when asked for."""
 
 from importlib import import_module
 from importlib.metadata import entry_points

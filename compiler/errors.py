@@ -1,4 +1,4 @@
-"""Every error that onnxgrad raises on purpose; each says what is wrong, with names, and what to do."""
+"""Every error that onnxgrad raises on purpose; each names what is wrong and what to do."""
 
 from collections.abc import Iterable
 

@@ -1,13 +1,14 @@
-"""Replace a node by its body: a composite by one of its forms, a function operator by ONNX's own."""
+"""Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
 from collections.abc import Set
+from typing import Any
 
 from .composites import FORMS, find_body
 from .errors import GraphError
 from .functions import emit_function_body
 from .ir import Graph, Node, Value
-from .opset import COMPOSITE_DOMAIN
 from .ops import Ops
+from .opset import COMPOSITE_DOMAIN
 from .schemas import find_schema
 from .shapes import refine
 from .types import TensorType
@@ -20,8 +21,10 @@ def has_body(node: Node) -> bool:
     """Tell whether a node can be expanded."""
     if node.domain == COMPOSITE_DOMAIN:
         return node.op_type in FORMS
-    schema = find_schema(node.op_type, node.domain)
-    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+    schema: Any = find_schema(node.op_type, node.domain)  # onnx types only half of OpSchema
+    if schema is None:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def expand_node(graph: Graph, node: Node, form: str | None = None) -> None:

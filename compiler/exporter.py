@@ -10,6 +10,7 @@ from .passes.dead_code import remove_dead_code
 from .protos import node_proto, tensor_proto
 from .types import to_proto
 
+
 def to_onnx(graph: Graph, opset: int = EXPORT_OPSET, forms: Forms | None = None) -> ModelProto:
     """Write a graph as a model of standard operators at an opset.
 

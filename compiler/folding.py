@@ -23,8 +23,8 @@ def fold(node: Node) -> bool:
         return False
     if any(v.constant is None or v.parameter or v.constant.size > LIMIT for v in inputs):
         return False
-    for value in node.writes():
-        if value.constant is None and not _is_small(value.type):
+    for output in node.writes():
+        if output.constant is None and not _is_small(output.type):
             return False
     if node.domain == COMPOSITE_DOMAIN or is_random(node):
         return False

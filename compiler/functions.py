@@ -1,12 +1,14 @@
 """Bodies that ONNX itself gives to its function operators, emitted at our opset."""
 
+from typing import Any
+
 import onnx
 from onnx import FunctionProto
 
 from .errors import UnsupportedOpError
 from .ir import Node, Value
-from .opset import OPSET
 from .ops import Ops
+from .opset import OPSET
 from .protos import node_proto
 from .schemas import attribute_defaults, attribute_value, find_schema
 from .types import to_proto
@@ -18,7 +20,7 @@ def function_body(node: Node) -> FunctionProto:
     Raises:
         UnsupportedOpError: the schema has no body for these types and attributes.
     """
-    schema = find_schema(node.op_type, node.domain)
+    schema: Any = find_schema(node.op_type, node.domain)  # onnx types only half of OpSchema
     if schema is None:
         raise UnsupportedOpError(f"ONNX has no operator {node.operator}", [node.operator])
     if schema.has_function:
@@ -28,9 +30,7 @@ def function_body(node: Node) -> FunctionProto:
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
-    types = [
-        b"" if v is None else to_proto(v.type).SerializeToString() for v in node.inputs
-    ]
+    types = [b"" if v is None else to_proto(v.type).SerializeToString() for v in node.inputs]
     version = max(schema.context_dependent_function_opset_versions, default=0)
     if version:
         body = schema.get_context_dependent_function_with_opset_version(

@@ -8,9 +8,9 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TypeProto
 
 from .errors import GraphError, ModelFileError
-from .ir import Graph, Names, Node, Value
-from .opset import OPSET
+from .ir import Graph, Names, Value
 from .ops import Ops
+from .opset import OPSET
 from .schemas import attribute_value
 from .types import Dim, TensorType, Type, fresh_dim, from_proto, is_float
 
@@ -117,6 +117,8 @@ class _Reader:
     def _type(self, proto: TypeProto) -> Type:
         type_ = from_proto(proto, fresh_dim)
         if isinstance(type_, TensorType) and type_.shape is not None:
-            dims: list[Dim] = [self._shapes.get(d, d) if isinstance(d, str) else d for d in type_.shape]
+            dims: list[Dim] = [
+                self._shapes.get(d, d) if isinstance(d, str) else d for d in type_.shape
+            ]
             return TensorType(type_.dtype, tuple(dims))
         return type_

@@ -1,4 +1,4 @@
-"""Types of a node's outputs: ONNX's inference, our shape arithmetic, and checks that ONNX leaves out."""
+"""Types of a node's outputs: ONNX's inference, our shape arithmetic, and the checks ONNX lacks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from .types import (
 
 _OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
 
-_cache: dict[Any, list[Type]] = {}
+_cache: dict[Any, list[Type | None]] = {}
 """Inferred types by everything they depend on; deep networks repeat themselves."""
 
 
@@ -70,7 +70,7 @@ def infer_elements_of(node: Node) -> None:
             return
         value.type = TensorType(value.dtype, (len(elements),))
     if all(isinstance(e, int) for e in elements):
-        value.constant = np.array(elements, value.dtype).reshape(value.shape)
+        value.constant = np.array(elements if value.shape else elements[0], value.dtype)
     else:
         value.elements = elements
 
@@ -86,7 +86,7 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
     present = [(n, v) for n, v in zip(inputs, node.inputs, strict=True) if v is not None]
     types = {name: to_proto(value.type) for name, value in present}
-    data = {n: tensor_proto(v.constant) for n, v in present if _is_data(node, v)}
+    data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}
     try:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
     except InferenceError as error:
@@ -112,20 +112,20 @@ def _is_named(proto: TypeProto | None) -> bool:
     return tensor.HasField("shape") and all(d.WhichOneof("value") for d in tensor.shape.dim)
 
 
-def _is_data(node: Node, value: Value) -> bool:
-    constant = value.constant
+def _data(node: Node, value: Value | None) -> np.ndarray | None:
+    """Give the constant that inference may want to look at."""
+    constant = None if value is None else value.constant
     if constant is None or constant.size > LIMIT:
-        return False
-    return constant.dtype.kind == "i" or node.op_type in ("Resize", "Range", "Upsample")
+        return None
+    wanted = constant.dtype.kind == "i" or node.op_type in ("Resize", "Range", "Upsample")
+    return constant if wanted else None
 
 
 def _cache_key(node: Node) -> Any:
     if node.subgraphs:
         return None
-    data = tuple(
-        v.constant.tobytes() if v is not None and _is_data(node, v) else None  # type: ignore[union-attr]  # _is_data checks
-        for v in node.inputs
-    )
+    arrays = [_data(node, v) for v in node.inputs]
+    data = tuple(None if a is None else a.tobytes() for a in arrays)
     types = tuple(None if v is None else v.type for v in node.inputs)
     present = tuple(v is not None for v in node.outputs)
     attributes = tuple((k, freeze(v)) for k, v in sorted(node.attributes.items()))
@@ -294,4 +294,3 @@ _CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
     "Gemm": (_gemm,),
     "Reshape": (_reshape,),
 }
-

@@ -285,7 +285,7 @@ class Graph:
         self._order = None
 
     def remove(self, item: Value | Node) -> None:
-        """Remove a node with its outputs, or a value that no node computes; nothing may read them."""
+        """Remove a node with its outputs, or a value without a node; nothing may read them."""
         gone = [item] if isinstance(item, Value) else list(item.writes())
         for value in gone:
             if self._dag.succ[value] or any(v is value for v in self.outputs):
@@ -337,9 +337,7 @@ class Graph:
         other = Graph(self.name, self.names.copy() if names is None else names)
         other.metadata, other.domains = dict(self.metadata), dict(self.domains)
         for value in self._values.values():
-            copied = Value(
-                value.name, value.type, value.constant, value.parameter, value.elements
-            )
+            copied = Value(value.name, value.type, value.constant, value.parameter, value.elements)
             mapping[value] = copied
             other._values[value.name] = copied
             other._dag.add_node(copied)

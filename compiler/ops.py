@@ -20,7 +20,7 @@ Input = Any
 
 
 class Ops:
-    """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds a node, gives its output.
+    """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds one.
 
     Numbers and arrays among the inputs become constants; a number takes the dtype of the values
     that share its type constraint. An operator with several outputs gives a tuple; `outputs=n`
@@ -151,7 +151,7 @@ def _constraint(schema: OpSchema, index: int) -> str:
 
 
 def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
-    spec = schema.attributes.get(name)
+    spec: Any = schema.attributes.get(name)  # onnx types only half of OpSchema
     if spec is None:
         return value
     kinds = OpSchema.AttrType

@@ -1,4 +1,4 @@
-"""The one opset that graphs have inside the compiler and the one they leave with; it converts nothing."""
+"""The opset of graphs inside the compiler and the one they leave with; no conversion here."""
 
 OPSET = 28
 """Opset of every standard operator inside the compiler."""

@@ -33,7 +33,7 @@ def node_proto(
     proto = NodeProto(op_type=op_type, domain=domain, name=name)
     proto.input.extend(inputs)
     proto.output.extend(outputs)
-    schema = find_schema(op_type, domain)
+    schema: Any = find_schema(op_type, domain)  # onnx types only half of OpSchema
     for key, value in attributes.items():
         spec = schema.attributes.get(key) if schema is not None else None
         proto.attribute.append(attribute_proto(key, value, spec.type.value if spec else 0))

@@ -1,4 +1,4 @@
-"""What ONNX's own schemas say of an operator: attributes, arity, defaults; nothing is decided here."""
+"""What ONNX's own schemas say of an operator: attributes, arity, defaults; it decides nothing."""
 
 from functools import cache
 from typing import Any
@@ -58,7 +58,7 @@ def attribute_defaults(op_type: str, domain: str = "") -> dict[str, Any]:
 
 
 def attribute_value(proto: onnx.AttributeProto) -> Any:
-    """Read an attribute that holds no graph as a Python value; strings decode, tensors are arrays."""
+    """Read an attribute that holds no graph; strings are decoded, tensors are arrays."""
     value = onnx.helper.get_attribute_value(proto)
     kinds = onnx.AttributeProto
     match proto.type:
@@ -85,9 +85,7 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
         )
     for name in attributes:
         if name not in schema.attributes:
-            raise GraphError(
-                f"{schema.name} has no attribute '{name}': {signature(schema)}"
-            )
+            raise GraphError(f"{schema.name} has no attribute '{name}': {signature(schema)}")
     for name, spec in schema.attributes.items():
         if spec.required and name not in attributes:
             raise GraphError(f"{schema.name} needs the attribute '{name}': {signature(schema)}")

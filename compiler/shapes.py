@@ -1,4 +1,4 @@
-"""Shape arithmetic: follow integer tensors that hold dimensions, symbols included; see Value.elements.
+"""Shape arithmetic: follow integer tensors that hold dimensions, symbols too (Value.elements).
 
 It refines what ONNX's inference gave and never contradicts it.
 """
@@ -42,7 +42,7 @@ def infer_shape(node: Node) -> Shape | None:
 
 
 def refine(inferred: Shape | None, known: Shape | None) -> Shape | None:
-    """Merge two true statements about one shape; numbers win over names, names over made-up ones."""
+    """Merge two true statements about a shape; numbers win over names, names over made-up."""
     if inferred is None or known is None or len(inferred) != len(known):
         return known if inferred is None else inferred
     return tuple(_better(a, b) for a, b in zip(inferred, known, strict=True))
@@ -152,9 +152,9 @@ def _equal(a: Dim, b: Dim) -> Dim | None:
         return 1
     if isinstance(a, int) and isinstance(b, int):
         return 0
-    number = a if isinstance(a, int) else b
+    number, symbol = (a, b) if isinstance(a, int) else (b, a)
     # a symbol is a size, so it is never negative; that decides the exporters' "is it −1?"
-    return 0 if isinstance(number, int) and number < 0 and _is_size(b if number is a else a) else None
+    return 0 if isinstance(number, int) and number < 0 and _is_size(symbol) else None
 
 
 def _is_size(dim: Dim) -> bool:

@@ -1,4 +1,4 @@
-"""Types of values: tensor, sequence and optional, to and from ONNX's TypeProto; it infers nothing."""
+"""Types of values: tensor, sequence, optional, to and from ONNX's TypeProto; it infers nothing."""
 
 from dataclasses import dataclass
 from functools import cache

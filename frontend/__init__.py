@@ -1,4 +1,4 @@
-"""The public face of onnxgrad: build, load, transform and run ONNX graphs; it computes nothing itself."""
+"""The public face of onnxgrad: build, load, transform and run graphs; it computes nothing."""
 
 from onnxgrad.backends import available_backends as backends
 from onnxgrad.compiler.errors import (

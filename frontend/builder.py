@@ -88,7 +88,7 @@ class Tensor:
         return self.builder.op.GreaterOrEqual(self, other)
 
     def __bool__(self) -> bool:
-        raise GraphError(f"'{self.name}' has no value while the graph is built; use op.If or op.Where")
+        raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
 
     def __getitem__(self, key: Any) -> "Tensor":
         from .indexing import index  # its rules are a file of their own

@@ -42,9 +42,7 @@ def grad(
     (target,) = _select(graph, mapping, of)
     _require_scalar(target)
     seed = _seed_of_one(copy, target)
-    return _reverse(
-        copy, {target: seed}, _select(graph, mapping, wrt), names or {}, allow_unused
-    )
+    return _reverse(copy, {target: seed}, _select(graph, mapping, wrt), names or {}, allow_unused)
 
 
 def vjp(
@@ -105,8 +103,7 @@ def _unused(graph: Graph, value: Value, of: list[Value], allowed: bool) -> Value
             "pass allow_unused=True to get zeros"
         )
     op = Ops(graph, prefix="grad/")
-    zero: Value = op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
-    return zero
+    return op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
 
 
 def add_output(graph: Graph, value: Value, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Central differences in float64: the independent source of every gradient that tests compare with."""
+"""Central differences in float64: the independent source that gradients are compared with."""
 
 from collections.abc import Callable, Mapping
 

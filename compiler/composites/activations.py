@@ -31,5 +31,4 @@ def gelu_grad(op: Ops, node: Node) -> Value:
 
 
 def _scaled(op: Ops, dy: Value, slope: Value) -> Value:
-    result: Value = op.Mul(dy, slope)
-    return result
+    return op.Mul(dy, slope)

@@ -20,5 +20,4 @@ def reduce_to_shape(op: Ops, node: Node) -> Value:
     padded = op.Concat(ones, shape, axis=0)
     axes = op.Squeeze(op.NonZero(op.Equal(padded, 1)), [0])
     summed = op.ReduceSum(dy, axes, keepdims=1, noop_with_empty_axes=1)
-    result: Value = op.Reshape(summed, shape, allowzero=1)
-    return result
+    return op.Reshape(summed, shape, allowzero=1)

@@ -1,4 +1,4 @@
-"""The table of composite operators and their forms; what replaces a composite is expand.py's work."""
+"""The table of composite operators and their forms; expand.py puts them in."""
 
 from collections.abc import Callable, Sequence
 

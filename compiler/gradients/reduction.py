@@ -27,13 +27,10 @@ def spread(op: Ops, node: Node, y: Value) -> Value:
     axes = rest[0] if rest else None
     if not node.attributes.get("keepdims", 1):
         y = _with_reduced_axes(op, node, x, axes, y)
-    result: Value = op.Expand(y, op.Shape(x))
-    return result
+    return op.Expand(y, op.Shape(x))
 
 
-def _with_reduced_axes(
-    op: Ops, node: Node, x: Value | None, axes: Value | None, y: Value
-) -> Value:
+def _with_reduced_axes(op: Ops, node: Node, x: Value | None, axes: Value | None, y: Value) -> Value:
     noop = node.attributes.get("noop_with_empty_axes", 0)
     if axes is not None and axes.shape is not None and isinstance(axes.shape[0], int):
         if axes.shape[0] or noop:

@@ -4,7 +4,7 @@ from ..ir import Graph, Value
 
 
 def remove_dead_code(graph: Graph) -> bool:
-    """Remove nodes and constants that nothing reads; inputs stay, they are the graph's signature."""
+    """Remove nodes and constants that nothing reads; inputs stay, as the signature."""
     live = graph.upstream(graph.outputs)
     changed = False
     for node in reversed(graph.nodes()):

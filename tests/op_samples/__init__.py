@@ -13,7 +13,5 @@ FAMILIES = [
 ]
 
 SAMPLES: list[Sample] = [
-    sample
-    for family in FAMILIES
-    for sample in import_module(f"{__name__}.{family}").SAMPLES
+    sample for family in FAMILIES for sample in import_module(f"{__name__}.{family}").SAMPLES
 ]
