@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from .blocks import blockwise
+from .elementwise import where
 from .erf import write_erf
 from .precision import widened
 from .registry import Array, kernel
@@ -23,28 +24,28 @@ def relu(xp: Any, x: Array) -> Array:
 @widened
 def leaky_relu(xp: Any, x: Array, alpha: float = 0.01) -> Array:
     """Return x where it is positive and alpha·x elsewhere."""
-    return xp.where(x >= 0, x, alpha * x)
+    return where(xp, x >= 0, x, alpha * x)
 
 
 @kernel("PRelu")
 @widened
 def prelu(xp: Any, x: Array, slope: Array) -> Array:
     """Return x where it is positive and slope·x elsewhere; slope broadcasts to x."""
-    return xp.where(x >= 0, x, slope * x)
+    return where(xp, x >= 0, x, slope * x)
 
 
 @kernel("ThresholdedRelu")
 @widened
 def thresholded_relu(xp: Any, x: Array, alpha: float = 1.0) -> Array:
     """Return x where it exceeds alpha and 0 elsewhere."""
-    return xp.where(x > alpha, x, x.dtype.type(0))
+    return where(xp, x > alpha, x, x.dtype.type(0))
 
 
 @kernel("Elu")
 @widened
 def elu(xp: Any, x: Array, alpha: float = 1.0) -> Array:
     """Return x where it is positive and alpha·(exp(x) - 1) elsewhere."""
-    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+    return where(xp, x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
 
 
 @kernel("Celu")
@@ -58,7 +59,7 @@ def celu(xp: Any, x: Array, alpha: float = 1.0) -> Array:
 @widened
 def selu(xp: Any, x: Array, alpha: float, gamma: float) -> Array:
     """Return gamma·x where x is positive and gamma·alpha·(exp(x) - 1) elsewhere."""
-    return gamma * xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+    return gamma * where(xp, x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
 
 
 @kernel("HardSigmoid")
@@ -81,8 +82,8 @@ def shrink(xp: Any, x: Array, bias: float = 0.0, lambd: float = 0.5) -> Array:
     """Move x by bias towards 0 outside [-lambd, lambd]; return 0 inside."""
     if x.dtype.kind in "iu":  # int(bias) as the conversion to the dtype of x would truncate it
         bias = int(bias)
-    outside = xp.where(x > lambd, x - x.dtype.type(bias), x.dtype.type(0))
-    return xp.where(x < -lambd, x + x.dtype.type(bias), outside)
+    outside = where(xp, x > lambd, x - x.dtype.type(bias), x.dtype.type(0))
+    return where(xp, x < -lambd, x + x.dtype.type(bias), outside)
 
 
 @kernel("Softsign")

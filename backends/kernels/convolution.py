@@ -58,9 +58,18 @@ def _column_blocks(xp: Any, view: Array, rank: int) -> Iterator[tuple[slice, Arr
             if buffer is None:
                 buffer = xp.empty(part.shape, part.dtype)
             columns = buffer[:, : part.shape[1]]
-            columns[...] = part
+            _copy_columns(columns, part, rank)
             part = columns
         yield slice(start, start + count), part.reshape(group, -1, width)
+
+
+def _copy_columns(columns: Array, view: Array, rank: int) -> None:
+    """Copy windows tap by tap where a row of a window is too short a run to copy at once."""
+    if math.prod(view.shape[-2:]) > 4:
+        columns[...] = view
+        return
+    for tap in itertools.product(*(range(n) for n in view.shape[2 + rank : -1])):
+        columns[(..., *tap, slice(None))] = view[(..., *tap, slice(None))]
 
 
 def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:

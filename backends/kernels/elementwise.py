@@ -50,6 +50,8 @@ _BINARY = {
     "Xor": "logical_xor",
 }
 _VARIADIC = {"Max": "maximum", "Min": "minimum", "Sum": "add"}
+_BITS = {2: "int16", 4: "int32", 8: "int64"}
+_LARGE = 4096
 
 
 def _unary(name: str) -> Kernel:
@@ -139,7 +141,14 @@ def clip(xp: Any, x: Array, low: Array = None, high: Array = None) -> Array:
 @kernel("Where")
 def where(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     """Take x where the condition holds and y elsewhere; all three broadcast."""
-    return xp.where(condition, x, y)
+    bits = _BITS.get(x.dtype.itemsize) if x.dtype.kind != "O" else None
+    if condition.size < _LARGE or bits is None or xp.__name__ != "numpy":
+        return xp.where(condition, x, y)
+    # NumPy branches at every element; choosing bits by a mask of all ones or zeros does not
+    mask = condition.astype(bits)
+    xp.negative(mask, out=mask)
+    other = y.view(bits)
+    return (((x.view(bits) ^ other) & mask) ^ other).view(x.dtype)
 
 
 @kernel("Cast")

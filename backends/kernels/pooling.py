@@ -47,19 +47,32 @@ def _indices_of_largest(
 
     storage_order 1 counts the spatial axes in column-major order.
     """
-    sizes = shape[2:]
-    place = xp.arange(math.prod(sizes)).reshape(sizes[::-1] if storage_order else sizes)
-    place = padded(xp, place.T[None] if storage_order else place[None], over.begins, over.ends, -1)
+    sizes, rank = shape[2:], len(shape) - 2
+    order = range(rank) if storage_order else range(rank)[::-1]
+    steps, step = [0] * rank, 1
+    for axis in order:
+        steps[axis], step = step, step * sizes[axis]
+    # the highest rank among the taps that hold y belongs to the first of them
+    count = len(met)
+    ranks: Any = xp.zeros(y.shape, "uint8" if count < 256 else "int32")
     has_nan = y.dtype.kind == "f" and bool(xp.isnan(y).any())
-    found = xp.zeros_like(y, dtype="int64")
-    for values, (_, part) in reversed(list(zip(met, over.taps(), strict=True))):
-        at = place[(slice(None), *part)]
+    is_padded = any(over.begins) or any(over.ends)
+    inside = padded(xp, xp.ones((1, *sizes), bool), over.begins, over.ends, False)
+    offsets = []
+    for i, (values, (tap, part)) in enumerate(zip(met, over.taps(), strict=True)):
         here = values == y
         if has_nan:
             here |= xp.isnan(values)
-        found = xp.where(here & (at >= 0), at, found)
+        if is_padded:
+            here &= inside[(slice(None), *part)]
+        xp.maximum(ranks, here * ranks.dtype.type(count - i), out=ranks)
+        offsets.append(sum(t * d * n for t, d, n in zip(tap, over.dilations, steps, strict=True)))
+    found = xp.asarray([0, *offsets[::-1]])[ranks]
+    for axis in range(rank):
+        first = xp.arange(over.outputs[axis]) * over.strides[axis] - over.begins[axis]
+        found += (first * steps[axis]).reshape(-1, *[1] * (rank - 1 - axis))
     planes = xp.arange(shape[0] * shape[1]) * math.prod(sizes)
-    found += planes.reshape(*shape[:2], *[1] * len(sizes))
+    found += planes.reshape(*shape[:2], *[1] * rank)
     return found
 
 
@@ -68,8 +81,9 @@ def _indices_of_largest(
 def max_pool_grad(xp: Any, dy: Array, indices: Array, x_shape: Array) -> Array:
     """Add dy into zeros of shape x_shape (int64, 1-D) at flat row-major indices."""
     shape = x_shape.tolist()
-    total = xp.bincount(indices.ravel(), weights=dy.ravel(), minlength=math.prod(shape))
-    return total.astype(dy.dtype, copy=False).reshape(shape)
+    dx = xp.zeros(math.prod(shape), dy.dtype)
+    xp.add.at(dx, indices.ravel(), dy.ravel())
+    return dx.reshape(shape)
 
 
 def _window_sizes(xp: Any, sizes: Sequence[int], over: Windows, padding: Sequence[int]) -> Array:
