@@ -215,11 +215,17 @@ def dropout(
     seed: int | None = None,
     outputs: int = 1,
 ) -> Array | tuple[Array, Array]:
-    """Return x·mask / (1 - ratio) and the mask when training, else x and a mask of ones."""
+    """Return x·mask / (1 - ratio) and the mask when training, else x and a mask of ones.
+
+    With a seed it draws what onnx.reference draws.
+    """
     rate = 0.5 if ratio is None else float(ratio.item())
     if training_mode is None or not training_mode.item() or rate == 0:
         return (x, xp.ones(x.shape, dtype=bool)) if outputs > 1 else x
-    drawn = xp.random.default_rng(seed).random(x.shape, dtype="float32")
+    if seed is None:
+        drawn = xp.random.default_rng().random(x.shape, dtype="float32")
+    else:
+        drawn = xp.random.RandomState(seed).uniform(0, 1, x.shape)
     mask = drawn >= rate
     kept = x * mask.astype(x.dtype)
     kept *= x.dtype.type(1 / (1 - rate) if rate < 1 else 0)

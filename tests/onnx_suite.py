@@ -1,0 +1,149 @@
+"""ONNX's own conformance suite: its cases, and one run of a case on a backend of ours."""
+
+import functools
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TypeProto, ValueInfoProto, numpy_helper
+from onnx.backend.test.loader import load_model_tests
+from onnx.backend.test.runner import Runner
+
+import onnxgrad as og
+
+FILES = ("simple", "pytorch-operator", "pytorch-converted")
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+
+DRAWN = "test_bernoulli"
+"""The cases of this name expect what was drawn once; their outputs are judged by their mean."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model with inputs and the outputs that they must give."""
+
+    name: str
+    kind: str
+    rtol: float
+    atol: float
+    source: Any
+
+    def model(self) -> ModelProto:
+        """Give the model."""
+        if self.kind == "node":
+            model: ModelProto = self.source.model
+            return model
+        if self.kind == "light":
+            return onnx.load(LIGHT / f"light_{self.source.model_name}.onnx")
+        return onnx.load(Path(self.source.model_dir) / "model.onnx")
+
+    def data(self, model: ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Yield inputs and expected outputs, in the model's order."""
+        if self.kind == "node":
+            for inputs, outputs in self.source.data_sets:
+                yield [_array(v) for v in inputs], [_array(v) for v in outputs]
+        elif self.kind == "light":
+            yield _light_data(self.source.model_name, model)
+        else:
+            for folder in sorted(Path(self.source.model_dir).glob("test_data_set_*")):
+                yield (
+                    _read_all(folder, "input", model.graph.input),
+                    _read_all(folder, "output", model.graph.output),
+                )
+
+
+@functools.cache
+def load_cases() -> tuple[Case, ...]:
+    """Give every case; the first call takes ten seconds."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # ONNX's generators overflow on purpose
+        loaded = {kind: load_model_tests(kind=kind) for kind in ("node", *FILES, "real")}
+    return tuple(
+        Case(c.name, "light" if kind == "real" else kind, c.rtol, c.atol, c)
+        for kind, cases in loaded.items()
+        for c in cases
+    )
+
+
+def check_case(case: Case, backend: str) -> None:
+    """Load, compile and run a case; raise where an output is not what the suite expects."""
+    model = case.model()
+    if case.name.startswith(DRAWN):
+        _check_draws(case, model, backend)
+        return
+    graph = og.load(model)
+    names = [i.name for i in model.graph.input]
+    compiled = og.compile(graph, backend)
+    for inputs, expected in case.data(model):
+        results = compiled.run(dict(zip(names, inputs, strict=False)))
+        actual = [results[o.name] for o in model.graph.output]
+        _compare(actual, expected, case)
+
+
+def _check_draws(case: Case, model: ModelProto, backend: str, draws: int = 200) -> None:
+    """Draw often, with other seeds: the mean must lie within five standard deviations of p."""
+    ((p,), (expected,)) = next(case.data(model))
+    seeds = [a for n in model.graph.node for a in n.attribute if a.name == "seed"]
+    compiled = og.compile(og.load(model), backend)
+    total = np.zeros(p.shape)
+    for k in range(draws):
+        if seeds:
+            seeds[0].f = float(k)
+            compiled = og.compile(og.load(model), backend)
+        (drawn,) = compiled.run({model.graph.input[0].name: p}).values()
+        assert drawn.dtype == expected.dtype and drawn.shape == expected.shape
+        assert np.isin(drawn, (0, 1)).all()
+        total += drawn
+    deviation = np.sqrt(p * (1 - p) / draws) + 1e-9
+    np.testing.assert_array_less(np.abs(total / draws - p), 5 * deviation)
+
+
+def _compare(actual: Sequence[Any], expected: Sequence[Any], case: Case) -> None:
+    """Compare as the suite does; it knows no empty optional and no 4-bit or 8-bit floats."""
+    assert len(actual) == len(expected), f"{len(actual)} outputs, expected {len(expected)}"
+    for a, b in zip(actual, expected, strict=True):
+        if b is None:
+            assert a is None, f"expected an empty optional, got {a!r}"
+        elif isinstance(b, list):
+            assert isinstance(a, list), f"expected a sequence, got {type(a).__name__}"
+            _compare(a, b, case)
+        else:
+            Runner.assert_similar_outputs([b], [a], case.rtol, case.atol)
+
+
+def _array(value: Any) -> Any:
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def _read_all(folder: Path, role: str, infos: Sequence[ValueInfoProto]) -> list[Any]:
+    files = (folder / f"{role}_{k}.pb" for k in range(len(infos)))
+    return [
+        _read(file, info.type) for file, info in zip(files, infos, strict=True) if file.exists()
+    ]
+
+
+def _read(file: Path, type_: TypeProto) -> Any:
+    data = file.read_bytes()
+    if type_.HasField("sequence_type"):
+        return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
+    if type_.HasField("optional_type"):
+        return numpy_helper.to_optional(onnx.OptionalProto.FromString(data))
+    return numpy_helper.to_array(onnx.TensorProto.FromString(data))
+
+
+def _light_data(name: str, model: ModelProto) -> tuple[list[Any], list[Any]]:
+    """Give the suite's dummy inputs, in whose order the model's weights come after, or between."""
+    weights = {i.name for i in model.graph.initializer}
+    inputs = [
+        numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == i.name))
+        if i.name in weights
+        else Runner.generate_dummy_data(i, name=name)
+        for i in model.graph.input
+    ]
+    files = (LIGHT / f"light_{name}_output_{k}.pb" for k in range(len(model.graph.output)))
+    infos = model.graph.output
+    return inputs, [_read(f, i.type) for f, i in zip(files, infos, strict=True)]
