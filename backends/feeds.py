@@ -40,6 +40,8 @@ def _check(value: Value, given: Any, sizes: dict[str, tuple[int, str]]) -> Any:
             given = np.asarray(given, type_.dtype)
         except (TypeError, ValueError):
             raise GraphError(f"'{value.name}' wants {type_}, got {type(given).__name__}") from None
+    if isinstance(given, np.generic):
+        given = np.asarray(given)
     if given.dtype != type_.dtype and not (given.dtype.kind in "OUS" and type_.dtype.kind == "O"):
         got = dtype_name(given.dtype)
         raise GraphError(f"'{value.name}' wants {type_}, got {got}; convert it with .astype")

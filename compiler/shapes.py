@@ -22,7 +22,7 @@ def elements_of(value: Value | None) -> Elements | None:
     if value is None:
         return None
     constant = value.constant
-    if constant is None or constant.dtype.kind not in "iub":
+    if constant is None or value.parameter or constant.dtype.kind not in "iub":
         return value.elements
     if constant.ndim > 1 or constant.size > LIMIT:
         return None

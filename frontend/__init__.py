@@ -12,9 +12,11 @@ from onnxgrad.compiler.errors import (
 from onnxgrad.compiler.exporter import to_onnx
 from onnxgrad.compiler.ir import Graph, Node, Value
 
+from . import optim
 from .builder import Builder, Tensor
 from .files import load, save
 from .running import Compiled, compile
+from .training import Trainer, initial_state, start_graph, train_step, with_parameters
 from .transforms import grad, vjp
 
 __version__ = "0.1.0"
@@ -30,13 +32,19 @@ __all__ = [
     "Node",
     "OnnxgradError",
     "Tensor",
+    "Trainer",
     "UnsupportedOpError",
     "Value",
     "backends",
     "compile",
     "grad",
+    "initial_state",
     "load",
+    "optim",
     "save",
+    "start_graph",
     "to_onnx",
+    "train_step",
     "vjp",
+    "with_parameters",
 ]

@@ -1,0 +1,142 @@
+"""Optimizers as graph transformations: each emits its update rule and holds no state.
+
+An optimizer is any object with a `learning_rate` and an `update` as below, so users add their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.ir import Value
+
+if TYPE_CHECKING:
+    from .training import Update
+
+Gradients = Mapping[Value, Value]
+"""The gradient dw of each trained parameter w."""
+
+
+class Optimizer(Protocol):
+    """What `train_step` asks of an optimizer."""
+
+    @property
+    def learning_rate(self) -> float | str:
+        """A number, or the name of a float32 scalar input that the step gains for it."""
+
+    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+        """Emit the new value of each parameter; state goes through `update.state`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SGD:
+    """Stochastic gradient descent: w ← w − η·dw, with momentum v ← μ·v + dw; w ← w − η·v.
+
+    Args:
+        learning_rate: η; a number, or the name of a scalar input of the step.
+        momentum: μ.
+        nesterov: look ahead, w ← w − η·(dw + μ·v).
+        weight_decay: λ, added to the gradient as λ·w.
+    """
+
+    learning_rate: float | str
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.momentum < 1, "momentum", "in [0, 1)", self.momentum)
+        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        _require(self.momentum > 0 or not self.nesterov, "momentum", "over 0 with nesterov", 0)
+
+    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+        """v ← μ·v + dw + λ·w; w ← w − η·v"""
+        op, new = update.op, {}
+        for w, dw in gradients.items():
+            if self.weight_decay:
+                dw = op.Add(dw, op.Mul(w, self.weight_decay))
+            if self.momentum:
+                v = update.state("momentum", w)
+                speed = op.Add(op.Mul(v, self.momentum), dw)
+                update.keep(v, speed)
+                dw = op.Add(dw, op.Mul(speed, self.momentum)) if self.nesterov else speed
+            new[w] = op.Sub(w, op.Mul(update.rate(w), dw))
+        return new
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """Adam (Kingma and Ba, 2015): w ← w − η·m̂ / (√v̂ + ε) with both moments' bias corrected.
+
+    Args:
+        learning_rate: η; a number, or the name of a scalar input of the step.
+        b1: decay of the mean of the gradients, m ← β₁·m + (1 − β₁)·dw.
+        b2: decay of the mean of their squares, v ← β₂·v + (1 − β₂)·dw².
+        eps: ε, outside the root.
+    """
+
+    learning_rate: float | str = 1e-3
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
+        _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
+
+    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+        """m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η·m̂ / (√v̂ + ε)"""
+        return adam(update, gradients, self.b1, self.b2, self.eps, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): w ← w − η·λ·w first.
+
+    Args:
+        learning_rate, b1, b2, eps: as in Adam.
+        weight_decay: λ.
+    """
+
+    learning_rate: float | str = 1e-3
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
+        _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
+        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+
+    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+        """w ← w − η·λ·w, then Adam"""
+        return adam(update, gradients, self.b1, self.b2, self.eps, self.weight_decay)
+
+
+def adam(
+    update: "Update", gradients: Gradients, b1: float, b2: float, eps: float, weight_decay: float
+) -> dict[Value, Value]:
+    """Emit Adam's update; the bias corrections are in float64 and shared by all parameters."""
+    op, new = update.op, {}
+    t = update.count()
+    correction1 = op.Sub(1.0, op.Pow(op.constant(b1, t.dtype), t))
+    correction2 = op.Sqrt(op.Sub(1.0, op.Pow(op.constant(b2, t.dtype), t)))
+    for w, dw in gradients.items():
+        m, v = update.state("mean", w), update.state("square", w)
+        mean = op.Add(op.Mul(m, b1), op.Mul(dw, 1 - b1))
+        square = op.Add(op.Mul(v, b2), op.Mul(op.Mul(dw, dw), 1 - b2))
+        update.keep(m, mean)
+        update.keep(v, square)
+        rate = op.Div(update.rate(w), update.cast(correction1, w))
+        root = op.Add(op.Div(op.Sqrt(square), update.cast(correction2, w)), eps)
+        start = w
+        if weight_decay:
+            start = op.Sub(w, op.Mul(op.Mul(update.rate(w), weight_decay), w))
+        new[w] = op.Sub(start, op.Div(op.Mul(rate, mean), root))
+    return new
+
+
+def _require(holds: bool, name: str, what: str, given: float) -> None:
+    if not holds:
+        raise GraphError(f"{name} must be {what}, got {given}")

@@ -1,0 +1,313 @@
+"""Training steps as graphs: forward, backward and update in one; the update rules are in optim.py.
+
+The step of a graph keeps the graph's inputs and outputs and adds, for everything that training
+changes, an input and the output "<input>.new" that is fed back there at the next step.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from warnings import warn
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GradientError, GraphError
+from onnxgrad.compiler.ir import Graph, Node, Value
+from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.types import TensorType, is_float, onnx_dtype
+
+from .optim import Optimizer
+from .running import compile
+from .transforms import grad
+
+STATE_KEY = "onnxgrad.state"
+"""Key of a step's metadata, also in its file: a JSON object of input name → output name."""
+
+_SCALES_AND_BIASES = {
+    "BatchNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "GroupNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "RMSNormalization": (1,),
+    "Conv": (2,),
+    "ConvTranspose": (2,),
+    "Gemm": (2,),
+}
+"""Inputs that are a scale or a bias, by operator."""
+
+State = dict[str, np.ndarray]
+
+
+class Update:
+    """What an optimizer's `update` emits through: operators, state and the learning rate."""
+
+    def __init__(self, graph: Graph, learning_rate: float | str) -> None:
+        self.op = Ops(graph, prefix="update/")
+        self.pairs: dict[Value, Value] = {}
+        self._graph = graph
+        self._parameters: dict[Value, Value] = {}
+        self._count: Value | None = None
+        self._rate: Value | float = (
+            learning_rate
+            if not isinstance(learning_rate, str)
+            else (self._input(learning_rate, TensorType(np.dtype(np.float32), ()), None))
+        )
+
+    def widen(self, w: Value, like: Value | None = None) -> Value:
+        """Give a value in the dtype updates are computed in: at least float32."""
+        wide = self.op.Cast(w, to=onnx_dtype(np.dtype(np.float32))) if w.dtype.itemsize < 4 else w
+        self._parameters[wide] = w
+        return wide
+
+    def rate(self, w: Value) -> Value:
+        """Give the learning rate as a scalar of the dtype of `w`."""
+        rate = self._rate
+        return self.cast(rate, w) if isinstance(rate, Value) else self.op.like(rate, w)
+
+    def cast(self, x: Value, w: Value) -> Value:
+        """Convert a scalar to the dtype of `w`."""
+        return x if x.dtype == w.dtype else self.op.Cast(x, to=onnx_dtype(w.dtype))
+
+    def count(self) -> Value:
+        """Give the number of this step, 1 at the first, as a float64 scalar."""
+        if self._count is None:
+            before = self._input("step", TensorType(np.dtype(np.int64), ()), np.array(0))
+            now = self.op.Add(before, 1)
+            self.keep(before, now)
+            self._count = self.op.Cast(now, to=onnx_dtype(np.dtype(np.float64)))
+        return self._count
+
+    def state(self, name: str, w: Value) -> Value:
+        """Add state of the shape of a parameter, "<parameter>.<name>", that starts at zero."""
+        parameter = self._parameters[w]
+        shape = [d for d in w.shape or () if isinstance(d, int)]
+        if w.shape is None or len(shape) < len(w.shape):
+            raise GraphError(
+                f"the optimizer's state for '{parameter.name}' needs its shape in numbers, it is "
+                f"{w.type}; load the model with shapes={{…}}"
+            )
+        return self._input(f"{parameter.name}.{name}", w.type, np.zeros(shape, w.dtype))
+
+    def keep(self, before: Value, after: Value) -> None:
+        """State that `after` is what the input `before` becomes at the next step."""
+        self.pairs[before] = after
+
+    def _input(self, name: str, type_: Any, start: np.ndarray | None) -> Value:
+        value = Value(self._graph.names.fresh(name), type_, start, parameter=start is not None)
+        self._graph.inputs.append(self._graph.add_value(value))
+        return value
+
+
+def train_step(
+    graph: Graph,
+    loss: str | Value = "loss",
+    optimizer: Optimizer | None = None,
+    parameters: Sequence[str | Value] | None = None,
+) -> Graph:
+    """Give one graph that computes the loss, its gradients and the updated parameters.
+
+    Its inputs are the graph's own, the learning rate where the optimizer names one, then the
+    parameters and the optimizer's state; its outputs the graph's own, then "<name>.new" for each
+    parameter and state. `initial_state` gives what to feed first; `Trainer` keeps feeding back.
+    Running statistics of BatchNormalization in training mode are state too.
+
+    Args:
+        graph: any graph with a scalar loss.
+        loss: a float tensor of one element.
+        optimizer: `og.optim.SGD`, `Adam`, `AdamW` or an object like them.
+        parameters: initializers or inputs to train; by default every float initializer that the
+            loss depends on, statistics of BatchNormalization excepted.
+
+    Raises:
+        GradientError: the loss is no scalar or does not depend on a parameter.
+    """
+    if optimizer is None:
+        raise GraphError("train_step needs an optimizer, such as og.optim.SGD(0.1)")
+    names = _parameter_names(graph, loss, parameters)
+    inner = {name: graph.names.fresh(f"grad/{name}") for name in names}
+    step = grad(graph, loss, names, names=inner)
+    gradients = dict(zip(names, step.outputs[-len(names) :], strict=True))
+    step.outputs = step.outputs[: -len(names)]
+    update = Update(step, optimizer.learning_rate)
+    values = [step.find(name) for name in names]
+    step.inputs += [v for v in values if all(v is not i for i in step.inputs)]
+    wide = {update.widen(v): update.widen(gradients[v.name]) for v in values}
+    changed = optimizer.update(update, wide)
+    pairs = {v: update.cast(changed[w], v) for v, w in zip(values, wide, strict=True)}
+    pairs |= _statistics_pairs(step) | update.pairs
+    _finish(step, pairs)
+    return step
+
+
+def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
+    names = {}
+    for before, after in pairs.items():
+        if all(before is not v for v in step.inputs):
+            step.inputs.append(before)
+        taken = any(after is v for v in step.outputs)
+        if step.producer(after) is None or taken or not after.name.startswith("update/"):
+            after = Ops(step, prefix="update/").Identity(after)
+        step.rename(after, step.names.fresh(f"{before.name}.new"))
+        step.outputs.append(after)
+        names[before.name] = after.name
+    step.metadata[STATE_KEY] = json.dumps(names)
+
+
+def _parameter_names(
+    graph: Graph, loss: str | Value, given: Sequence[str | Value] | None
+) -> list[str]:
+    target = graph.find(loss if isinstance(loss, str) else loss.name)
+    if given is None:
+        reached = graph.upstream([target])
+        statistics = {v for pair in _statistics(graph).values() for v in pair}
+        chosen = [
+            v
+            for v in graph.values()
+            if v.parameter and is_float(v.dtype) and v in reached and v not in statistics
+        ]
+        if not chosen:
+            raise GradientError(
+                f"'{target.name}' depends on no float initializer; name what to train with "
+                "parameters=[…]"
+            )
+    else:
+        chosen = [graph.find(p if isinstance(p, str) else p.name) for p in given]
+        if not chosen:
+            raise GraphError("an empty list of parameters; name at least one")
+    for value in chosen:
+        if graph.producer(value) is not None or value.constant is not None and not value.parameter:
+            raise GraphError(f"'{value.name}' is no initializer or input, so it cannot be trained")
+        _warn_if_merged(graph, value)
+    return [v.name for v in chosen]
+
+
+def _warn_if_merged(graph: Graph, value: Value) -> None:
+    readers = [n for n in graph.consumers(value) if _is_scale_or_bias(n, value)]
+    if len(readers) > 1:
+        listed = ", ".join(n.name or next(n.writes()).name for n in readers)
+        warn(
+            f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}): exporters "
+            "merge equal initializers, and training it ties these layers. Export the model with "
+            "parameters that differ, or train others with parameters=[…]",
+            stacklevel=4,
+        )
+
+
+def _is_scale_or_bias(node: Node, value: Value) -> bool:
+    if node.op_type in ("Add", "Mul"):
+        return value.rank == 1
+    return any(
+        k < len(node.inputs) and node.inputs[k] is value
+        for k in _SCALES_AND_BIASES.get(node.op_type, ())
+    )
+
+
+def _statistics(graph: Graph) -> dict[Node, tuple[Value, Value]]:
+    """Give the mean and variance that each BatchNormalization takes from initializers."""
+    found = {}
+    for node in graph.nodes():
+        if node.op_type == "BatchNormalization" and not node.domain:
+            mean, variance = node.inputs[3:5]
+            if mean is not None and variance is not None and mean.parameter and variance.parameter:
+                found[node] = (mean, variance)
+    return found
+
+
+def _statistics_pairs(graph: Graph) -> dict[Value, Value]:
+    """Pair running statistics with their updates, which training mode gives as outputs 1 and 2."""
+    pairs = {}
+    for node, statistics in _statistics(graph).items():
+        for before, after in zip(statistics, node.outputs[1:3], strict=False):
+            if after is not None:
+                pairs[before] = after
+    return pairs
+
+
+def state_names(step: Graph) -> dict[str, str]:
+    """Give the pairs of a training step: input name → name of the output that is fed back there.
+
+    Raises:
+        GraphError: the graph is no training step.
+    """
+    if STATE_KEY not in step.metadata:
+        raise GraphError(f"the graph '{step.name}' is no training step; make one by og.train_step")
+    pairs: dict[str, str] = json.loads(step.metadata[STATE_KEY])
+    return pairs
+
+
+def initial_state(step: Graph) -> State:
+    """Give the arrays to feed at the first step: the model's parameters, zeros for the optimizer.
+
+    A step that was read from a file has no arrays; save `start_graph(step)` beside it.
+    """
+    found = {name: step.find(name).constant for name in state_names(step)}
+    missing = [name for name, array in found.items() if array is None]
+    if missing:
+        raise GraphError(
+            f"the step does not know the first value of {', '.join(missing)}; run the graph that "
+            "og.start_graph gave where the step was made, or pass your own arrays"
+        )
+    return {name: array.copy() for name, array in found.items() if array is not None}
+
+
+def start_graph(step: Graph) -> Graph:
+    """Give a graph without inputs whose outputs are the initial state, named as the step's inputs.
+
+    Saved beside the step it lets any runtime start training: run it once, then feed the step.
+    """
+    start = Graph(f"{step.name}.start")
+    op = Ops(start)
+    for name, array in initial_state(step).items():
+        type_ = TensorType(array.dtype, array.shape)
+        held = start.add_value(Value(f"start/{name}", type_, array, parameter=True))
+        value = op.Identity(held, outputs=[name])
+        start.outputs.append(value)
+    return start
+
+
+def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
+    """Give the graph with other values for its initializers, such as a Trainer's state.
+
+    Names that the graph does not have (the optimizer's state) are passed over.
+
+    Raises:
+        GraphError: an array has another dtype or shape than its initializer.
+    """
+    copy = graph.copy()
+    for value in copy.values():
+        if not value.parameter or value.name not in arrays:
+            continue
+        array = np.asarray(arrays[value.name])
+        if array.dtype != value.dtype or array.shape != value.shape:
+            raise GraphError(
+                f"'{value.name}' is {value.type}, got {TensorType(array.dtype, array.shape)}"
+            )
+        value.constant = array.copy()
+    return copy
+
+
+class Trainer:
+    """Run a training step again and again; `state` holds what goes from one step to the next.
+
+    Example:
+        >>> trainer = og.Trainer(og.train_step(g, optimizer=og.optim.SGD(0.1)))
+        >>> loss = trainer(x=images, label=labels)["loss"]
+        >>> trained = og.with_parameters(g, trainer.state)
+    """
+
+    def __init__(
+        self, step: Graph, backend: str = "numpy", state: Mapping[str, Any] | None = None
+    ) -> None:
+        self._pairs = state_names(step)
+        self._step = compile(step, backend)
+        self.state: dict[str, Any] = initial_state(step) if state is None else dict(state)
+
+    def __call__(self, **feeds: Any) -> dict[str, Any]:
+        """Take one step on arrays by input name; give the outputs that are not state."""
+        return self.run(feeds)
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Take one step; for inputs whose names are no Python names."""
+        results = self._step.run({**self.state, **feeds})
+        self.state = {name: results.pop(new) for name, new in self._pairs.items()}
+        return results

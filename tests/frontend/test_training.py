@@ -1,0 +1,182 @@
+"""Training steps: updates against torch's trajectories, state that feeds back, clear refusals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import onnxgrad as og
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "torch_optimizers" / "trajectories.npz"
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": og.optim.SGD(0.05),
+    "sgd_momentum": og.optim.SGD(0.05, momentum=0.9),
+    "sgd_nesterov": og.optim.SGD(0.05, momentum=0.8, nesterov=True, weight_decay=0.01),
+    "adam": og.optim.Adam(0.05, b1=0.8, b2=0.99, eps=1e-6),
+    "adamw": og.optim.AdamW(0.05, weight_decay=0.1),
+}
+
+
+def regression(w: np.ndarray, c: np.ndarray) -> og.Graph:
+    """The sum of (tanh(x·w + c) − t)², the loss of the stored trajectories."""
+    b = og.Builder("regression")
+    x = b.input("x", w.dtype, ("N", w.shape[0]))
+    t = b.input("t", w.dtype, ("N", w.shape[1]))
+    difference = b.op.Tanh(x @ b.parameter("w", w) + b.parameter("c", c)) - t
+    b.output(b.op.ReduceSum(difference * difference, keepdims=0), "loss")
+    return b.build()
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, np.ndarray]:
+    with np.load(FIXTURE) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_updates_are_torchs(name: str, stored: dict[str, np.ndarray]) -> None:
+    step = og.train_step(regression(stored["w"], stored["c"]), optimizer=OPTIMIZERS[name])
+    trainer = og.Trainer(step)
+    for k, loss in enumerate(stored[f"{name}.loss"]):
+        result = trainer(x=stored["x"], t=stored["t"])
+        np.testing.assert_allclose(result["loss"], loss, rtol=1e-10)
+        for parameter in "wc":
+            expected = stored[f"{name}.{parameter}"][k]
+            np.testing.assert_allclose(trainer.state[parameter], expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_saved_step_replays_in_onnxruntime(
+    name: str, stored: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """A file and its start, looped by nothing but onnxruntime, repeat torch's losses."""
+    single = {k: v.astype(np.float32) for k, v in stored.items()}
+    step = og.train_step(regression(single["w"], single["c"]), optimizer=OPTIMIZERS[name])
+    og.save(step, tmp_path / "step.onnx")
+    og.save(og.start_graph(step), tmp_path / "start.onnx")
+    model = onnx.load(tmp_path / "step.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    pairs = json.loads({p.key: p.value for p in model.metadata_props}["onnxgrad.state"])
+    start = onnxruntime.InferenceSession(tmp_path / "start.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "step.onnx")
+    names = [v.name for v in session.get_outputs()]
+    state = dict(zip([v.name for v in start.get_outputs()], start.run(None, {}), strict=True))
+    assert {v.name for v in session.get_inputs()} == {"x", "t", *pairs} == {"x", "t", *state}
+    for loss in stored[f"{name}.loss"]:
+        feeds = {"x": single["x"], "t": single["t"], **state}
+        results = dict(zip(names, session.run(names, feeds), strict=True))
+        np.testing.assert_allclose(results["loss"], loss, rtol=2e-4)
+        state = {name: results[new] for name, new in pairs.items()}
+
+
+def test_learning_rate_as_an_input(stored: dict[str, np.ndarray]) -> None:
+    graph = regression(stored["w"], stored["c"])
+    trainer = og.Trainer(og.train_step(graph, optimizer=og.optim.SGD("rate")))
+    feeds = {"x": stored["x"], "t": stored["t"]}
+    trainer(**feeds, rate=np.float32(0))
+    np.testing.assert_array_equal(trainer.state["w"], stored["w"])
+    trainer(**feeds, rate=np.float32(0.05))
+    np.testing.assert_allclose(trainer.state["w"], stored["sgd.w"][0], rtol=1e-6)
+
+
+def test_inputs_and_outputs_in_order(stored: dict[str, np.ndarray]) -> None:
+    graph = regression(stored["w"], stored["c"])
+    step = og.train_step(graph, optimizer=og.optim.Adam("rate"), parameters=["w"])
+    inputs = ["x", "t", "rate", "w", "step", "w.mean", "w.square"]
+    assert [v.name for v in step.inputs] == inputs
+    outputs = ["loss", "w.new", "step.new", "w.mean.new", "w.square.new"]
+    assert [v.name for v in step.outputs] == outputs
+    assert [v.name for v in graph.inputs] == ["x", "t"]  # the argument is untouched
+
+
+def test_trained_parameters_go_back_into_the_model(stored: dict[str, np.ndarray]) -> None:
+    graph = regression(stored["w"], stored["c"])
+    trainer = og.Trainer(og.train_step(graph, optimizer=og.optim.Adam(0.05)))
+    feeds = {"x": stored["x"], "t": stored["t"]}
+    for _ in range(3):
+        trainer(**feeds)
+    trained = og.with_parameters(graph, trainer.state)
+    loss = og.compile(trained).run(feeds)["loss"]
+    assert loss == trainer(**feeds)["loss"]
+    assert og.compile(graph).run(feeds)["loss"] > loss
+    with pytest.raises(og.GraphError, match="'w' is float64"):
+        og.with_parameters(graph, {"w": np.zeros(3)})
+
+
+def test_sixteen_bits_are_updated_in_float32(stored: dict[str, np.ndarray]) -> None:
+    """A gradient of zero gives no NaN although ε is zero in float16; the moments are float32."""
+    half = {k: v.astype(np.float16) for k, v in stored.items()}
+    step = og.train_step(regression(half["w"], half["c"]), optimizer=og.optim.Adam(0.05))
+    trainer = og.Trainer(step)
+    trainer(x=np.zeros_like(half["x"]), t=half["t"])
+    assert trainer.state["w"].dtype == np.float16
+    assert trainer.state["w.mean"].dtype == np.float32
+    np.testing.assert_array_equal(trainer.state["w"], half["w"])
+
+
+def test_a_plain_input_can_be_trained(stored: dict[str, np.ndarray]) -> None:
+    graph = regression(stored["w"], stored["c"])
+    step = og.train_step(graph, optimizer=og.optim.SGD(0.05), parameters=["x"])
+    with pytest.raises(og.GraphError, match="first value of x"):
+        og.initial_state(step)
+    trainer = og.Trainer(step, state={"x": stored["x"]})
+    first = trainer(t=stored["t"])["loss"]
+    assert trainer(t=stored["t"])["loss"] < first
+    with pytest.raises(og.GraphError, match="needs its shape in numbers"):
+        og.train_step(graph, optimizer=og.optim.Adam(), parameters=["x"])
+
+
+def test_own_optimizer(stored: dict[str, np.ndarray]) -> None:
+    """Anything with a learning rate and an update will do."""
+
+    class SignDescent:
+        learning_rate = 0.5
+
+        def update(self, update: Any, gradients: Any) -> Any:
+            op = update.op
+            return {w: op.Sub(w, op.Mul(update.rate(w), op.Sign(d))) for w, d in gradients.items()}
+
+    graph = regression(stored["w"], stored["c"])
+    trainer = og.Trainer(og.train_step(graph, optimizer=SignDescent()))
+    trainer(x=stored["x"], t=stored["t"])
+    np.testing.assert_allclose(np.abs(trainer.state["w"] - stored["w"]), 0.5)
+
+
+def test_merged_initializers_are_warned_of() -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 2))
+    c = b.parameter("c", np.ones(2, np.float32))
+    y = b.op.Tanh(x * c) * c
+    b.output(b.op.ReduceSum(y, keepdims=0), "loss")
+    with pytest.warns(UserWarning, match="'c' is a scale or bias of 2 operators"):
+        og.train_step(b.build(), optimizer=og.optim.SGD(0.1))
+
+
+def test_refusals(stored: dict[str, np.ndarray]) -> None:
+    graph = regression(stored["w"], stored["c"])
+    sgd = og.optim.SGD(0.1)
+    b = og.Builder()
+    b.output(b.op.ReduceSum(b.input("x", "float32", (2,)), keepdims=0), "loss")
+    frozen = b.build()
+    with pytest.raises(og.GraphError, match="needs an optimizer"):
+        og.train_step(graph)
+    with pytest.raises(og.GraphError, match="no value 'los'"):
+        og.train_step(graph, "los", sgd)
+    with pytest.raises(og.GraphError, match="empty list"):
+        og.train_step(graph, optimizer=sgd, parameters=[])
+    with pytest.raises(og.GraphError, match="'Tanh' is no initializer or input"):
+        og.train_step(graph, optimizer=sgd, parameters=["Tanh"])
+    with pytest.raises(og.GradientError, match="no float initializer"):
+        og.train_step(frozen, optimizer=sgd)
+    with pytest.raises(og.GraphError, match="is no training step"):
+        og.Trainer(graph)
+    for wrong in ({"momentum": 1.0}, {"nesterov": True}, {"weight_decay": -1.0}):
+        with pytest.raises(og.GraphError, match="must be"):
+            og.optim.SGD(0.1, **wrong)
+    for name in ("b1", "b2"):
+        with pytest.raises(og.GraphError, match=f"{name} must be in"):
+            og.optim.Adam(**{name: 1.0})
