@@ -77,7 +77,9 @@ def gather_grad(xp: Any, dy: Array, indices: Array, x_shape: Array, axis: int = 
     axis %= len(shape)
     outer, size, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
     rows = _in_range(xp, indices.ravel(), size)
-    slices = dy.reshape(outer, rows.size, inner).transpose(1, 0, 2).reshape(rows.size, -1)
+    slices = (
+        dy.reshape(outer, rows.size, inner).transpose(1, 0, 2).reshape(rows.size, outer * inner)
+    )
     dx = xp.zeros((size, outer * inner), dy.dtype)
     if dx.size:
         _scatter(xp, dx, rows, slices, "add")

@@ -187,7 +187,7 @@ def group_normalization(
     stash_type: int = 1,
 ) -> Array:
     """Standardize each group of channels of x: (batch, channels, …), then scale and shift."""
-    groups = x.reshape(x.shape[0], num_groups, -1)
+    groups = x.reshape(*x.shape[:1], num_groups, math.prod(x.shape[1:]) // num_groups)
     y = _standardized(xp, groups, (2,), epsilon)[0].reshape(x.shape)
     y *= _per_channel(scale, x)
     y += _per_channel(b, x)

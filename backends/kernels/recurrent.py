@@ -62,10 +62,10 @@ def _unroll(
     y = xp.zeros((steps, len(backwards), batch, hidden), x.dtype)
     last: list[list[Array]] = [[] for _ in initial]
     for i, reverse in enumerate(backwards):
-        given = xp.matmul(x.reshape(steps * batch, -1), w[i].T)
+        given = xp.matmul(x.reshape(steps * batch, x.shape[2]), w[i].T)
         if b is not None:
             given += b[i, : given.shape[1]]
-        given = given.reshape(steps, batch, -1)
+        given = given.reshape(steps, batch, w.shape[1])
         states = tuple(
             xp.zeros((batch, hidden), x.dtype) if s is None else s[:, i] if layout else s[i]
             for s in initial
