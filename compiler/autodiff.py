@@ -3,18 +3,22 @@
 It knows no operator; the rules are in compiler/gradients.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from .broadcasting import reduce_to
 from .errors import GradientError, UnsupportedOpError
 from .expand import expand_node, has_body
 from .gradients import RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from .ir import Graph, Node, Value
+from .naming import GRADIENT
 from .ops import Ops
 from .shapes import refine
 from .types import TensorType, is_differentiable
 
 Cotangents = dict[Value, Value]
+
+Sums = dict[Value, list[Value]]
+"""What has arrived at each value, yet to be added up."""
 
 
 def backpropagate(
@@ -38,25 +42,37 @@ def backpropagate(
     """
     wrt = list(wrt)
     path = expand_path(graph, cotangents, wrt)
-    sums: dict[Value, list[Value]] = {v: [dy] for v, dy in cotangents.items()}
-    for node in reversed([n for n in graph.nodes() if n in path]):
+    sums = {v: [dy] for v, dy in cotangents.items()}
+    walk_back(graph, [n for n in graph.nodes() if n in path], sums, path)
+    ops = Ops(graph, prefix=GRADIENT)
+    return {v: dv for v in wrt if (dv := total(ops, sums, v)) is not None}
+
+
+def walk_back(graph: Graph, nodes: Sequence[Node], sums: Sums, path: Set[Value | Node]) -> None:
+    """Apply the rules of nodes, the last first, and collect what arrives at the values on a path.
+
+    Args:
+        graph: the graph that is extended.
+        nodes: in topological order, each with a rule.
+        sums: what has arrived at each value, gains what the rules give.
+        path: the values that gradients are wanted for on the way.
+    """
+    for node in reversed(nodes):
         op = gradient_ops(graph, node)
-        arriving = [None if v is None else _total(op, sums, v) for v in node.outputs]
+        arriving = [None if v is None else total(op, sums, v) for v in node.outputs]
         if all(dy is None for dy in arriving):
             continue
         for value, entry in apply_rule(op, node, arriving).items():
             if value in path and is_differentiable(value.type) and entry is not None:
                 if isinstance(entry, Refused):
-                    raise GradientError(f"{_label(node)} by '{value.name}': {entry.reason}")
+                    raise GradientError(f"{label(node)} by '{value.name}': {entry.reason}")
                 sums.setdefault(value, []).append(entry)
-    ops = Ops(graph, prefix="grad/")
-    return {v: dv for v in wrt if (dv := _total(ops, sums, v)) is not None}
 
 
 def gradient_ops(graph: Graph, node: Node) -> Ops:
     """Give the emitter for the gradient of one node; what it emits is named after the node."""
     first = next(node.writes())
-    return Ops(graph, prefix=f"grad/{first.name.removeprefix('grad/')}/")
+    return Ops(graph, prefix=f"{GRADIENT}{first.name.removeprefix(GRADIENT)}/")
 
 
 def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Value, Entry]:
@@ -68,7 +84,7 @@ def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Va
     try:
         entries = rule.function(op, node, *arriving)
     except Exception as error:
-        error.add_note(f"in the gradient of {_label(node)}")
+        error.add_note(f"in the gradient of {label(node)}")
         raise
     result: dict[Value, Entry] = {}
     for value, entry in _pairs(node, entries):
@@ -94,7 +110,7 @@ def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[
         for node in bodies:
             expand_node(graph, node)
     if without:
-        listed = ", ".join(sorted({_label(n) for n in without}))
+        listed = ", ".join(sorted({label(n) for n in without}))
         raise UnsupportedOpError(
             f"no gradient rule for {listed}; differentiate by a value behind "
             "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
@@ -120,7 +136,7 @@ def _pairs(node: Node, entries: Entries) -> Iterable[tuple[Value, Entry]]:
     listed = (entries,) if entries is None or isinstance(entries, Value | Refused) else entries
     if len(listed) < len(node.inputs):
         raise GradientError(
-            f"the rule of {_label(node)} gave {len(listed)} entries for {len(node.inputs)} inputs"
+            f"the rule of {label(node)} gave {len(listed)} entries for {len(node.inputs)} inputs"
         )
     return [(v, e) for v, e in zip(node.inputs, listed, strict=False) if v is not None]
 
@@ -133,7 +149,7 @@ def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool) -> V
         entry = reduce_to(op, entry, value)
     if entry.dtype != value.dtype or not _may_equal(entry.shape, value.shape):
         raise GradientError(
-            f"the rule of {_label(node)} gave {entry.type} for '{value.name}', which is "
+            f"the rule of {label(node)} gave {entry.type} for '{value.name}', which is "
             f"{value.type}; this is a defect of onnxgrad, please report it"
         )
     entry.type = TensorType(entry.dtype, refine(value.shape, entry.shape))
@@ -149,7 +165,7 @@ def _may_equal(a: tuple[int | str, ...] | None, b: tuple[int | str, ...] | None)
     )
 
 
-def _total(op: Ops, sums: dict[Value, list[Value]], value: Value) -> Value | None:
+def total(op: Ops, sums: Sums, value: Value) -> Value | None:
     """Add up the contributions to one value, once."""
     parts = sums.get(value)
     if not parts:
@@ -161,5 +177,6 @@ def _total(op: Ops, sums: dict[Value, list[Value]], value: Value) -> Value | Non
     return total
 
 
-def _label(node: Node) -> str:
+def label(node: Node) -> str:
+    """Name a node for an error message: its operator and its name."""
     return f"{node.operator} '{node.name or next(node.writes()).name}'"

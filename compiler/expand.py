@@ -27,10 +27,11 @@ def has_body(node: Node) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def expand_node(graph: Graph, node: Node, form: str | None = None) -> None:
+def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]:
     """Replace a node by its body in the named form (None: the default), in place.
 
-    The output values stay what they are; what is emitted takes the node's place in the order.
+    The output values stay what they are; what is emitted, and returned, takes the
+    node's place in the order.
     """
     prefix = f"{node.name or next(node.writes()).name}/"
     op = Ops(graph, node.position, prefix)
@@ -55,6 +56,7 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> None:
             old.elements, old.constant = new.elements, new.constant
         graph.redirect(new, old)
     graph.remove(node)
+    return op.emitted
 
 
 def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:

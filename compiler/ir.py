@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import networkx as nx
@@ -159,6 +160,7 @@ class Graph:
         self._dag = nx.DiGraph()
         self._values: dict[str, Value] = {}
         self._order: list[Node] | None = None
+        self._has_gone = False
         self._next_position = 0
 
     # Reading
@@ -166,14 +168,35 @@ class Graph:
     def nodes(self) -> list[Node]:
         """List the nodes in one stable topological order."""
         if self._order is None:
-            try:
-                order = nx.lexicographical_topological_sort(self._dag, key=_sort_key)
-                self._order = [item for item in order if isinstance(item, Node)]
-            except nx.NetworkXUnfeasible:
-                cycle = [i for a, _ in nx.find_cycle(self._dag) if isinstance(i := a, Value)]
-                path = " → ".join(f"'{v.name}'" for v in cycle)
-                raise GraphError(f"the graph has a cycle through {path}") from None
+            self._order = self._sorted()
+        elif self._has_gone:  # what is left of an order is an order
+            self._order = [n for n in self._order if n in self._dag]
+        self._has_gone = False
         return list(self._order)
+
+    def _sorted(self) -> list[Node]:
+        """Sort the nodes, of those that are ready always the one of the least position first."""
+        pred, succ = self._dag.pred, self._dag.succ
+        waiting = {
+            item: sum(1 for v in pred[item] if pred[v]) for item in self._dag if type(item) is Node
+        }
+        serial = {node: k for k, node in enumerate(waiting)}
+        ready = [(n.position, k, n) for n, k in serial.items() if not waiting[n]]
+        heapify(ready)
+        order: list[Node] = []
+        while ready:
+            node = heappop(ready)[2]
+            order.append(node)
+            for value in succ[node]:
+                for reader in succ[value]:
+                    waiting[reader] -= 1
+                    if not waiting[reader]:
+                        heappush(ready, (reader.position, serial[reader], reader))
+        if len(order) < len(waiting):
+            values = [a for a, _ in nx.find_cycle(self._dag) if isinstance(a, Value)]
+            path = " → ".join(f"'{v.name}'" for v in values)
+            raise GraphError(f"the graph has a cycle through {path}")
+        return order
 
     def values(self) -> list[Value]:
         """List the values that this graph owns: inputs, constants and what its nodes compute."""
@@ -300,7 +323,7 @@ class Graph:
             del self._values[value.name]
             self.names.release(value.name)
             self.inputs = [v for v in self.inputs if v is not value]
-        self._order = None
+        self._has_gone = True
 
     def reconnect(self, node: Node) -> None:
         """Bring a node's edges up to date after its inputs or subgraphs were changed."""
@@ -376,7 +399,3 @@ def copy_node(node: Node, mapping: dict[Value, Value], names: Names) -> Node:
         node.name,
         node.position,
     )
-
-
-def _sort_key(item: Value | Node) -> int:
-    return -1 if isinstance(item, Value) else item.position

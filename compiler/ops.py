@@ -31,6 +31,7 @@ class Ops:
         self.graph = graph
         self.position = position
         self.prefix = prefix
+        self.emitted: list[Node] = []
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         if op_type.startswith("_"):
@@ -84,6 +85,7 @@ class Ops:
 
     def _add(self, node: Node) -> Any:
         self.graph.add_node(node)
+        self.emitted.append(node)
         infer_elements_of(node)
         fold(node)
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs

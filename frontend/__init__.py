@@ -17,7 +17,7 @@ from .builder import Builder, Tensor
 from .files import load, save
 from .running import Compiled, compile
 from .training import Trainer, initial_state, start_graph, train_step, with_parameters
-from .transforms import grad, vjp
+from .transforms import grad, hvp, jvp, optimize, vjp
 
 __version__ = "0.1.0"
 
@@ -38,9 +38,12 @@ __all__ = [
     "backends",
     "compile",
     "grad",
+    "hvp",
     "initial_state",
+    "jvp",
     "load",
     "optim",
+    "optimize",
     "save",
     "start_graph",
     "to_onnx",

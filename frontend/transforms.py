@@ -6,9 +6,11 @@ import numpy as np
 
 from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.errors import GradientError, GraphError
+from onnxgrad.compiler.forward_mode import push_forward
 from onnxgrad.compiler.ir import Graph, Value
+from onnxgrad.compiler.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.passes.pipeline import clean_up
+from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.types import TensorType, is_float
 
 Selection = str | Value | Sequence[str | Value]
@@ -59,14 +61,95 @@ def vjp(
     """
     names = names or {}
     copy, mapping = _copied(graph)
-    targets = _select(graph, mapping, of)
+    targets, sources = _select(graph, mapping, of), _select(graph, mapping, wrt)
     cotangents = {}
     for value in targets:
         _require_float(value, "of")
-        name = _free_name(copy, names.get(value.name, f"{value.name}.grad"), value)
-        cotangents[value] = copy.add_value(Value(name, value.type))
+        name = f"{value.name}.grad"
+        if value not in sources:  # there `names` is about the result
+            name = names.get(value.name, name)
+        cotangents[value] = copy.add_value(Value(_free_name(copy, name, value), value.type))
         copy.inputs.append(cotangents[value])
-    return _reverse(copy, cotangents, _select(graph, mapping, wrt), names, allow_unused)
+    return _reverse(copy, cotangents, sources, names, allow_unused)
+
+
+def jvp(
+    graph: Graph,
+    wrt: Selection,
+    of: Selection,
+    *,
+    names: NewNames | None = None,
+    allow_unused: bool = False,
+) -> Graph:
+    """Add inputs "<wrt>.tangent" (directions) and outputs "<of>.tangent" = Σ ∂of/∂wrt·direction.
+
+    See `grad` for the arguments and the errors; `names` may rename directions and outputs, by
+    value name. A `wrt` inside the graph is moved in addition to how its own inputs move it.
+    """
+    names = names or {}
+    copy, mapping = _copied(graph)
+    sources, targets = _select(graph, mapping, wrt), _select(graph, mapping, of)
+    tangents = {}
+    for value in sources:
+        _require_float(value, "wrt")
+        _require_one_role(value, set(targets), names, "tangent")
+        name = f"{value.name}.tangent"
+        if value not in targets:  # there `names` is about the result
+            name = names.get(value.name, name)
+        name = _free_name(copy, name, value)
+        tangents[value] = copy.add_value(Value(name, value.type))
+        copy.inputs.append(tangents[value])
+    pushed = push_forward(copy, tangents, targets)
+    for value in targets:
+        _require_float(value, "of")
+        tangent = pushed.get(value)
+        if tangent is None:
+            tangent = _unused(copy, value, sources, allow_unused, forward=True)
+        name = names.get(value.name, f"{value.name}.tangent")
+        add_output(copy, tangent, _free_name(copy, name, value))
+    clean_up(copy)
+    return copy
+
+
+def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
+    """Add inputs "<wrt>.tangent" and outputs "<wrt>.hvp": the Hessian of a scalar times a vector.
+
+    The Hessian is that of `of` by all of `wrt` together. See `grad` for the arguments and errors.
+    A `wrt` by which the gradient is constant has the product zero.
+    """
+    copy, mapping = _copied(graph)
+    (target,) = _select(graph, mapping, of)
+    _require_scalar(target)
+    chosen = _select(graph, mapping, wrt)
+    for value in chosen:
+        _require_float(value, "wrt")
+    gradients = backpropagate(copy, {target: _seed_of_one(copy, target)}, chosen)
+    cotangents: dict[Value, Value] = {}
+    for value in chosen:
+        gradient = gradients.get(value)
+        if gradient is None:
+            gradient = _unused(copy, value, [target], allowed=False)
+        name = _free_name(copy, f"{value.name}.tangent", value)
+        direction = copy.add_value(Value(name, value.type))
+        copy.inputs.append(direction)
+        if gradient in cotangents:
+            direction = Ops(copy, prefix=GRADIENT).Add(cotangents[gradient], direction)
+        cotangents[gradient] = direction
+    products = backpropagate(copy, cotangents, chosen)
+    for value in chosen:
+        product = products.get(value)
+        if product is None:
+            product = _unused(copy, value, [target], allowed=True)
+        add_output(copy, product, _free_name(copy, f"{value.name}.hvp", value))
+    clean_up(copy)
+    return copy
+
+
+def optimize(graph: Graph) -> Graph:
+    """Give a smaller graph that computes the same outputs."""
+    copy = graph.copy()
+    optimise(copy)
+    return copy
 
 
 def _reverse(
@@ -78,11 +161,7 @@ def _reverse(
 ) -> Graph:
     for value in wrt:
         _require_float(value, "wrt")
-        if value in cotangents and value.name not in names:
-            raise GradientError(
-                f"'{value.name}' is in both of and wrt: '{value.name}.grad' would be both; pass "
-                f"names={{'{value.name}': …}}"
-            )
+        _require_one_role(value, set(cotangents), names, "grad")
     targets = list(cotangents)
     gradients = backpropagate(graph, cotangents, wrt)
     for value in wrt:
@@ -95,21 +174,25 @@ def _reverse(
     return graph
 
 
-def _unused(graph: Graph, value: Value, of: list[Value], allowed: bool) -> Value:
-    listed = ", ".join(f"'{v.name}'" for v in of)
+def _unused(
+    graph: Graph, value: Value, others: list[Value], allowed: bool, forward: bool = False
+) -> Value:
+    """Give zeros of a value's shape where that is allowed."""
     if not allowed:
+        listed = ", ".join(f"'{v.name}'" for v in others)
+        result, source = (f"'{value.name}'", listed) if forward else (listed, f"'{value.name}'")
         raise GradientError(
-            f"{listed} does not depend on '{value.name}' in a differentiable way; "
+            f"{result} does not depend on {source} in a differentiable way; "
             "pass allow_unused=True to get zeros"
         )
-    op = Ops(graph, prefix="grad/")
+    op = Ops(graph, prefix=GRADIENT)
     return op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
 
 
 def add_output(graph: Graph, value: Value, name: str) -> None:
     """Make a value an output of that name; one that already has a role gets a copy."""
     named = graph.producer(value) is None or any(value is v for v in graph.outputs)
-    if named or not value.name.startswith(("grad/", "tangent/")):
+    if named or not is_emitted(value):
         value = Ops(graph).Identity(value)
     graph.rename(value, name)
     graph.outputs.append(value)
@@ -135,7 +218,7 @@ def _select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> lis
 
 def _seed_of_one(graph: Graph, target: Value) -> Value:
     shape = [d for d in target.shape or () if isinstance(d, int)]
-    return Ops(graph, prefix="grad/").constant(np.ones(shape, target.dtype), name="grad/one")
+    return Ops(graph, prefix=GRADIENT).constant(np.ones(shape, target.dtype), name=f"{GRADIENT}one")
 
 
 def _require_scalar(value: Value) -> None:
@@ -144,6 +227,15 @@ def _require_scalar(value: Value) -> None:
         raise GradientError(
             f"of='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, ReduceMean), "
             "or use vjp with a cotangent of its shape"
+        )
+
+
+def _require_one_role(value: Value, others: set[Value], names: NewNames, suffix: str) -> None:
+    """Refuse a value that is in both of and wrt, whose new input and output would share a name."""
+    if value in others and value.name not in names:
+        raise GradientError(
+            f"'{value.name}' is in both of and wrt, so '{value.name}.{suffix}' would be both; "
+            f"pass names={{'{value.name}': …}}"
         )
 
 

@@ -140,6 +140,27 @@ def test_second_order_is_the_finite_difference_of_the_gradient(sample: Sample) -
         assert_close(actual[names[name]], expected, 10 * sample.tolerance)
 
 
+@every_sample
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+def test_forward_mode_is_the_directional_difference(sample: Sample, symbolic: bool) -> None:
+    forward = graph_of(sample)
+    compiled = og.compile(forward)
+    feeds = feeds_of(forward, sample)
+    of, wrt = float_outputs(forward), wrt_of(sample)
+    directions = cotangents(feeds, wrt, ".tangent")
+    ahead, behind = (
+        compiled.run(feeds | {n: feeds[n] + h * directions[f"{n}.tangent"] for n in wrt})
+        for h in (1e-6, -1e-6)
+    )
+    graph = graph_of(sample, symbolic)
+    pushed = og.compile(og.jvp(graph, wrt, of, allow_unused=True))
+    actual = pushed.run({**feeds_of(graph, sample), **directions})
+    for name in of:
+        expected = (ahead[name] - behind[name]) / 2e-6
+        assert actual[f"{name}.tangent"].shape == expected.shape
+        assert_close(actual[f"{name}.tangent"], expected, sample.tolerance)
+
+
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.onnxruntime], ids=str)
 def test_onnxruntime_agrees(sample: Sample) -> None:
     """The exported gradient is valid ONNX at opset 21 and onnxruntime gives the same numbers."""

@@ -1,14 +1,45 @@
-"""Which passes run when; the passes are the files beside this one."""
+"""Which passes run when, and the driver that checks the graph after each of them."""
 
 from collections.abc import Callable
 
 from ..ir import Graph
 from .dead_code import remove_dead_code
+from .duplicates import merge_duplicates, merge_emitted_duplicates
+from .simplify import simplify
 
 Pass = Callable[[Graph], bool]
 """Rewrites a graph in place; tells whether it changed anything."""
 
 
+def run_passes(graph: Graph, *passes: Pass) -> bool:
+    """Run passes in order, with the pass named in the error where one of them fails."""
+    changed = False
+    for step in passes:
+        try:
+            changed = step(graph) or changed
+        except Exception as error:
+            error.add_note(f"in the pass {step.__name__} over the graph '{graph.name}'")
+            raise
+    return changed
+
+
+def fixpoint(*passes: Pass) -> Pass:
+    """Give the pass that runs others in turn until none of them changes anything."""
+
+    def repeat(graph: Graph) -> bool:
+        changed = False
+        while run_passes(graph, *passes):
+            changed = True
+        return changed
+
+    return repeat
+
+
 def clean_up(graph: Graph) -> bool:
-    """What every transformation ends with."""
-    return remove_dead_code(graph)
+    """Do what every transformation ends with."""
+    return run_passes(graph, remove_dead_code, merge_emitted_duplicates, remove_dead_code)
+
+
+def optimise(graph: Graph) -> bool:
+    """Do everything that makes a graph smaller without changing what it computes."""
+    return fixpoint(remove_dead_code, simplify, merge_duplicates)(graph)
