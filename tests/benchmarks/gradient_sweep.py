@@ -1,7 +1,7 @@
 """Gradients of every single-operator case of ONNX's own suite, against finite differences.
 
-For each case, float input and float output: the gradient of <cotangent, output> by the input, in the
-form given (all inputs at run time) and with the other inputs as constants, against central
+For each case, float input and float output: the gradient of <cotangent, output> by the input, in
+the form given (all inputs at run time) and with the other inputs as constants, against central
 differences of onnx.reference in float64 along random directions.
 
 Run: python tests/benchmarks/gradient_sweep.py [--operators Conv,Pad] [--json sweep.json]
@@ -163,11 +163,11 @@ def judge(
         return "wrong", f"shape {gradient.shape} for {feeds[source].shape}"
     slopes = [float((gradient * d).sum()) for d in expected.directions]
     scale = max(1e-2, float(np.abs(expected.slopes).max()), float(np.abs(gradient).max()))
-    error = float(np.abs(np.subtract(slopes, expected.slopes)).max()) / scale
+    gap = float(np.abs(np.subtract(slopes, expected.slopes)).max()) / scale
     narrow = feeds[source].dtype.name in ("float16", "bfloat16")
     tolerance = max(5e-2 if narrow else 2e-3, 3 * expected.noise)
-    if not error <= tolerance:
-        return "wrong", f"{error:.2%} off: {slopes} instead of {expected.slopes}"
+    if not gap <= tolerance:
+        return "wrong", f"{gap:.2%} off: {slopes} instead of {expected.slopes}"
     return "right", ""
 
 
