@@ -7,6 +7,7 @@ from .registry import FORMS, Body, find_body, form
 FAMILIES = [
     "activations",
     "broadcasting",
+    "indexing",
 ]
 
 for _family in FAMILIES:  # importing a file registers its forms

@@ -6,9 +6,12 @@ from .registry import RULES, ZERO_GRADIENT, Entries, Entry, Refused, Rule, gradi
 
 FAMILIES = [
     "activations",
+    "concatenation",
     "elementwise",
+    "gather",
     "linear",
     "reduction",
+    "scatter",
     "shape",
 ]
 

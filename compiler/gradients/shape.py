@@ -2,6 +2,7 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
+from .positions import first_input
 from .registry import Entries, gradient
 
 
@@ -24,3 +25,49 @@ def transpose(op: Ops, node: Node, dy: Value) -> Entries:
 def expand(op: Ops, node: Node, dy: Value) -> Entries:
     """A broadcast: dx is the sum over the axes that it stretched"""
     return dy, None
+
+
+@gradient("Tile")
+def tile(op: Ops, node: Node, dy: Value) -> Entries:
+    """Copies side by side: each axis splits into (copies, x's axis), and dx sums the copies"""
+    x, repeats = node.inputs
+    shape = op.Shape(x)
+    pairs = op.Concat(op.Unsqueeze(repeats, [1]), op.Unsqueeze(shape, [1]), axis=1)
+    copies = op.Reshape(dy, op.Reshape(pairs, [-1]), allowzero=1)
+    axes = op.Range(0, op.Mul(op.Size(shape), 2), 2)
+    return op.ReduceSum(copies, axes, keepdims=0, noop_with_empty_axes=1), None
+
+
+@gradient("Trilu")
+def trilu(op: Ops, node: Node, dy: Value) -> Entries:
+    """Zeros outside of a triangle: dx = Trilu(dy)"""
+    dx = op.Trilu(dy, *node.inputs[1:], upper=node.attributes.get("upper", 1))
+    return dx, *(None for _ in node.inputs[1:])
+
+
+@gradient("DepthToSpace")
+def depth_to_space(op: Ops, node: Node, dy: Value) -> Entries:
+    """Its inverse; in CRD mode by a transpose, since SpaceToDepth has no modes before opset 28"""
+    block = node.attributes["blocksize"]
+    if node.attributes.get("mode", "DCR") == "DCR":
+        return op.SpaceToDepth(dy, blocksize=block)
+    x_shape = op.Shape(first_input(node))
+    batch, depth, height, width = (op.Gather(x_shape, [k]) for k in range(4))
+    channels = op.Div(depth, block * block)
+    split = op.Concat(batch, channels, height, [block], width, [block], axis=0)
+    blocks = op.Transpose(op.Reshape(dy, split), perm=[0, 1, 3, 5, 2, 4])
+    return op.Reshape(blocks, x_shape, allowzero=1)
+
+
+@gradient("SpaceToDepth")
+def space_to_depth(op: Ops, node: Node, dy: Value) -> Entries:
+    """Its inverse: DepthToSpace in the same mode"""
+    mode = node.attributes.get("mode", "DCR")
+    return op.DepthToSpace(dy, blocksize=node.attributes["blocksize"], mode=mode)
+
+
+@gradient("Range")
+def range_(op: Ops, node: Node, dy: Value) -> Entries:
+    """y_i = start + i·delta:  d start = Σ dy,  d delta = Σ i·dy;  limit only sets the length"""
+    steps = op.CastLike(op.Range(0, op.Size(dy), 1), dy)
+    return op.ReduceSum(dy, keepdims=0), None, op.ReduceSum(op.Mul(dy, steps), keepdims=0)

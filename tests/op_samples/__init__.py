@@ -6,9 +6,12 @@ from .sample import Sample
 
 FAMILIES = [
     "activations",
+    "concatenation",
     "elementwise",
+    "gather",
     "linear",
     "reduction",
+    "scatter",
     "shape",
 ]
 

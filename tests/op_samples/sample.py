@@ -21,6 +21,7 @@ class Sample:
         wrt: indices of the inputs to differentiate by (None: all float inputs).
         second_order: check the gradient's gradient too.
         onnxruntime: compare with onnxruntime in float32 too; False needs a reason beside it.
+        reference: compare with onnx.reference; False needs a reason beside it.
         tolerance: relative tolerance against finite differences.
         forward_tolerance: relative tolerance against onnx.reference; more needs a reason beside it.
     """
@@ -32,6 +33,7 @@ class Sample:
     wrt: Sequence[int] | None = None
     second_order: bool = True
     onnxruntime: bool = True
+    reference: bool = True
     tolerance: float = 1e-6
     forward_tolerance: float = 1e-12
     label: str = ""

@@ -1,0 +1,123 @@
+"""Gradients of operators that read by index: each element that was read gets its gradient back."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .positions import (
+    dimension,
+    first_input,
+    gather_grad,
+    int64,
+    product,
+    zeros,
+)
+from .registry import Entries, composite_gradient, gradient
+
+
+@gradient("Gather")
+def gather(op: Ops, node: Node, dy: Value) -> Entries:
+    """Slices of x by index: their gradients are added where they came from, see GatherGrad"""
+    x, indices = node.inputs
+    assert indices is not None
+    axis = node.attributes.get("axis", 0)
+    return gather_grad(op, dy, int64(op, indices), op.Shape(x), axis), None
+
+
+@composite_gradient("GatherGrad")
+def gather_grad_grad(op: Ops, node: Node, ddx: Value) -> Entries:
+    """Linear in dy, and Gather is its transpose"""
+    return op.Gather(ddx, node.inputs[1], axis=node.attributes["axis"]), None, None
+
+
+@gradient("GatherElements")
+def gather_elements(op: Ops, node: Node, dy: Value) -> Entries:
+    """Elements of x by index: their gradients are added where they came from"""
+    x, indices = node.inputs
+    axis = node.attributes.get("axis", 0)
+    empty = zeros(op, op.Shape(x), dy)
+    return op.ScatterElements(empty, indices, dy, axis=axis, reduction="add"), None
+
+
+@gradient("GatherND")
+def gather_nd(op: Ops, node: Node, dy: Value) -> Entries:
+    """Slices of x by index tuples: their gradients are added where they came from
+
+    Batch axes are merged into one, of size B, whose number joins each index tuple in front:
+    x: (B, …), indices: (B, count, depth + 1), dy: (B, count, …).
+    """
+    x, indices = node.inputs
+    batch_dims = node.attributes.get("batch_dims", 0)
+    shape, index_shape = op.Shape(x), op.Shape(indices)
+    if not batch_dims:
+        empty = zeros(op, shape, dy)
+        return op.ScatterND(empty, indices, dy, reduction="add"), None
+    batch = product(op, op.Slice(shape, [0], [batch_dims]))
+    depth = dimension(op, indices, -1)
+    count = product(op, op.Slice(index_shape, [batch_dims], [-1]))
+    inner = op.Slice(shape, [batch_dims], [2**31])
+    slice_shape = op.Slice(shape, op.Add(depth, batch_dims), [2**31])
+    tuples = op.Reshape(indices, op.Concat(batch, count, depth, axis=0), allowzero=1)
+    numbers = op.Reshape(op.Range(0, op.Squeeze(batch, [0]), 1), [-1, 1, 1])
+    numbers = op.Expand(numbers, op.Concat(batch, count, [1], axis=0))
+    slices = op.Reshape(dy, op.Concat(batch, count, slice_shape, axis=0), allowzero=1)
+    empty = zeros(op, op.Concat(batch, inner, axis=0), dy)
+    places = op.Concat(numbers, tuples, axis=-1)
+    dx = op.ScatterND(empty, places, slices, reduction="add")
+    return op.Reshape(dx, shape, allowzero=1), None
+
+
+@gradient("TopK")
+def top_k(op: Ops, node: Node, dy: Value | None, _: Value | None) -> Entries:
+    """The k largest or smallest elements of x: their gradients return where they came from"""
+    x, k = node.inputs
+    indices = node.outputs[1]
+    if indices is None:
+        _, indices = op.TopK(x, k, **node.attributes)
+    assert dy is not None
+    empty = zeros(op, op.Shape(x), dy)
+    axis = node.attributes.get("axis", -1)
+    return op.ScatterElements(empty, indices, dy, axis=axis), None
+
+
+@gradient("Compress")
+def compress(op: Ops, node: Node, dy: Value) -> Entries:
+    """Marked slices of x, or elements of the flattened x: Gather at the marked places"""
+    x, condition = first_input(node), node.inputs[1]
+    axis = node.attributes.get("axis")
+    places = op.Squeeze(op.NonZero(condition), [0])
+    if axis is not None:
+        return gather_grad(op, dy, places, op.Shape(x), axis), None
+    flat = gather_grad(op, dy, places, product(op, op.Shape(x)))
+    return op.Reshape(flat, op.Shape(x), allowzero=1), None
+
+
+@gradient("OneHot")
+def one_hot(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = off + hot·(on − off), hot being 1 or 0:  d off = Σ dy·(1 − hot),  d on = Σ dy·hot"""
+    indices, depth, values = node.inputs
+    assert values is not None
+    axis = node.attributes.get("axis", -1)
+    hot = op.OneHot(indices, depth, op.constant([0, 1], values.dtype), axis=axis)
+    on = op.ReduceSum(op.Mul(dy, hot), keepdims=0)
+    off = op.ReduceSum(op.Mul(dy, op.Sub(op.like(1, values), hot)), keepdims=0)
+    return None, None, op.Concat(op.Unsqueeze(off, [0]), op.Unsqueeze(on, [0]), axis=0)
+
+
+@gradient("ReverseSequence")
+def reverse_sequence(op: Ops, node: Node, dy: Value) -> Entries:
+    """Its own inverse: dx = ReverseSequence(dy)"""
+    return op.ReverseSequence(dy, node.inputs[1], **node.attributes), None
+
+
+@gradient("Unique")
+def unique(op: Ops, node: Node, dy: Value | None, *_: Value | None) -> Entries:
+    """y holds the first of each group of equals: it gets the gradient, its equals none"""
+    x = first_input(node)
+    indices = node.outputs[1] if len(node.outputs) > 1 else None
+    if indices is None:
+        _, indices = op.Unique(x, outputs=2, **node.attributes)
+    assert dy is not None
+    axis = node.attributes.get("axis")
+    if axis is not None:
+        return gather_grad(op, dy, indices, op.Shape(x), axis)
+    flat = gather_grad(op, dy, indices, product(op, op.Shape(x)))
+    return op.Reshape(flat, op.Shape(x), allowzero=1)

@@ -1,0 +1,68 @@
+"""Helpers of rules that move elements: where each went, zeros to put them back into; no rules."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from ..types import TensorType
+
+INT64 = 7
+"""TensorProto.INT64, the dtype of shapes and indices."""
+
+
+def zeros(op: Ops, shape: Value, like: Value) -> Value:
+    """Give zeros of a shape (int64, 1-D) and of the dtype of `like`."""
+    result: Value = op.Expand(op.like(0, like), shape)
+    return result
+
+
+def ones(op: Ops, shape: Value, like: Value) -> Value:
+    """Give ones of a shape (int64, 1-D) and of the dtype of `like`."""
+    result: Value = op.Expand(op.like(1, like), shape)
+    return result
+
+
+def dimension(op: Ops, x: Value, axis: int) -> Value:
+    """Give the size of x along an axis, int64 of shape (1,)."""
+    result: Value = op.Shape(x, start=axis, end=None if axis == -1 else axis + 1)
+    return result
+
+
+def product(op: Ops, dims: Value) -> Value:
+    """Multiply a list of dims, int64 of shape (1,); no dims give 1."""
+    result: Value = op.ReduceProd(dims, [0], keepdims=1)
+    return result
+
+
+def int64(op: Ops, x: Value) -> Value:
+    """Give integers as int64."""
+    result: Value = x if x.dtype == "int64" else op.Cast(x, to=INT64)
+    return result
+
+
+def numbered(op: Ops, shape: Value) -> Value:
+    """Give the place of each element in the flattened tensor, in a tensor of that shape."""
+    count = op.ReduceProd(shape, keepdims=0)
+    result: Value = op.Reshape(op.Range(0, count, 1), shape, allowzero=1)
+    return result
+
+
+def put_back(op: Ops, dy: Value, positions: Value, x: Value) -> Value:
+    """Add each element of dy at its position in the flattened x: dx, zero elsewhere."""
+    shape = op.Shape(x)
+    flat = gather_grad(op, op.Reshape(dy, [-1]), op.Reshape(positions, [-1]), product(op, shape))
+    result: Value = op.Reshape(flat, shape, allowzero=1)
+    return result
+
+
+def gather_grad(op: Ops, dy: Value, indices: Value, x_shape: Value, axis: int = 0) -> Value:
+    """Add the slices of dy at indices along an axis into zeros: the gradient of Gather."""
+    shape = x_shape.elements if x_shape.constant is None else tuple(x_shape.constant.tolist())
+    types = [TensorType(dy.dtype, shape)]
+    result: Value = op.composite("GatherGrad", dy, indices, x_shape, types=types, axis=axis)
+    return result
+
+
+def first_input(node: Node) -> Value:
+    """Give a node's first input, which is never omitted."""
+    x = node.inputs[0]
+    assert x is not None
+    return x

@@ -1,0 +1,88 @@
+"""Gradients of operators that write by index, with each way to reduce."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .positions import ones, zeros
+from .registry import Entries, gradient
+
+
+@dataclass(frozen=True)
+class Access:
+    """How one of the two scatter operators reads and writes at its indices."""
+
+    read: Callable[[Value], Value]
+    write: Callable[[Value, Value, str], Value]
+
+
+@gradient("ScatterElements")
+def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
+    """y is x with updates at indices along an axis, see `_scatter`"""
+    indices, axis = node.inputs[1], node.attributes.get("axis", 0)
+    access = Access(
+        read=lambda x: op.GatherElements(x, indices, axis=axis),
+        write=lambda x, updates, reduction: op.ScatterElements(
+            x, indices, updates, axis=axis, reduction=reduction
+        ),
+    )
+    return _scatter(op, node, dy, access)
+
+
+@gradient("ScatterND")
+def scatter_nd(op: Ops, node: Node, dy: Value) -> Entries:
+    """y is x with updates at index tuples, see `_scatter`"""
+    indices = node.inputs[1]
+    access = Access(
+        read=lambda x: op.GatherND(x, indices),
+        write=lambda x, updates, reduction: op.ScatterND(x, indices, updates, reduction=reduction),
+    )
+    return _scatter(op, node, dy, access)
+
+
+def _scatter(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
+    """none: dx is zero where x was overwritten; add: dx = dy; either way du = dy read at indices"""
+    x, _, updates = node.inputs
+    assert x is not None and updates is not None
+    match node.attributes.get("reduction", "none"):
+        case "none":
+            nothing = zeros(op, op.Shape(updates), updates)
+            return access.write(dy, nothing, "none"), None, access.read(dy)
+        case "add":
+            return dy, None, access.read(dy)
+        case "mul":
+            return _product(op, node, dy, access)
+        case _:
+            return _extremum(op, node, dy, access)
+
+
+def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
+    """y = x·Π u:  dx = dy·Π u,  du = dy·(x·Π of the other u)
+
+    The product of the others is y/u; where u is zero it is the product of all that is not zero
+    there, if u is the only zero, else 0.
+    """
+    x, _, u = node.inputs
+    (y,) = node.outputs
+    assert x is not None and u is not None and y is not None
+    one, zero = op.like(1, u), op.like(0, u)
+    product = access.write(ones(op, op.Shape(x), x), u, "mul")
+    u_is_zero, x_is_zero = op.Equal(u, zero), op.Equal(x, zero)
+    safe_u = op.Where(u_is_zero, one, u)
+    nonzero = access.write(op.Where(x_is_zero, one, x), safe_u, "mul")
+    count = access.write(op.CastLike(x_is_zero, x), op.CastLike(u_is_zero, u), "add")
+    alone = op.Equal(access.read(count), one)
+    lost = op.Where(alone, access.read(nonzero), zero)
+    others = op.Where(u_is_zero, lost, op.Div(access.read(y), safe_u))
+    return op.Mul(dy, product), None, op.Mul(access.read(dy), others)
+
+
+def _extremum(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
+    """y is the least or the greatest of x and all u: what equals y shares dy evenly"""
+    x, _, u = node.inputs
+    (y,) = node.outputs
+    x_is_it = op.CastLike(op.Equal(x, y), dy)
+    u_is_it = op.CastLike(op.Equal(u, access.read(y)), dy)
+    share = op.Div(dy, access.write(x_is_it, u_is_it, "add"))
+    return op.Mul(share, x_is_it), None, op.Mul(access.read(share), u_is_it)
