@@ -18,11 +18,13 @@ def identity(xp: Any, x: Array) -> Array:
 def reshape(xp: Any, x: Array, shape: Array, allowzero: int = 0) -> Array:
     """Return x in another shape: 0 keeps a dim unless allowzero, -1 takes what is left."""
     target = shape.tolist()
-    if not allowzero and 0 in target:
-        target = [x.shape[i] if n == 0 else n for i, n in enumerate(target)]
-    if -1 in target and not x.size:  # NumPy cannot divide 0 elements by 0
-        known = math.prod(n for n in target if n != -1)
-        target[target.index(-1)] = x.size // known if known else 0
+    kept = [] if allowzero or 0 not in target else [i for i, n in enumerate(target) if n == 0]
+    if -1 in target and not x.size:  # NumPy cannot divide 0 elements by 0: leave kept dims out
+        left = math.prod(n for i, n in enumerate(x.shape) if i not in kept)
+        known = math.prod(n for n in target if n > 0)
+        target[target.index(-1)] = left // known
+    for i in kept:
+        target[i] = x.shape[i]
     return x.reshape(target)
 
 

@@ -122,7 +122,8 @@ def test_softmax_cross_entropy_loss(
 
     def loss(f: dict[str, Array]) -> float:
         log_prob = np.log(softmax(f["x"], 1))
-        losses, total = np.zeros(labels.shape), 0.0
+        losses = np.zeros(labels.shape)
+        total: Any = 0.0
         for k in np.ndindex(labels.shape):
             label = labels[k]
             if label != ignore_index:
