@@ -43,7 +43,8 @@ def backpropagate(
     wrt = list(wrt)
     path = expand_path(graph, cotangents, wrt)
     sums = {v: [dy] for v, dy in cotangents.items()}
-    walk_back(graph, [n for n in graph.nodes() if n in path], sums, path)
+    nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
+    walk_back(graph, nodes, sums, path)
     ops = Ops(graph, prefix=GRADIENT)
     return {v: dv for v in wrt if (dv := total(ops, sums, v)) is not None}
 

@@ -7,12 +7,15 @@ from .registry import RULES, ZERO_GRADIENT, Entries, Entry, Refused, Rule, gradi
 FAMILIES = [
     "activations",
     "concatenation",
+    "comparison",
     "elementwise",
     "gather",
     "linear",
     "reduction",
     "scatter",
     "shape",
+    "trigonometry",
+    "zero",
 ]
 
 for _family in FAMILIES:  # importing a file registers its rules

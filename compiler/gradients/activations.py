@@ -1,10 +1,171 @@
-"""Gradients of activation functions."""
+"""Gradients of activation functions; at a kink the value of the flatter side is taken.
+
+Formulas use y rather than eˣ where they can: y does not overflow, and eˣ that is computed only to
+be discarded by a Where would turn second derivatives into NaN.
+"""
 
 from math import pi, sqrt
+from typing import Any
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .registry import Entries, gradient
+from ..schemas import attribute_defaults
+from .registry import Entries, composite_gradient, gradient
+
+
+def _setting(node: Node, name: str) -> Any:
+    return node.attributes.get(name, attribute_defaults(node.op_type).get(name))
+
+
+@gradient("Relu")
+def relu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx max(x, 0) = 1 where y > 0, else 0; see the composite ReluGrad"""
+    (y,) = node.outputs
+    assert y is not None
+    return op.composite("ReluGrad", dy, y, types=[y.type])
+
+
+@composite_gradient("ReluGrad")
+def relu_grad(op: Ops, node: Node, dy: Value) -> Entries:
+    """Linear in its first input, with the same mask"""
+    _, y = node.inputs
+    assert y is not None
+    return op.composite("ReluGrad", dy, y, types=[y.type]), None
+
+
+@gradient("LeakyRelu")
+def leaky_relu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx = 1 where x ≥ 0, else alpha"""
+    (x,) = node.inputs
+    return op.Where(op.Less(x, 0.0), op.Mul(dy, _setting(node, "alpha")), dy)
+
+
+@gradient("PRelu", broadcasts=True)
+def prelu(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = slope·x where x < 0: dx = slope·dy and dslope = x·dy there, dx = dy elsewhere"""
+    x, slope = node.inputs
+    negative = op.Less(x, 0.0)
+    dx = op.Where(negative, op.Mul(dy, slope), dy)
+    return dx, op.Where(negative, op.Mul(dy, x), 0.0)
+
+
+@gradient("ThresholdedRelu")
+def thresholded_relu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx = 1 where x > alpha, else 0"""
+    return op.Where(op.Greater(node.inputs[0], _setting(node, "alpha")), dy, 0.0)
+
+
+@gradient("Elu")
+def elu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx alpha(eˣ − 1) = y + alpha where x ≤ 0, else 1"""
+    return _exponential_branch(op, node, dy, op.Add(node.outputs[0], _setting(node, "alpha")), dy)
+
+
+@gradient("Celu")
+def celu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx alpha(e^(x/alpha) − 1) = y/alpha + 1 where x ≤ 0, else 1"""
+    slope = op.Add(op.Mul(node.outputs[0], 1 / _setting(node, "alpha")), 1.0)
+    return _exponential_branch(op, node, dy, slope, dy)
+
+
+@gradient("Selu")
+def selu(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx gamma·alpha(eˣ − 1) = y + gamma·alpha where x ≤ 0, else gamma"""
+    gamma = _setting(node, "gamma")
+    slope = op.Add(node.outputs[0], gamma * _setting(node, "alpha"))
+    return _exponential_branch(op, node, dy, slope, op.Mul(dy, gamma))
+
+
+def _exponential_branch(op: Ops, node: Node, dy: Value, slope: Value, right: Value) -> Value:
+    """Give `right` where x is positive, else dy·slope."""
+    result: Value = op.Where(op.Greater(node.inputs[0], 0.0), right, op.Mul(dy, slope))
+    return result
+
+
+@gradient("Shrink")
+def shrink(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx = 1 where |x| > lambd, else 0; bias only shifts"""
+    outside = op.Greater(op.Abs(node.inputs[0]), _setting(node, "lambd"))
+    return op.Where(outside, dy, 0.0)
+
+
+@gradient("HardSigmoid")
+def hard_sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx = alpha where 0 < y < 1, else 0"""
+    (y,) = node.outputs
+    inside = op.And(op.Greater(y, 0.0), op.Less(y, 1.0))
+    return op.Where(inside, op.Mul(dy, _setting(node, "alpha")), 0.0)
+
+
+@gradient("HardSwish")
+def hard_swish(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx x(x/6 + ½) = x/3 + ½ where |x| < 3, else 0 on the left and 1 on the right"""
+    (x,) = node.inputs
+    middle = op.Mul(dy, op.Add(op.Mul(x, 1 / 3), 0.5))
+    right = op.Where(op.Greater(x, 0.0), dy, 0.0)
+    return op.Where(op.Less(op.Abs(x), 3.0), middle, right)
+
+
+@gradient("Sigmoid")
+def sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx σ(x) = σ(x)(1 − σ(x))"""
+    (y,) = node.outputs
+    return op.Mul(dy, op.Mul(y, op.Sub(1.0, y)))
+
+
+@gradient("Swish")
+def swish(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx x·σ(αx), see _swish_slope"""
+    (x,) = node.inputs
+    assert x is not None
+    _, slope = _swish_slope(op, x, _setting(node, "alpha"))
+    return op.Mul(dy, slope)
+
+
+@gradient("SwiGLU")
+def swiglu(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = a·σ(αa)·b: a product of Swish(a) and b"""
+    a, b = node.inputs
+    assert a is not None
+    gate, slope = _swish_slope(op, a, _setting(node, "alpha"))
+    return op.Mul(op.Mul(dy, b), slope), op.Mul(dy, gate)
+
+
+def _swish_slope(op: Ops, x: Value, alpha: float) -> tuple[Value, Value]:
+    """Give x·s and its derivative s + αx·s(1 − s), where s = σ(αx)."""
+    scaled = x if alpha == 1 else op.Mul(x, alpha)
+    s = op.Sigmoid(scaled)
+    slope = op.Mul(s, op.Add(op.Mul(scaled, op.Sub(1.0, s)), 1.0))
+    return op.Mul(x, s), slope
+
+
+@gradient("Softplus")
+def softplus(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx ln(1 + eˣ) = σ(x)"""
+    return op.Mul(dy, op.Sigmoid(node.inputs[0]))
+
+
+@gradient("Softsign")
+def softsign(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx x/(1 + |x|) = 1/(1 + |x|)²"""
+    below = op.Add(op.Abs(node.inputs[0]), 1.0)
+    return op.Div(op.Div(dy, below), below)
+
+
+@gradient("Tanh")
+def tanh(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx tanh x = 1 − tanh²x"""
+    (y,) = node.outputs
+    return op.Mul(dy, op.Sub(1.0, op.Mul(y, y)))
+
+
+@gradient("Mish")
+def mish(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx x·t = t + x(1 − t²)σ(x), where t = tanh(ln(1 + eˣ))"""
+    (x,) = node.inputs
+    t = op.Tanh(op.Softplus(x))
+    bend = op.Mul(op.Sub(1.0, op.Mul(t, t)), op.Sigmoid(x))
+    return op.Mul(dy, op.Add(t, op.Mul(x, bend)))
 
 
 @gradient("Erf")
@@ -21,23 +182,3 @@ def gelu(op: Ops, node: Node, dy: Value) -> Entries:
     approximate = node.attributes.get("approximate", "none")
     assert x is not None
     return op.composite("GeluGrad", dy, x, types=[x.type], approximate=approximate)
-
-
-@gradient("Tanh")
-def tanh(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx tanh x = 1 − tanh²x"""
-    (y,) = node.outputs
-    return op.Mul(dy, op.Sub(1.0, op.Mul(y, y)))
-
-
-@gradient("Sigmoid")
-def sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx σ(x) = σ(x)(1 − σ(x))"""
-    (y,) = node.outputs
-    return op.Mul(dy, op.Mul(y, op.Sub(1.0, y)))
-
-
-@gradient("Softplus")
-def softplus(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx ln(1 + eˣ) = σ(x)"""
-    return op.Mul(dy, op.Sigmoid(node.inputs[0]))

@@ -2,6 +2,7 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
+from ..types import onnx_dtype
 from .registry import Entries, gradient
 
 
@@ -33,10 +34,52 @@ def divide(op: Ops, node: Node, dy: Value) -> Entries:
     return da, op.Neg(op.Mul(da, y))
 
 
+@gradient("Mod", broadcasts=True)
+def modulo(op: Ops, node: Node, dy: Value) -> Entries:
+    """a mod b = a − q·b with the whole quotient q:  d(a mod b) = da − q·db
+
+    q = (a − a mod b)/b holds for both ways of rounding (fmod); Round removes its rounding error.
+    """
+    a, b = node.inputs
+    quotient = op.Round(op.Div(op.Sub(a, node.outputs[0]), b))
+    return dy, op.Neg(op.Mul(dy, quotient))
+
+
+@gradient("Sum", broadcasts=True)
+def add_all(op: Ops, node: Node, dy: Value) -> Entries:
+    """d(a + b + …) = da + db + …"""
+    return (dy,) * len(node.inputs)
+
+
+@gradient("Mean", broadcasts=True)
+def mean(op: Ops, node: Node, dy: Value) -> Entries:
+    """The mean of n operands: each gets dy/n"""
+    return (op.Mul(dy, 1 / len(node.inputs)),) * len(node.inputs)
+
+
 @gradient("Neg")
 def negate(op: Ops, node: Node, dy: Value) -> Entries:
     """d(−x) = −dx"""
     return op.Neg(dy)
+
+
+@gradient("Abs")
+def absolute(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx |x| = sign x, 0 at 0"""
+    return op.Mul(dy, op.Sign(node.inputs[0]))
+
+
+@gradient("Sqrt")
+def square_root(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx √x = 1/(2√x)"""
+    return op.Div(op.Mul(dy, 0.5), node.outputs[0])
+
+
+@gradient("Reciprocal")
+def reciprocal(op: Ops, node: Node, dy: Value) -> Entries:
+    """d/dx 1/x = −1/x²"""
+    (y,) = node.outputs
+    return op.Neg(op.Mul(op.Mul(dy, y), y))
 
 
 @gradient("Exp")
@@ -49,6 +92,45 @@ def exponential(op: Ops, node: Node, dy: Value) -> Entries:
 def logarithm(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx ln x = 1/x"""
     return op.Div(dy, node.inputs[0])
+
+
+@gradient("Pow", broadcasts=True)
+def power(op: Ops, node: Node, dy: Value) -> Entries:
+    """d(xᵉ) = e·xᵉ⁻¹·dx + xᵉ·ln x·de
+
+    By x it is 0 where e = 0, also at x = 0. By e it is 0 at x = 0 and NaN for negative x, around
+    which xᵉ is no function of e. The exponent may have a dtype of its own, integers included.
+    """
+    x, e = node.inputs
+    assert x is not None and e is not None
+    return op.Mul(dy, _power_slope(op, x, e)), _by_exponent(op, node, x, e, dy)
+
+
+def _power_slope(op: Ops, x: Value, e: Value) -> Value:
+    """Give e·xᵉ⁻¹, as a product where the exponent is known to be 2."""
+    known = None if e.parameter else e.constant
+    slope: Value
+    if known is not None and known.size == 1 and known.item() == 2:
+        slope = op.Mul(x, 2.0)
+        return slope
+    if known is None or not known.all():  # 0·0⁻¹ is NaN
+        x = op.Where(op.And(op.Equal(x, 0), op.Equal(e, 0)), 1.0, x)
+    slope = op.Mul(op.Pow(x, op.Sub(e, 1)), _cast(op, e, x))
+    return slope
+
+
+def _by_exponent(op: Ops, node: Node, x: Value, e: Value, dy: Value) -> Value | None:
+    if e.dtype.kind in "iu":
+        return None
+    logarithm = op.Log(op.Where(op.Equal(x, 0), 1.0, x))
+    return _cast(op, op.Mul(op.Mul(dy, node.outputs[0]), logarithm), e)
+
+
+def _cast(op: Ops, value: Value, like: Value) -> Value:
+    if value.dtype == like.dtype:
+        return value
+    result: Value = op.Cast(value, to=onnx_dtype(like.dtype))
+    return result
 
 
 @gradient("Identity")

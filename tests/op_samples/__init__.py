@@ -7,12 +7,14 @@ from .sample import Sample
 FAMILIES = [
     "activations",
     "concatenation",
+    "comparison",
     "elementwise",
     "gather",
     "linear",
     "reduction",
     "scatter",
     "shape",
+    "trigonometry",
 ]
 
 SAMPLES: list[Sample] = [

@@ -1,0 +1,53 @@
+"""Gradients of operators that choose between their operands, element by element."""
+
+from functools import reduce
+
+from ..ir import Node, Value
+from ..ops import Ops
+from ..types import onnx_dtype
+from .registry import Entries, gradient
+
+
+@gradient("Where", broadcasts=True)
+def where(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = a where c, else b: da = dy where c, db = dy elsewhere, 0 in the other places"""
+    condition = node.inputs[0]
+    return None, op.Where(condition, dy, 0.0), op.Where(condition, 0.0, dy)
+
+
+@gradient("Max", "Min", broadcasts=True)
+def extremum(op: Ops, node: Node, dy: Value) -> Entries:
+    """The operand that is y gets dy; operands that tie share it in equal parts"""
+    if len(node.inputs) == 1:
+        return dy
+    (y,) = node.outputs
+    assert y is not None
+    chosen = [op.Equal(x, y) for x in node.inputs]
+    ties = reduce(op.Add, [op.Cast(c, to=onnx_dtype(y.dtype)) for c in chosen])
+    share = op.Div(dy, ties)
+    return tuple(op.Where(c, share, 0.0) for c in chosen)
+
+
+@gradient("Clip", broadcasts=True)
+def clip(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = min(max(x, low), high): x gets dy where low ≤ x ≤ high, else the bound that y is
+
+    On a bound x gets it all. Where low > high, y is high whatever x is.
+    """
+    x, low, high = (*node.inputs, None, None)[:3]
+    entries: list[Value | None] = [None, None, None]
+    if low is None and high is None:
+        entries[0] = dy
+    elif low is None:
+        entries[0] = op.Where(op.LessOrEqual(x, high), dy, 0.0)
+        entries[2] = op.Where(op.Greater(x, high), dy, 0.0)
+    elif high is None:
+        entries[0] = op.Where(op.GreaterOrEqual(x, low), dy, 0.0)
+        entries[1] = op.Where(op.Less(x, low), dy, 0.0)
+    else:
+        inside = op.And(op.GreaterOrEqual(x, low), op.LessOrEqual(x, high))
+        crossed = op.Greater(low, high)
+        above = op.Or(op.Greater(x, high), crossed)
+        below = op.And(op.Less(x, low), op.Not(crossed))
+        entries = [op.Where(place, dy, 0.0) for place in (inside, below, above)]
+    return entries[: len(node.inputs)]

@@ -1,0 +1,86 @@
+"""Operators without a gradient by any input, each group with the reason; no rule stands here."""
+
+from .registry import zero_gradient
+
+zero_gradient(
+    "a step: constant between its jumps",
+    "Ceil",
+    "Floor",
+    "Round",
+    "Sign",
+    "Hardmax",
+    "QuantizeLinear",
+)
+zero_gradient(
+    "its result is a position or a count, an integer",
+    "ArgMax",
+    "ArgMin",
+    "NonMaxSuppression",
+    "NonZero",
+    "OptionalHasElement",
+    "SequenceLength",
+)
+zero_gradient(
+    "its result is a truth value",
+    "And",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "IsInf",
+    "IsNaN",
+    "Less",
+    "LessOrEqual",
+    "Not",
+    "Or",
+    "Xor",
+)
+zero_gradient(
+    "it computes with integers",
+    "BitShift",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
+    "ConvInteger",
+    "MatMulInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+)
+zero_gradient(
+    "it reads a shape, never an element",
+    "ConstantOfShape",
+    "EyeLike",
+    "Shape",
+    "Size",
+)
+zero_gradient(
+    "its result depends on no float input",
+    "BlackmanWindow",
+    "Constant",
+    "HammingWindow",
+    "HannWindow",
+    "SequenceEmpty",
+)
+zero_gradient(
+    "it rounds the edges of its bands to whole bins: constant between jumps",
+    "MelWeightMatrix",
+)
+zero_gradient(
+    "a draw that does not follow its inputs: of a drawn 0, 1 or class there is no derivative, and "
+    "of Random*Like only the shape of the input is read",
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+)
+zero_gradient(
+    "it works on strings, encoded images or tokens",
+    "ImageDecoder",
+    "RegexFullMatch",
+    "StringConcat",
+    "StringNormalizer",
+    "StringSplit",
+    "TfIdfVectorizer",
+)
