@@ -35,6 +35,8 @@ def _check(value: Value, given: Any, sizes: dict[str, tuple[int, str]]) -> Any:
     type_ = value.type
     if not isinstance(type_, TensorType):
         return given
+    if isinstance(given, np.generic):
+        given = np.asarray(given)
     if not hasattr(given, "dtype"):
         try:
             given = np.asarray(given, type_.dtype)

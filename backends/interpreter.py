@@ -97,13 +97,14 @@ class Plan:
         )
 
     def _function(self, node: Node) -> tuple[Function, Sequence[Value | None]]:
-        if node.subgraphs and not node.domain and node.op_type in SUBGRAPH_KERNELS:
+        maker = SUBGRAPH_KERNELS.get((node.domain, node.op_type))
+        if maker is not None:
             plans = {
                 key: Plan(graph, self.xp, self.load)
                 for key, graph in node.attributes.items()
                 if isinstance(graph, Graph)
             }
-            function = SUBGRAPH_KERNELS[node.op_type](self.xp, node, plans)
+            function = maker(self.xp, node, plans)
             return function, [*node.inputs, *(v for p in plans.values() for v in p.captures)]
         entry = KERNELS.get((node.domain, node.op_type))
         if entry is None:

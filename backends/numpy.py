@@ -7,6 +7,7 @@ import numpy as np
 from ..compiler.ir import Graph, Node
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.prepare import prepare_for
+from .control_flow import SUBGRAPH_KERNELS
 from .interpreter import Interpreter
 from .kernels.registry import KERNELS
 
@@ -15,7 +16,9 @@ class NumpyBackend:
     """Runs every operator: by a kernel of ours, else by onnx.reference."""
 
     name = "numpy"
-    native = frozenset(op for domain, op in KERNELS if domain == COMPOSITE_DOMAIN)
+    native = frozenset(
+        op for domain, op in (*KERNELS, *SUBGRAPH_KERNELS) if domain == COMPOSITE_DOMAIN
+    )
 
     def why_unavailable(self) -> str | None:
         """NumPy is always there."""

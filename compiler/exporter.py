@@ -5,6 +5,7 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 from .expand import Forms, expand_composites
 from .ir import Graph, Node, Value
+from .ops import Ops
 from .opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from .passes.dead_code import remove_dead_code
 from .protos import node_proto, tensor_proto
@@ -23,6 +24,7 @@ def to_onnx(graph: Graph, opset: int = EXPORT_OPSET, forms: Forms | None = None)
     expand_composites(graph, forms or {})
     drop_known(graph)
     remove_dead_code(graph)
+    compute_subgraph_outputs(graph)
     model = ModelProto(ir_version=10, producer_name="onnxgrad")
     model.opset_import.append(onnx.helper.make_opsetid("", opset))
     for domain, version in graph.domains.items():
@@ -41,6 +43,20 @@ def drop_known(graph: Graph) -> None:
                 constant = Value(graph.names.fresh(value.name), value.type, value.constant)
                 graph.add_value(constant)
                 graph.replace_uses(value, constant)
+
+
+def compute_subgraph_outputs(graph: Graph) -> None:
+    """Let every output of a subgraph be computed there, once: runtimes refuse anything else."""
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            compute_subgraph_outputs(subgraph)
+            outputs: list[Value] = []
+            for value in subgraph.outputs:
+                if subgraph.producer(value) is None or any(value is v for v in outputs):
+                    value = Ops(subgraph).Identity(value)
+                outputs.append(value)
+            subgraph.outputs = outputs
+            graph.reconnect(node)
 
 
 def graph_proto(graph: Graph) -> GraphProto:

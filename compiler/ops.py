@@ -54,6 +54,8 @@ class Ops:
             UnsupportedOpError: no such operator.
         """
         schema = get_schema(op_type, domain)
+        if op_type == "Loop" and len(inputs) > 1 and inputs[1] is None:
+            inputs = inputs[0], self.constant(True), *inputs[2:]  # runtimes disagree about None
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
         attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}

@@ -1,6 +1,7 @@
 """Build a graph by hand: inputs, parameters and every ONNX operator by its own name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.types import Dim, TensorType, as_dtype
+from onnxgrad.compiler.types import Dim, TensorType, Type, as_dtype
 
 
 class Tensor:
@@ -102,9 +103,8 @@ class Tensor:
 class TensorOps:
     """`op.Conv(x, w, strides=[2, 2])`: any ONNX operator on tensors, arrays and numbers."""
 
-    def __init__(self, builder: "Builder", ops: Ops) -> None:
+    def __init__(self, builder: "Builder") -> None:
         self._builder = builder
-        self._ops = ops
 
     def __getattr__(self, op_type: str) -> Any:
         if op_type.startswith("_"):
@@ -129,8 +129,8 @@ class Builder:
 
     def __init__(self, name: str = "graph") -> None:
         self._graph = Graph(name)
-        self._ops = Ops(self._graph)
-        self.op: Any = TensorOps(self, self._ops)
+        self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
+        self.op: Any = TensorOps(self)
 
     def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
         """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
@@ -138,6 +138,42 @@ class Builder:
         value = self._graph.add_value(Value(name, TensorType(as_dtype(dtype), dims)))
         self._graph.inputs.append(value)
         return Tensor(self, value)
+
+    def subgraph(
+        self, function: Callable[..., Any], *inputs: "Tensor | tuple[Any, Sequence[Dim] | None]"
+    ) -> Graph:
+        """Give the graph that a function of tensors builds: a branch of If, a body of Loop or Scan.
+
+        Whatever the function builds by this builder's tensors and `op` lands in the subgraph; it
+        may read tensors from outside. It returns a tensor or several: the outputs.
+
+        Args:
+            function: called once, with a tensor for each of `inputs`.
+            inputs: for each input a tensor of the same type, or (dtype, shape); a dimension that
+                changes from step to step of a Loop needs a name of its own.
+
+        Example:
+            >>> step = b.subgraph(lambda i, keep, s: (keep, s @ w), ("int64", ()), ("bool", ()), x)
+            >>> y = b.op.Loop(5, None, x, body=step)
+        """
+        graph = Graph(getattr(function, "__name__", "").strip("<>") or "body", self._graph.names)
+        types = [v.value.type if isinstance(v, Tensor) else _type(v) for v in inputs]
+        for type_ in types:
+            value = Value(graph.names.fresh(f"{graph.name}.in"), type_)
+            graph.inputs.append(graph.add_value(value))
+        with self._inside(graph):
+            results = function(*(Tensor(self, v) for v in graph.inputs))
+            listed = results if isinstance(results, tuple | list) else [results]
+            graph.outputs = [Ops(graph).value(self._value(r)) for r in listed]
+        return graph
+
+    @contextmanager
+    def _inside(self, graph: Graph) -> Iterator[None]:
+        self._open.append(graph)
+        try:
+            yield
+        finally:
+            self._open.pop()
 
     def parameter(self, name: str, array: Any) -> Tensor:
         """Add a weight that the graph owns and training changes."""
@@ -150,14 +186,14 @@ class Builder:
         data = np.array(array, None if dtype is None else as_dtype(dtype))
         if dtype is None and not isinstance(array, np.ndarray | np.generic):
             data = data.astype(np.float32) if data.dtype == np.float64 else data
-        return Tensor(self, self._ops.constant(data, name=name))
+        return Tensor(self, Ops(self._open[-1]).constant(data, name=name))
 
     def output(self, tensor: Tensor, name: str | None = None) -> None:
         """Make a tensor an output, under a name where one is given."""
         value = self._value(tensor)
         if name is not None and name != value.name:
             if self._is_named(value):
-                value = self._ops.Identity(value)
+                value = Ops(self._graph).Identity(value)
             self._graph.rename(value, name)
         elif any(value is v for v in self._graph.outputs):
             raise GraphError(f"'{value.name}' is an output already; give it another name")
@@ -172,7 +208,8 @@ class Builder:
     def emit(self, op_type: str, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Add one operator; `op.Name(…)` is short for this."""
         name = attributes.pop("name", None)
-        results = self._ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
+        ops = Ops(self._open[-1])
+        results = ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
         if isinstance(results, Value):
             return Tensor(self, results)
         return tuple(None if v is None else Tensor(self, v) for v in results)
@@ -182,11 +219,19 @@ class Builder:
             return given
         if given.builder is not self:
             raise GraphError(f"'{given.name}' belongs to another builder")
+        if not any(graph.owns(given.value) for graph in self._open):
+            raise GraphError(f"'{given.name}' belongs to a subgraph that is finished; return it")
         return given.value
 
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
         return graph.producer(value) is None or any(value is v for v in graph.outputs)
+
+
+def _type(given: tuple[Any, Sequence[Dim] | None]) -> Type:
+    dtype, shape = given
+    dims = None if shape is None else tuple(_dim("of a subgraph", d) for d in shape)
+    return TensorType(as_dtype(dtype), dims)
 
 
 def _dim(name: str, dim: Any) -> Dim:

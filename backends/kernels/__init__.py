@@ -13,6 +13,7 @@ for _family in (
     "pooling",
     "recurrent",
     "reduction",
+    "sequences",
     "shape",
     "softmax",
 ):
