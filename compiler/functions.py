@@ -70,7 +70,7 @@ def emit_function_body(op: Ops, node: Node) -> list[Value | None]:
         )
         results = (results,) if len(names) == 1 else results
         values.update(zip(inner.output, results, strict=True))
-    return [values[name] for name in body.output]
+    return [values.get(name) for name in body.output]  # an optional one may not be computed
 
 
 def _require_upgrade(inner: onnx.NodeProto, version: int) -> None:

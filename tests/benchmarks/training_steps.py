@@ -160,7 +160,9 @@ def measure(work: Workload, rounds: int) -> None:
             times[name].append((time.perf_counter() - start) / work.repeats)
     medians = {name: float(np.median(t)) * 1e3 for name, t in times.items()}
     ratios = ", ".join(
-        f"torch ÷ {name} {medians['torch'] / medians[name]:.2f}" for name in steps if name != "torch"
+        f"torch ÷ {name} {medians['torch'] / medians[name]:.2f}"
+        for name in steps
+        if name != "torch"
     )
     listed = ", ".join(f"{name} {ms:.3f} ms" for name, ms in medians.items())
     print(f"{work.name}: {ratios}   ({listed})", flush=True)
@@ -173,8 +175,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     torch.manual_seed(0)
-    print(f"torch {torch.__version__}, numpy {np.__version__}, {platform.machine()}, "
-          f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads")
+    print(
+        f"torch {torch.__version__}, numpy {np.__version__}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
+    )
     for make in (mlp_with_gelu, convolutions, tiny_mlp):
         work = make()
         if options.only is None or work.name in options.only.split(","):
