@@ -14,6 +14,7 @@ from onnxgrad.compiler.ir import Graph, Node, Value
 
 from . import optim
 from .builder import Builder, Tensor
+from .drawing import draw
 from .files import load, save
 from .running import Compiled, compile
 from .training import Trainer, initial_state, start_graph, train_step, with_parameters
@@ -37,6 +38,7 @@ __all__ = [
     "Value",
     "backends",
     "compile",
+    "draw",
     "grad",
     "hvp",
     "initial_state",

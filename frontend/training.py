@@ -157,8 +157,8 @@ def _parameter_names(
     graph: Graph, loss: str | Value, given: Sequence[str | Value] | None
 ) -> list[str]:
     target = graph.find(loss if isinstance(loss, str) else loss.name)
+    reached = graph.upstream([target])
     if given is None:
-        reached = graph.upstream([target])
         statistics = {v for pair in _statistics(graph).values() for v in pair}
         chosen = [
             v
@@ -177,12 +177,12 @@ def _parameter_names(
     for value in chosen:
         if graph.producer(value) is not None or value.constant is not None and not value.parameter:
             raise GraphError(f"'{value.name}' is no initializer or input, so it cannot be trained")
-        _warn_if_merged(graph, value)
+        _warn_if_merged(value, [n for n in graph.consumers(value) if n in reached])
     return [v.name for v in chosen]
 
 
-def _warn_if_merged(graph: Graph, value: Value) -> None:
-    readers = [n for n in graph.consumers(value) if _is_scale_or_bias(n, value)]
+def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
+    readers = [n for n in consumers if _is_scale_or_bias(n, value)]
     if len(readers) > 1:
         listed = ", ".join(n.name or next(n.writes()).name for n in readers)
         warn(

@@ -12,7 +12,6 @@ FAMILIES = [
     "gather",
     "linear",
     "reduction",
-    "resize",
     "scatter",
     "shape",
     "trigonometry",
