@@ -85,7 +85,7 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
     present = [(n, v) for n, v in zip(inputs, node.inputs, strict=True) if v is not None]
-    types = {name: to_proto(value.type) for name, value in present}
+    types = {name: to_proto(_given_type(node, value)) for name, value in present}
     data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}
     try:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
@@ -95,6 +95,20 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
         _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
     return list(found)
+
+
+def _given_type(node: Node, value: Value) -> Type:
+    """Give an input's type as ONNX's inference can take it.
+
+    For Resize a list of sizes or scales whose length is unknown counts as empty there, so it gets
+    the length that it must have.
+    """
+    x = node.inputs[0]
+    if node.op_type != "Resize" or value is x or x is None or x.rank is None:
+        return value.type
+    if node.inputs.index(value) < 2 or all(isinstance(d, int) for d in value.shape or ()):
+        return value.type
+    return TensorType(value.dtype, (len(node.attributes.get("axes") or range(x.rank)),))
 
 
 def _read(proto: TypeProto | None) -> Type | None:

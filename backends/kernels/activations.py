@@ -14,10 +14,28 @@ _TANH_SCALE = math.sqrt(2 / math.pi)  # 0.5·(1 + tanh(scale·(x + 0.044715·x³
 _TANH_CUBIC = 0.044715
 
 
+def _write_relu(xp: Any, out: Array, x: Array) -> None:
+    """Write max(x, 0) to out; NumPy is several times faster with an array of zeros than with 0."""
+    xp.maximum(x, xp.zeros_like(x), out=out)
+
+
+def _write_relu_grad(xp: Any, out: Array, y: Array, dy: Array) -> None:
+    """Write dy to out, with all its bits off where y <= 0."""
+    bits = f"int{8 * y.itemsize}"
+    kept = xp.subtract(y <= 0, 1, dtype=bits)  # all ones, or 0
+    xp.bitwise_and(kept, dy.view(bits), out=out.view(bits))
+
+
 @kernel("Relu")
 def relu(xp: Any, x: Array) -> Array:
     """Return max(x, 0)."""
-    return xp.maximum(x, 0)
+    return xp.maximum(x, 0) if x.size < 4096 else blockwise(xp, _write_relu, x)
+
+
+@kernel("ReluGrad", domain="onnxgrad")
+def relu_grad(xp: Any, dy: Array, y: Array) -> Array:
+    """Return dy, but 0 where y <= 0; an infinite dy gives 0 there, a NaN of y lets dy through."""
+    return blockwise(xp, _write_relu_grad, y, dy)
 
 
 @kernel("LeakyRelu")

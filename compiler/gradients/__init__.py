@@ -12,6 +12,7 @@ FAMILIES = [
     "gather",
     "linear",
     "reduction",
+    "resize",
     "scatter",
     "shape",
     "trigonometry",

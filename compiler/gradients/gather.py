@@ -45,6 +45,7 @@ def gather_nd(op: Ops, node: Node, dy: Value) -> Entries:
     x: (B, …), indices: (B, count, depth + 1), dy: (B, count, …).
     """
     x, indices = node.inputs
+    assert indices is not None
     batch_dims = node.attributes.get("batch_dims", 0)
     shape, index_shape = op.Shape(x), op.Shape(indices)
     if not batch_dims:

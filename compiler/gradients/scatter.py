@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import ones, zeros
+from .positions import cast_to, ones, zeros
 from .registry import Entries, gradient
 
 
@@ -71,7 +71,7 @@ def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     u_is_zero, x_is_zero = op.Equal(u, zero), op.Equal(x, zero)
     safe_u = op.Where(u_is_zero, one, u)
     nonzero = access.write(op.Where(x_is_zero, one, x), safe_u, "mul")
-    count = access.write(op.CastLike(x_is_zero, x), op.CastLike(u_is_zero, u), "add")
+    count = access.write(cast_to(op, x_is_zero, x), cast_to(op, u_is_zero, u), "add")
     alone = op.Equal(access.read(count), one)
     lost = op.Where(alone, access.read(nonzero), zero)
     others = op.Where(u_is_zero, lost, op.Div(access.read(y), safe_u))
@@ -82,7 +82,8 @@ def _extremum(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """y is the least or the greatest of x and all u: what equals y shares dy evenly"""
     x, _, u = node.inputs
     (y,) = node.outputs
-    x_is_it = op.CastLike(op.Equal(x, y), dy)
-    u_is_it = op.CastLike(op.Equal(u, access.read(y)), dy)
+    assert y is not None
+    x_is_it = cast_to(op, op.Equal(x, y), dy)
+    u_is_it = cast_to(op, op.Equal(u, access.read(y)), dy)
     share = op.Div(dy, access.write(x_is_it, u_is_it, "add"))
     return op.Mul(share, x_is_it), None, op.Mul(access.read(share), u_is_it)

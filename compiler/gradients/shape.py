@@ -2,7 +2,7 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import first_input
+from .positions import cast_to, first_input
 from .registry import Entries, gradient
 
 
@@ -69,5 +69,5 @@ def space_to_depth(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Range")
 def range_(op: Ops, node: Node, dy: Value) -> Entries:
     """y_i = start + i·delta:  d start = Σ dy,  d delta = Σ i·dy;  limit only sets the length"""
-    steps = op.CastLike(op.Range(0, op.Size(dy), 1), dy)
+    steps = cast_to(op, op.Range(0, op.Size(dy), 1), dy)
     return op.ReduceSum(dy, keepdims=0), None, op.ReduceSum(op.Mul(dy, steps), keepdims=0)

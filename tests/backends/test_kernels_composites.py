@@ -42,6 +42,19 @@ def test_gelu(approximate: str) -> None:
     assert_gradient(result, lambda f: float((gelu(f["x"]) * dy).sum()), {"x": x}, "x")
 
 
+@pytest.mark.parametrize("size", [5, 100_000])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_relu(size: int, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    y = np.maximum(rng.standard_normal(size), 0).astype(dtype)
+    dy = rng.standard_normal(size).astype(dtype)
+    y[:4], dy[:4] = [0, -0.0, math.nan, math.inf], [math.inf, math.nan, 2, math.inf]
+    result = call("ReluGrad", dy, y)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result[:4], [0, 0, 2, math.inf])
+    np.testing.assert_array_equal(result[4:], np.where(y[4:] > 0, dy[4:], 0))
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_softmax(axis: int) -> None:
     rng = np.random.default_rng(0)

@@ -68,7 +68,8 @@ def test_strides_do_not_matter(op_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "op_type", ["Erf", "Gelu", "Mish", "Sigmoid", "Softplus", "Swish", "Where", "GeluGrad"]
+    "op_type",
+    "Erf Gelu Mish Relu Sigmoid Softplus Swish Where GeluGrad ReluGrad".split(),
 )
 def test_large_arrays_in_any_layout(op_type: str) -> None:
     """More than one block, dense or not, of one layout or several."""
