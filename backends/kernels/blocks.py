@@ -5,7 +5,7 @@ from typing import Any
 
 from .registry import Array
 
-_BLOCK_BYTES = 1 << 17  # fits the second cache three times; smaller blocks cost more calls
+BLOCK_BYTES = 1 << 17  # fits the second cache three times; smaller blocks cost more calls
 
 
 def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> Array:
@@ -14,7 +14,7 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
     The result has the memory layout of x: a channels-last array stays channels-last.
     """
     y = xp.empty_like(x)
-    size = _BLOCK_BYTES // y.itemsize
+    size = BLOCK_BYTES // y.itemsize
     if y.size <= size or xp.__name__ != "numpy":  # a GPU wants few, large launches
         fill(xp, y, x, *inputs)
         return y

@@ -14,6 +14,7 @@ from .precision import widened
 from .registry import Array, kernel
 from .windows import Windows, padded, windows
 
+_PRODUCT_BYTES = 1 << 19  # products that are added up stay in cache
 _COLUMN_BYTES = 1 << 23  # larger blocks of columns cost more page faults than they save calls
 
 
@@ -92,8 +93,17 @@ def _correlate_depthwise(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     """Do the work of _correlate for one channel a group: too thin for matrix products."""
     group, maps = w.shape[0], w.shape[-1]
     y = xp.zeros((x.shape[0], *over.outputs, group, maps), x.dtype)
-    for tap, part in over.taps():
-        y += x[(slice(None), *part)][..., None] * w[(slice(None), *tap, 0)]
+    image = max(y.itemsize * math.prod(y.shape[1:]), 1)
+    count = max(_PRODUCT_BYTES // image, 1) if xp.__name__ == "numpy" else max(len(y), 1)
+    # a weight for each of a row's elements lets NumPy run through whole rows at once
+    rows = {
+        tap: xp.array(xp.broadcast_to(w[(slice(None), *tap, 0)], y.shape[-3:]))
+        for tap, _ in over.taps()
+    }
+    for start in range(0, len(y), count):
+        images = slice(start, start + count)
+        for tap, part in over.taps():
+            y[images] += x[(images, *part)][..., None] * rows[tap]
     return y.reshape(*y.shape[:-2], group * maps)
 
 
