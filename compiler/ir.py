@@ -278,6 +278,16 @@ class Graph:
         self._order = None
         return node
 
+    def add_output(self, node: Node, index: int, value: Value) -> None:
+        """Let a node of this graph compute `value` too, as the output `index` that it omitted."""
+        outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
+        assert node in self._dag and outputs[index] is None
+        self.names.claim(value.name)
+        self._values[value.name] = value
+        outputs[index] = value
+        node.outputs = tuple(outputs)
+        self._dag.add_edge(node, value)
+
     def replace_uses(self, old: Value, new: Value) -> None:
         """Let everything that reads `old`, outputs and subgraphs included, read `new`."""
         for node in self.consumers(old):

@@ -1,6 +1,7 @@
 """Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -84,6 +85,23 @@ class Ops:
         )
         domain = COMPOSITE_DOMAIN
         return self._add(Node(op_type, values, outputs, attributes, domain, "", self.position))
+
+    def with_output(self, node: Node, index: int) -> Value:
+        """Give output `index` of a node of this graph, added to it where the node omits it."""
+        outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
+        present = outputs[index]
+        if present is not None:
+            return present
+        outputs[index] = _PLACEHOLDER
+        asked = replace(node, outputs=tuple(outputs))
+        inferred = infer_types(asked)[index]
+        schema = get_schema(node.op_type, node.domain)
+        name = f"{next(node.writes()).name}.{schema.outputs[index].name}"
+        value = Value(
+            self.graph.names.fresh(name), _known(inferred, schema, index, node.inputs)
+        )
+        self.graph.add_output(node, index, value)
+        return value
 
     def _add(self, node: Node) -> Any:
         self.graph.add_node(node)

@@ -8,6 +8,9 @@ FAMILIES = [
     "activations",
     "broadcasting",
     "indexing",
+    "losses",
+    "reduction",
+    "softmax",
 ]
 
 for _family in FAMILIES:  # importing a file registers its forms

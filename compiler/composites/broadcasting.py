@@ -1,5 +1,6 @@
 """Bodies of the composite that undoes a broadcast whose axes are known only at run time."""
 
+from ..broadcasting import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form
@@ -19,5 +20,5 @@ def reduce_to_shape(op: Ops, node: Node) -> Value:
     ones = op.Expand(op.constant([1]), missing)
     padded = op.Concat(ones, shape, axis=0)
     axes = op.Squeeze(op.NonZero(op.Equal(padded, 1)), [0])
-    summed = op.ReduceSum(dy, axes, keepdims=1, noop_with_empty_axes=1)
+    summed = accumulate(op, dy, axes, keepdims=1, noop_with_empty_axes=1)
     return op.Reshape(summed, shape, allowzero=1)

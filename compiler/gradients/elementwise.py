@@ -1,8 +1,8 @@
 """Gradients of elementwise arithmetic; broadcasting is undone by the engine."""
 
+from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .registry import Entries, gradient
 
 
@@ -115,7 +115,7 @@ def _power_slope(op: Ops, x: Value, e: Value) -> Value:
         return slope
     if known is None or not known.all():  # 0·0⁻¹ is NaN
         x = op.Where(op.And(op.Equal(x, 0), op.Equal(e, 0)), 1.0, x)
-    slope = op.Mul(op.Pow(x, op.Sub(e, 1)), _cast(op, e, x))
+    slope = op.Mul(op.Pow(x, op.Sub(e, 1)), cast_to(op, e, x))
     return slope
 
 
@@ -123,14 +123,7 @@ def _by_exponent(op: Ops, node: Node, x: Value, e: Value, dy: Value) -> Value | 
     if e.dtype.kind in "iu":
         return None
     logarithm = op.Log(op.Where(op.Equal(x, 0), 1.0, x))
-    return _cast(op, op.Mul(op.Mul(dy, node.outputs[0]), logarithm), e)
-
-
-def _cast(op: Ops, value: Value, like: Value) -> Value:
-    if value.dtype == like.dtype:
-        return value
-    result: Value = op.Cast(value, to=onnx_dtype(like.dtype))
-    return result
+    return cast_to(op, op.Mul(op.Mul(dy, node.outputs[0]), logarithm), e)
 
 
 @gradient("Identity")

@@ -1,14 +1,27 @@
-"""Gradients of reductions: what a reduction summed, its gradient spreads."""
+"""Gradients of reductions: what a reduction gathered over some axes, its gradient spreads.
 
+Where elements tie for a maximum or minimum they share its gradient in equal parts.
+"""
+
+import numpy as np
+
+from ..broadcasting import accumulate, cast_to
+from ..dims import divide, multiply
 from ..ir import Node, Value
 from ..ops import Ops
+from ..types import TensorType, onnx_dtype
+from .positions import first_input, numbered, product
 from .registry import Entries, composite_gradient, gradient
+
+
+def _by_first(node: Node, dx: Value) -> Entries:
+    return dx, *(None for _ in node.inputs[1:])
 
 
 @gradient("ReduceSum")
 def reduce_sum(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ x:  dx = dy, spread over the summed axes"""
-    return spread(op, node, dy), *(None for _ in node.inputs[1:])
+    return _by_first(node, spread(op, node, dy))
 
 
 @composite_gradient("ReduceToShape")
@@ -17,30 +30,144 @@ def reduce_to_shape(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Expand(dy, op.Shape(node.inputs[0])), None
 
 
-def spread(op: Ops, node: Node, y: Value) -> Value:
-    """Broadcast a reduction's output, or its gradient, to the shape of its input.
+@gradient("ReduceMean")
+def reduce_mean(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = Σ x / n:  dx = dy/n"""
+    share = _inverse_count(op, first_input(node), node.outputs[0])
+    return _by_first(node, spread(op, node, op.Mul(dy, share)))
 
-    Without keepdims the reduced axes are put back first. No axes (or empty ones, unless
-    noop_with_empty_axes) means all axes.
+
+def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
+    """Give 1/n for the n elements of x that each element of y was made of."""
+    assert y is not None
+    if x.shape is not None and y.shape is not None:
+        count = divide(multiply(x.shape), multiply(y.shape))
+        if isinstance(count, int) and count:
+            return op.like(1 / count, x)
+    # the sizes may exceed what half precision can hold, their ratio may not
+    wide = onnx_dtype(np.dtype("float64" if x.dtype == "float64" else "float32"))
+    sizes = [op.Cast(op.Size(v), to=wide) for v in (y, x)]
+    return cast_to(op, op.Div(*sizes), x)
+
+
+@gradient("ReduceSumSquare")
+def reduce_sum_square(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = Σ x²:  dx = 2x·dy"""
+    scaled = op.Mul(first_input(node), 2.0)
+    return _by_first(node, op.Mul(with_axes(op, node, dy), scaled))
+
+
+@gradient("ReduceL1")
+def reduce_l1(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = Σ |x|:  dx = sign(x)·dy"""
+    return _by_first(node, op.Mul(with_axes(op, node, dy), op.Sign(first_input(node))))
+
+
+@gradient("ReduceL2")
+def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = √Σ x²:  dx = x·dy/y, and 0 where all x are 0"""
+    (y,) = node.outputs
+    norm = op.Where(op.Equal(y, 0), 1.0, y)
+    return _by_first(node, op.Mul(with_axes(op, node, op.Div(dy, norm)), first_input(node)))
+
+
+@gradient("ReduceLogSum")
+def reduce_log_sum(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = ln Σ x:  dx = dy/Σ x = dy·e⁻ʸ"""
+    return _by_first(node, spread(op, node, op.Mul(dy, op.Exp(op.Neg(node.outputs[0])))))
+
+
+@gradient("ReduceLogSumExp")
+def reduce_log_sum_exp(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = ln Σ eˣ:  dx = e^(x − y)·dy, and 0 where every x is −∞"""
+    (y,) = node.outputs
+    assert y is not None
+    shift = with_axes(op, node, op.Where(op.Equal(y, -np.inf), 0.0, y))
+    softmax = op.Exp(op.Sub(first_input(node), shift))
+    return _by_first(node, op.Mul(with_axes(op, node, dy), softmax))
+
+
+@gradient("ReduceMax", "ReduceMin")
+def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
+    """The elements equal to y get dy, in equal parts"""
+    x, (y,) = first_input(node), node.outputs
+    chosen = op.Equal(x, with_axes(op, node, y))
+    ties = op.ReduceSum(op.Cast(chosen, to=1), *node.inputs[1:], **node.attributes)
+    share = op.Div(dy, cast_to(op, ties, x))
+    return _by_first(node, op.Where(chosen, with_axes(op, node, share), 0.0))
+
+
+@gradient("ReduceProd")
+def reduce_prod(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = Π x:  dxᵢ = dy·Π xⱼ over the others, zeros among them or not"""
+    x = first_input(node)
+    others = _product_of_others(op, x, kept_shape(op, node))
+    return _by_first(node, op.Mul(with_axes(op, node, dy), others))
+
+
+@composite_gradient("ProductOfOthers")
+def product_of_others(op: Ops, node: Node, dy: Value) -> Entries:
+    """Row k of a matrix of products leaves out element k; each row is a ReduceProd to differentiate
+
+    With n elements in a product this takes n times their memory, but is exact at zeros too.
     """
-    x, *rest = node.inputs
-    axes = rest[0] if rest else None
-    if not node.attributes.get("keepdims", 1):
-        y = _with_reduced_axes(op, node, x, axes, y)
-    return op.Expand(y, op.Shape(x))
+    x, kept = node.inputs
+    assert x is not None and kept is not None
+    within = op.Where(op.Equal(kept, 1), op.Shape(x), 1)  # 1 on the axes that stay
+    count = product(op, within)
+    ones = op.Expand(op.constant([1]), op.Shape(kept))
+    rows = op.Reshape(op.Range(0, op.Squeeze(count, [0]), 1), op.Concat(count, ones, axis=0))
+    left_out = op.Equal(rows, numbered(op, within))
+    matrix = op.Where(left_out, 1.0, x)
+    kept = op.Concat(count, kept, axis=0)
+    row_types = [TensorType(dy.dtype, None)]
+    dy = op.composite("ReduceToShape", op.Where(left_out, dy, 0.0), kept, types=row_types)
+    by_element = op.Mul(dy, _product_of_others(op, matrix, kept))
+    return accumulate(op, op.Where(left_out, 0.0, by_element), [0], keepdims=0), None
 
 
-def _with_reduced_axes(op: Ops, node: Node, x: Value | None, axes: Value | None, y: Value) -> Value:
+def _product_of_others(op: Ops, x: Value, kept: Value) -> Value:
+    result: Value = op.composite("ProductOfOthers", x, kept, types=[x.type])
+    return result
+
+
+def spread(op: Ops, node: Node, y: Value) -> Value:
+    """Broadcast a reduction's output, or its gradient, to the shape of its input."""
+    result: Value = op.Expand(with_axes(op, node, y), op.Shape(node.inputs[0]))
+    return result
+
+
+def with_axes(op: Ops, node: Node, y: Value | None) -> Value:
+    """Put the reduced axes back into a reduction's output, each of size 1."""
+    assert y is not None
+    if node.attributes.get("keepdims", 1):
+        return y
+    axes = node.inputs[1] if len(node.inputs) > 1 else None
+    result: Value
+    if axes is not None and axes.constant is not None and axes.constant.size:
+        result = op.Unsqueeze(y, axes)
+    else:
+        result = op.Reshape(y, kept_shape(op, node), allowzero=1)
+    return result
+
+
+def kept_shape(op: Ops, node: Node) -> Value:
+    """Give the shape that a reduction's output has with keepdims=1.
+
+    No axes, or empty ones, mean all axes, unless noop_with_empty_axes says none.
+    """
+    if node.attributes.get("keepdims", 1):
+        result: Value = op.Shape(node.outputs[0])
+        return result
     noop = node.attributes.get("noop_with_empty_axes", 0)
-    if axes is not None and axes.shape is not None and isinstance(axes.shape[0], int):
-        if axes.shape[0] or noop:
-            return op.Unsqueeze(y, axes) if axes.shape[0] else y
-    elif axes is not None:
-        ones = op.Expand(op.constant([1]), op.Shape(op.Shape(x)))
-        kept = op.ScatterElements(op.Shape(x), axes, op.Expand(op.constant([1]), op.Shape(axes)))
-        if noop:
-            return op.Reshape(y, kept, allowzero=1)
-        empty = op.Equal(op.Size(axes), 0)
-        return op.Reshape(y, op.Where(empty, ones, kept), allowzero=1)
-    assert x is not None
-    return op.Reshape(y, op.Expand(op.constant([1]), op.Shape(op.Shape(x))))
+    axes = node.inputs[1] if len(node.inputs) > 1 else None
+    shape = op.Shape(node.inputs[0])
+    none_kept = op.Expand(op.constant([1]), op.Shape(shape))
+    if axes is None:
+        return shape if noop else none_kept
+    kept = op.ScatterElements(shape, axes, op.Expand(op.constant([1]), op.Shape(axes)))
+    if noop or (axes.shape and isinstance(axes.shape[0], int) and axes.shape[0]):
+        result = kept
+    else:
+        result = op.Where(op.Equal(op.Size(axes), 0), none_kept, kept)
+    return result

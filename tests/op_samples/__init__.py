@@ -7,14 +7,18 @@ from .sample import Sample
 FAMILIES = [
     "activations",
     "concatenation",
+    "casts",
     "comparison",
     "elementwise",
     "gather",
+    "cumulative",
     "linear",
+    "losses",
     "reduction",
     "resize",
     "scatter",
     "shape",
+    "softmax",
     "trigonometry",
 ]
 

@@ -1,0 +1,53 @@
+"""Body of the gradient of the cross-entropy loss, and how losses read their labels."""
+
+from typing import Any
+
+from ..broadcasting import accumulate, cast_to
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import form
+
+
+@form("SoftmaxCrossEntropyLossGrad")
+def softmax_cross_entropy_loss_grad(op: Ops, node: Node) -> Value:
+    """dx = dy·weight·(softmax − onehot(label)), over Σ weight for the mean"""
+    dy, log_prob, labels, *rest = node.inputs
+    assert dy is not None and log_prob is not None and labels is not None
+    weight = label_weights(op, log_prob, labels, rest[0] if rest else None, node.attributes)
+    scale = op.Mul(dy, weight)
+    if node.attributes.get("reduction", "mean") == "mean":
+        scale = op.Div(scale, accumulate(op, weight, None, keepdims=0))
+    here = one_hot(op, log_prob, labels)
+    softmax = op.Exp(log_prob)
+    slope = op.Where(here, op.Sub(softmax, 1.0), softmax)
+    result: Value = op.Mul(slope, op.Unsqueeze(scale, [1]))
+    return result
+
+
+def label_weights(
+    op: Ops, scores: Value, labels: Value, weights: Value | None, attributes: dict[str, Any]
+) -> Value:
+    """Give the weight of each label, 0 where it is ignored, in the dtype of the scores."""
+    ignored = attributes.get("ignore_index")
+    kept = None if ignored is None else op.Not(op.Equal(labels, ignored))
+    if weights is None:
+        if kept is None:
+            result: Value = op.Expand(op.like(1, scores), op.Shape(labels))
+            return result
+        return cast_to(op, kept, scores)
+    if kept is None:
+        return cast_to(op, op.Gather(weights, labels), scores)
+    weight = op.Gather(weights, op.Where(kept, labels, 0))
+    result = op.Where(kept, cast_to(op, weight, scores), 0.0)
+    return result
+
+
+def one_hot(op: Ops, scores: Value, labels: Value) -> Value:
+    """Mark each label's class: booleans of the shape of the scores, classes on axis 1."""
+    count = op.Shape(scores, start=1, end=2)
+    labels = op.Cast(op.Unsqueeze(labels, [1]), to=7)
+    ones = op.Expand(op.constant([1]), op.Sub(op.Shape(op.Shape(scores)), 2))
+    classes = op.Range(0, op.Squeeze(count, [0]), 1)
+    column = op.Reshape(classes, op.Concat([1], count, ones, axis=0), allowzero=1)
+    result: Value = op.Equal(labels, column)
+    return result

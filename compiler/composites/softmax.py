@@ -1,0 +1,25 @@
+"""Bodies of the gradients of the softmax and its logarithm."""
+
+from ..broadcasting import accumulate
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import form
+
+
+@form("SoftmaxGrad")
+def softmax_grad(op: Ops, node: Node) -> Value:
+    """dx = y·(dy − Σ dy·y)"""
+    dy, y = node.inputs
+    total = accumulate(op, op.Mul(dy, y), [node.attributes["axis"]], keepdims=1)
+    result: Value = op.Mul(y, op.Sub(dy, total))
+    return result
+
+
+@form("LogSoftmaxGrad")
+def log_softmax_grad(op: Ops, node: Node) -> Value:
+    """dx = dy − eʸ·Σ dy"""
+    dy, y = node.inputs
+    assert dy is not None
+    total = accumulate(op, dy, [node.attributes["axis"]], keepdims=1)
+    result: Value = op.Sub(dy, op.Mul(op.Exp(y), total))
+    return result

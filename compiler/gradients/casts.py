@@ -1,0 +1,61 @@
+"""Gradients of conversions between dtypes and of dequantization.
+
+A conversion to a float dtype passes the gradient on, rounded to the dtype of its input; one to
+integers or to 8 bits is a step and ends it, by the dtype alone.
+"""
+
+from ..broadcasting import accumulate, cast_to
+from ..ir import Node, Value
+from ..ops import Ops
+from ..types import onnx_dtype
+from .positions import first_input
+from .registry import Entries, Refused, gradient
+
+
+@gradient("Cast", "CastLike")
+def cast(op: Ops, node: Node, dy: Value) -> Entries:
+    """dx = dy in the dtype of x; of CastLike's target only the dtype is read"""
+    return cast_to(op, dy, first_input(node)), *(None for _ in node.inputs[1:])
+
+
+@gradient("BitCast")
+def bit_cast(op: Ops, node: Node, dy: Value) -> Entries:
+    """Bits read as another dtype: the identity where the dtype is the same"""
+    if dy.dtype == first_input(node).dtype:
+        return dy
+    return Refused("the bits of one float dtype read as another are no differentiable function")
+
+
+@gradient("DequantizeLinear")
+def dequantize(op: Ops, node: Node, dy: Value) -> Entries:
+    """y = (x − zero point)·scale:  dscale = Σ dy·(x − zero point) over what shares a scale
+
+    x and its zero point are integers or 8-bit floats, which carry no gradient.
+    """
+    x, scale, *zero = node.inputs
+    assert x is not None and scale is not None
+    if scale.rank is None or (scale.rank and x.rank is None):
+        return None, Refused("the ranks of its inputs are unknown"), *(None for _ in zero)
+    unit = op.Expand(op.like(1, scale), op.Shape(scale))
+    steps = op.DequantizeLinear(x, unit, *zero, **node.attributes)
+    terms = cast_to(op, op.Mul(dy, steps), scale)
+    return None, _sum_by_scale(op, node, terms, scale), *(None for _ in zero)
+
+
+def _sum_by_scale(op: Ops, node: Node, terms: Value, scale: Value) -> Value:
+    """Sum over what shares a scale: all, all but one axis, or blocks along the axis."""
+    assert scale.rank is not None
+    axis, block = node.attributes.get("axis", 1), node.attributes.get("block_size", 0)
+    if scale.rank == 0 or (scale.shape == (1,) and not block):
+        return op.Reshape(accumulate(op, terms, None, keepdims=0), op.Shape(scale))
+    assert terms.rank is not None
+    axis %= terms.rank
+    if not block:
+        others = [k for k in range(terms.rank) if k != axis]
+        return accumulate(op, terms, others, keepdims=0) if others else terms
+    blocks = op.Shape(scale, start=axis, end=axis + 1)
+    missing = op.Sub(op.Mul(blocks, block), op.Shape(terms, start=axis, end=axis + 1))
+    padded = op.Pad(terms, op.Concat([0], missing, axis=0), None, [axis])
+    front, back = op.Shape(scale, end=axis), op.Shape(scale, start=axis + 1)
+    split = op.Reshape(padded, op.Concat(front, blocks, [block], back, axis=0), allowzero=1)
+    return accumulate(op, split, [axis + 1], keepdims=0)

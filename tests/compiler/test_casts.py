@@ -1,0 +1,98 @@
+"""Gradients of conversions between dtypes and of dequantization, against their closed forms."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from onnx.helper import np_dtype_to_tensor_dtype
+
+import onnxgrad as og
+
+FLOATS = ["float16", "bfloat16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("source", FLOATS)
+@pytest.mark.parametrize("target", FLOATS)
+@pytest.mark.parametrize("like", [False, True], ids=["Cast", "CastLike"])
+def test_cast_passes_the_gradient_on_in_the_dtype_of_its_input(
+    source: str, target: str, like: bool
+) -> None:
+    b = og.Builder("cast")
+    x = b.input("x", source, (3,))
+    kind = np.zeros(1, _dtype(target))
+    y = b.op.CastLike(x, kind) if like else b.op.Cast(x, to=np_dtype_to_tensor_dtype(kind.dtype))
+    b.output(y, "y")
+    dy = np.array([0.5, -2.0, 4.0])
+    feeds = {"x": dy.astype(_dtype(source)), "y.grad": dy.astype(_dtype(target))}
+    dx = og.compile(og.vjp(b.build(), "y", "x")).run(feeds)["x.grad"]
+    assert dx.dtype == _dtype(source)
+    np.testing.assert_array_equal(dx.astype(np.float64), dy)
+
+
+@pytest.mark.parametrize("target", ["int32", "bool", "float8_e4m3fn"])
+def test_cast_to_steps_ends_the_gradient(target: str) -> None:
+    b = og.Builder("cast")
+    x = b.input("x", "float32", (3,))
+    steps = b.op.CastLike(x, b.constant(np.zeros(1, _dtype(target))))
+    b.output(b.op.Add(b.op.CastLike(steps, x), x), "y")
+    feeds = {"x": np.ones(3, np.float32), "y.grad": np.array([1, 2, 3], np.float32)}
+    dx = og.compile(og.vjp(b.build(), "y", "x")).run(feeds)["x.grad"]
+    np.testing.assert_array_equal(dx, feeds["y.grad"])
+
+
+SCALES: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {
+    "one scale": ((), {}),
+    "one scale in a list": ((1,), {}),
+    "a scale per row": ((4,), {"axis": 0}),
+    "a scale per column": ((6,), {"axis": -1}),
+    "blocks": ((4, 2), {"axis": 1, "block_size": 3}),
+    "blocks with a rest": ((2, 6), {"axis": 0, "block_size": 3}),
+}
+
+
+@pytest.mark.parametrize("scale_dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float8_e4m3fn"])
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+@pytest.mark.parametrize("mode", SCALES)
+def test_dequantize_by_scale(mode: str, symbolic: bool, dtype: str, scale_dtype: str) -> None:
+    """y = (x − zero)·scale is linear in the scale, so that its slope is y at unit scales."""
+    shape, attributes = SCALES[mode]
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 9, (4, 6)).astype(_dtype(dtype))
+    zero = rng.integers(0, 9, shape).astype(_dtype(dtype))
+    if dtype.startswith("float8"):
+        zero = np.zeros_like(zero)  # the standard wants no other
+    scale = rng.integers(1, 5, shape).astype(scale_dtype)
+    b = og.Builder("dequantize")
+    dims = ["n", "m"] if symbolic else [4, 6]
+    scale_dims = [f"s{k}" for k in range(len(shape))] if symbolic else list(shape)
+    if mode == "one scale in a list":
+        scale_dims = [1]
+    inputs = [
+        b.input("x", x.dtype, dims),
+        b.input("scale", scale_dtype, scale_dims),
+        b.input("zero", zero.dtype, scale_dims),
+    ]
+    b.output(b.op.DequantizeLinear(*inputs, **attributes), "y")
+    dy = rng.integers(-3, 4, (4, 6)).astype(scale_dtype)
+    feeds = {"x": x, "scale": scale, "zero": zero, "y.grad": dy}
+    actual = og.compile(og.vjp(b.build(), "y", "scale")).run(feeds)["scale.grad"]
+    terms = dy * (x.astype(np.float64) - _stretched(zero.astype(np.float64), attributes))
+    expected = np.zeros(shape)
+    places = _stretched(np.arange(expected.size).reshape(shape), attributes)
+    np.add.at(expected.reshape(-1), np.broadcast_to(places, (4, 6)), terms)
+    assert actual.dtype == scale.dtype
+    np.testing.assert_array_equal(actual, expected)
+
+
+def _stretched(parameter: np.ndarray, attributes: dict[str, int]) -> np.ndarray:
+    """Give each element of x its own scale or zero point."""
+    if "block_size" in attributes:
+        axis, block = attributes["axis"], attributes["block_size"]
+        return np.repeat(parameter, block, axis)[:4, :6]
+    return parameter[:, None] if attributes.get("axis") == 0 else parameter
+
+
+def _dtype(name: str) -> Any:
+    return np.dtype(getattr(ml_dtypes, name, name))
