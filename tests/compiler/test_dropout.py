@@ -8,10 +8,12 @@ import pytest
 import onnxgrad as og
 
 
-def dropout(training: Any, ratio: float | None, mask: bool, dtype: str = "float32") -> og.Graph:
+def dropout(training: Any, ratio: float | None, mask: bool) -> og.Graph:
     b = og.Builder("dropout")
-    x = b.input("x", dtype, ("N", 8))
-    flag = b.input("training", "bool", ()) if training == "input" else b.constant(np.array(training))
+    x = b.input("x", "float32", ("N", 8))
+    flag = (
+        b.input("training", "bool", ()) if training == "input" else b.constant(np.array(training))
+    )
     chance = None if ratio is None else b.constant(np.array(ratio, np.float32))
     results = b.op.Dropout(x, chance, flag, outputs=2 if mask else 1)
     b.output(results[0] if mask else results, "y")
