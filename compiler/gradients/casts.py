@@ -7,7 +7,6 @@ integers or to 8 bits is a step and ends it, by the dtype alone.
 from ..broadcasting import accumulate, cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .positions import first_input
 from .registry import Entries, Refused, gradient
 

@@ -5,7 +5,7 @@ from typing import Any
 from ..broadcasting import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import first_input, int64
+from .positions import int64
 from .registry import Entries, gradient
 
 
@@ -22,7 +22,9 @@ def cumulative_product(op: Ops, node: Node, dy: Value) -> Entries:
 
     All k are taken at once, along a new first axis; no division, so that zeros do no harm.
     """
-    x, axis = first_input(node), int64(op, node.inputs[1])
+    x, axis = node.inputs
+    assert x is not None and axis is not None
+    axis = int64(op, axis)
     exclusive, reverse = _settings(node)
     shape = op.Shape(x)
     place = op.CumSum(op.Expand(op.constant(1), shape), axis, exclusive=1)

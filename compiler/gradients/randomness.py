@@ -3,7 +3,6 @@
 from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import first_input
 from .registry import Entries, Refused, gradient
 
 
