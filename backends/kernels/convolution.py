@@ -159,7 +159,8 @@ def conv_transpose(
         for s, n, e, k, d in zip(strides, x.shape[2:], extra, w.shape[2:], dilations, strict=True)
     ]
     if output_shape is None and auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        output_shape = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
+        wanted = (n * s for n, s in zip(x.shape[2:], strides, strict=True))
+        output_shape = [min(pair) for pair in zip(wanted, full, strict=True)]
     if output_shape is None:
         output_shape = [n - pads[i] - pads[i + rank] for i, n in enumerate(full)]
     else:

@@ -7,6 +7,8 @@ from .registry import FORMS, Body, find_body, form
 FAMILIES = [
     "activations",
     "broadcasting",
+    "convolution",
+    "convolution_weight",
     "indexing",
     "losses",
     "reduction",

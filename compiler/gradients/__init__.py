@@ -6,12 +6,13 @@ from .registry import RULES, ZERO_GRADIENT, Entries, Entry, Refused, Rule, gradi
 
 FAMILIES = [
     "activations",
-    "concatenation",
     "casts",
     "comparison",
+    "concatenation",
+    "convolution",
+    "cumulative",
     "elementwise",
     "gather",
-    "cumulative",
     "linear",
     "losses",
     "randomness",

@@ -6,12 +6,13 @@ from .sample import Sample
 
 FAMILIES = [
     "activations",
-    "concatenation",
     "casts",
     "comparison",
+    "concatenation",
+    "convolution",
+    "cumulative",
     "elementwise",
     "gather",
-    "cumulative",
     "linear",
     "losses",
     "reduction",

@@ -1,0 +1,136 @@
+"""Forms of the gradient of a convolution by its input; see the forms by the weight beside it."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from ..shapes import elements_of
+from ..windows import (
+    FAR,
+    divided,
+    multiplied,
+    positions,
+    reach,
+    reshaped,
+    size_at,
+    sizes_of,
+    spatial_axes,
+    window,
+)
+from .registry import form
+
+
+@form("ConvInputGrad", "transposed")
+def transposed(op: Ops, node: Node) -> Value:
+    """A transposed convolution; output_padding restores what the stride left over.
+
+    Where the image's size is symbolic and a stride is not 1, the whole transposed convolution is
+    computed without padding and cut at run time: output_padding needs a number.
+    """
+    dy, w, x_shape = node.inputs
+    assert dy is not None and w is not None
+    attributes = {k: node.attributes[k] for k in ("strides", "dilations", "group")}
+    extra = _output_padding(node)
+    if extra is not None:
+        pads = node.attributes["pads"]
+        added = extra if any(extra) else None
+        result: Value = op.ConvTranspose(dy, w, **attributes, pads=pads, output_padding=added)
+    return result
+    whole = op.ConvTranspose(dy, w, **attributes)
+    begins = node.attributes["pads"][: len(attributes["strides"])]
+    return window(op, whole, begins, op.Slice(x_shape, [2], [FAR]))
+
+
+@form("ConvInputGrad", "stuffed")
+def stuffed(op: Ops, node: Node) -> Value:
+    """A convolution of the stuffed gradient, with stride and dilation 1.
+
+    dX[b,c,j] = Σ_{o,i,k : s·i + d·k − p = j} dY[b,o,i]·W[o,c,k].
+
+    The kernel is W with batch and channels swapped, its spatial axes reversed and d − 1 zeros
+    between its elements; dY gets s − 1 zeros between its elements and K' − 1 zeros on both sides.
+    Of the result p elements are dropped on the left, and on the right it is cropped, or filled
+    with zeros, to the length of X.
+    """
+    dy, w, x_shape = node.inputs
+    assert dy is not None and w is not None
+    group, rank = node.attributes["group"], len(node.attributes["strides"])
+    axes = spatial_axes(rank)
+    kernel = _swapped(op, w, group, rank)
+    kernel = op.Slice(kernel, [-1] * rank, [-FAR] * rank, axes, [-1] * rank)
+    kernel = _stuffed(op, kernel, node.attributes["dilations"])
+    margin = op.Sub(reach(op, sizes_of(op, w), node.attributes["dilations"]), 1)
+    image = _stuffed(op, dy, node.attributes["strides"])
+    image = op.Pad(image, op.Concat(margin, margin, axis=0), None, axes)
+    whole = op.Conv(image, kernel, group=group)
+    return window(op, whole, node.attributes["pads"][:rank], op.Slice(x_shape, [2], [FAR]))
+
+
+@form("ConvInputGrad", "columns")
+def columns(op: Ops, node: Node) -> Value:
+    """One matrix product gives every element's share of every window; Col2Im adds them up."""
+    dy, w, x_shape = node.inputs
+    assert dy is not None and w is not None
+    attributes = dict(node.attributes)
+    group = attributes.pop("group")
+    maps = divided(op, size_at(op, w, 0), group)
+    batch, count = size_at(op, dy, 0), positions(op, dy)
+    rows = multiplied(op, size_at(op, w, 1), positions(op, w))
+    split = reshaped(op, dy, batch, group, maps, count)
+    weight = op.Transpose(reshaped(op, w, group, maps, rows), perm=[0, 2, 1])
+    shares = reshaped(op, op.MatMul(weight, split), batch, multiplied(op, rows, group), count)
+    sizes = op.Slice(x_shape, [2], [FAR])
+    result: Value = op.Col2Im(shares, sizes, sizes_of(op, w), **attributes)
+    return result
+
+
+def _output_padding(node: Node) -> list[int] | None:
+    """Give ConvTranspose's output_padding, (N + p − d·(K − 1) − 1) mod s; None if it is unknown."""
+    dy, w, x_shape = node.inputs
+    assert dy is not None and w is not None
+    strides, dilations = node.attributes["strides"], node.attributes["dilations"]
+    pads, rank = node.attributes["pads"], len(strides)
+    unknown = ("?",) * (2 + rank)
+    image, kernel = elements_of(x_shape) or unknown, w.shape or unknown
+    outputs = dy.shape or unknown
+    result = []
+    for k, stride in enumerate(strides):
+        size, taps, count = image[2 + k], kernel[2 + k], outputs[2 + k]
+        if stride == 1:
+            result.append(0)
+            continue
+        if isinstance(size, str) or isinstance(taps, str):
+            return None
+        left = size + pads[k] + pads[rank + k] - dilations[k] * (taps - 1) - 1
+        extra = left - stride * (count - 1) if isinstance(count, int) else left % stride
+        if not 0 <= extra < stride:
+            return None
+        result.append(extra)
+    return result
+
+
+def _swapped(op: Ops, w: Value, group: int, rank: int) -> Value:
+    """Swap batch and channels of w: (maps, channels / group, *) within each group of channels."""
+    if group == 1:
+        result: Value = op.Transpose(w, perm=[1, 0, *spatial_axes(rank)])
+    return result
+    maps, channels = divided(op, size_at(op, w, 0), group), size_at(op, w, 1)
+    kernel = [size_at(op, w, axis) for axis in spatial_axes(rank)]
+    split = reshaped(op, w, group, maps, channels, *kernel)
+    split = op.Transpose(split, perm=[0, 2, 1, *range(3, 3 + rank)])
+    return reshaped(op, split, multiplied(op, channels, group), maps, *kernel)
+
+
+def _stuffed(op: Ops, x: Value, steps: list[int]) -> Value:
+    """Put step − 1 zeros between neighbouring elements along the spatial axes."""
+    rank = len(steps)
+    if all(s == 1 for s in steps):
+        return x
+    inner = [3 + 2 * k for k in range(rank)]
+    sizes = sizes_of(op, x)
+    spread = op.Pad(
+        op.Unsqueeze(x, inner), [0] * rank + [s - 1 for s in steps], None, op.constant(inner)
+    )
+    stretched = op.Concat(op.Shape(x, end=2), op.Mul(sizes, steps), axis=0)
+    ends = op.Add(op.Mul(op.Sub(sizes, 1), steps), 1)
+    full = op.Reshape(spread, stretched, allowzero=1)
+    result: Value = op.Slice(full, [0] * rank, ends, spatial_axes(rank))
+    return result

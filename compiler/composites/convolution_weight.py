@@ -1,0 +1,208 @@
+"""Forms of the gradient of a convolution by its weight: dW[o,c,k] = Σ dY[b,o,i]·X[b,c, s·i + d·k − p].
+
+All give the same; they differ in speed from shape to shape, and in what a runtime can run. Forms
+that write the kernel's taps out fall back on "derived" where the kernel's size is symbolic.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from ..ir import Node, Value
+from ..ops import Ops
+from ..shapes import elements_of
+from ..windows import (
+    FAR,
+    Size,
+    covered,
+    divided,
+    multiplied,
+    numbers,
+    positions,
+    reshaped,
+    size_at,
+    sizes_of,
+    spatial_axes,
+    window,
+)
+from .registry import form
+
+
+@form("ConvWeightGrad", "unfold")
+def unfold(op: Ops, node: Node) -> Value:
+    """Unfold X into its windows by a convolution with an identity kernel; one matrix product."""
+    kernel = _kernel(node)
+    if kernel is None:
+        return derived(op, node)
+    dy, x, w_shape, group = _parts(node)
+    batch, maps = size_at(op, dy, 0), divided(op, size_at(op, dy, 1), group)
+    rows = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
+    count = positions(op, dy)
+    columns = reshaped(op, _unfolded(op, node, x, kernel), batch, group, rows, count)
+    by_map = reshaped(op, dy, batch, group, maps, count)
+    each = op.MatMul(by_map, op.Transpose(columns, perm=[0, 1, 3, 2]))
+    result: Value = op.Reshape(op.ReduceSum(each, [0], keepdims=0), w_shape, allowzero=1)
+    return result
+
+
+@form("ConvWeightGrad", "derived")
+def derived(op: Ops, node: Node) -> Value:
+    """A convolution again: X by dY, batch and channels of both swapped, stride and dilation too.
+
+    Where the stride does not divide the kernel's reach, it gives more than K positions: cropped.
+    Groups of channels of X become groups of channels of its swapped batch.
+    """
+    dy, x, w_shape, group = _parts(node)
+    rank = len(node.attributes["strides"])
+    swap = [1, 0, *spatial_axes(rank)]
+    if group == 1:
+        image = op.Transpose(x, perm=swap)
+    else:
+        batch, channels = size_at(op, x, 0), divided(op, size_at(op, x, 1), group)
+        sizes = [size_at(op, x, axis) for axis in spatial_axes(rank)]
+        split = reshaped(op, x, batch, group, channels, *sizes)
+        split = op.Transpose(split, perm=[2, 1, 0, *range(3, 3 + rank)])
+        image = reshaped(op, split, channels, multiplied(op, batch, group), *sizes)
+    found = op.Conv(
+        image,
+        op.Transpose(dy, perm=swap),
+        strides=node.attributes["dilations"],
+        dilations=node.attributes["strides"],
+        pads=node.attributes["pads"],
+        group=group,
+    )
+    found = op.Transpose(found, perm=swap)
+    return window(op, found, [0] * rank, op.Slice(w_shape, [2], [2 + rank]))
+
+
+@form("ConvWeightGrad", "taps")
+def taps(op: Ops, node: Node) -> Value:
+    """One matrix product for each tap of the kernel, channels last."""
+    kernel = _kernel(node)
+    if kernel is None:
+        return derived(op, node)
+    by_map, met = _channels_last(op, node, kernel)
+    found = op.Concat(*(op.MatMul(by_map, part) for part in met), axis=-1)
+    return _channels_before_taps(op, node, found, kernel)
+
+
+@form("ConvWeightGrad", "columns")
+def columns(op: Ops, node: Node) -> Value:
+    """One matrix product of dY with all taps side by side, channels last."""
+    kernel = _kernel(node)
+    if kernel is None:
+        return derived(op, node)
+    by_map, met = _channels_last(op, node, kernel)
+    found = op.MatMul(by_map, op.Concat(*met, axis=-1))
+    return _channels_before_taps(op, node, found, kernel)
+
+
+@form("ConvWeightGrad", "rows")
+def rows(op: Ops, node: Node) -> Value:
+    """One matrix product of dY with all taps below each other, channels first."""
+    kernel = _kernel(node)
+    if kernel is None:
+        return derived(op, node)
+    dy, x, w_shape, group = _parts(node)
+    swap = [1, 0, *spatial_axes(len(kernel))]
+    count = multiplied(op, size_at(op, dy, 0), positions(op, dy))
+    maps, channels = (divided(op, size_at(op, v, 1), group) for v in (dy, x))
+    image = op.Transpose(_padded(op, node, x), perm=swap)
+    met = [
+        reshaped(op, part, size_at(op, x, 1), 1, count)
+        for part in _met_by_taps(op, node, image, kernel, 2)
+    ]
+    stacked = op.Concat(*met, axis=1)
+    stacked = reshaped(op, stacked, group, multiplied(op, channels, prod(kernel)), count)
+    by_map = reshaped(op, op.Transpose(dy, perm=swap), group, maps, count)
+    found = op.MatMul(by_map, op.Transpose(stacked, perm=[0, 2, 1]))
+    result: Value = op.Reshape(found, w_shape, allowzero=1)
+    return result
+
+
+def _parts(node: Node) -> tuple[Value, Value, Value, int]:
+    dy, x, w_shape = node.inputs
+    assert dy is not None and x is not None and w_shape is not None
+    return dy, x, w_shape, node.attributes["group"]
+
+
+def _kernel(node: Node) -> list[int] | None:
+    """Give the kernel's spatial sizes where they are known while compiling."""
+    return numbers((elements_of(node.inputs[2]) or ("?", "?", "?"))[2:])
+
+
+def _unfolded(op: Ops, node: Node, x: Value, kernel: list[int]) -> Value:
+    """Give the windows of x; each channel of each image is an image of its own for a moment.
+
+    A kernel of one element needs no convolution.
+    """
+    strides, pads = node.attributes["strides"], node.attributes["pads"]
+    rank, size = len(kernel), prod(kernel)
+    axes = spatial_axes(rank)
+    if size == 1 and not any(pads):
+        if all(s == 1 for s in strides):
+            return x
+        result: Value = op.Slice(x, [0] * rank, [FAR] * rank, axes, strides)
+        return result
+    identity = op.constant(np.eye(size).reshape(size, 1, *kernel), x.dtype)
+    images = multiplied(op, size_at(op, x, 0), size_at(op, x, 1))
+    single = reshaped(op, x, images, 1, *(size_at(op, x, axis) for axis in axes))
+    attributes = {k: node.attributes[k] for k in ("strides", "dilations", "pads")}
+    result = op.Conv(single, identity, **attributes)
+    return result
+
+
+def _padded(op: Ops, node: Node, x: Value) -> Value:
+    pads, rank = node.attributes["pads"], len(node.attributes["strides"])
+    result: Value = op.Pad(x, pads, None, spatial_axes(rank)) if any(pads) else x
+    return result
+
+
+def _met_by_taps(
+    op: Ops, node: Node, image: Value, kernel: list[int], axis: int
+) -> Iterator[Value]:
+    """Yield what each tap meets in a padded image whose spatial axes start at `axis`."""
+    strides, dilations = node.attributes["strides"], node.attributes["dilations"]
+    rank = len(kernel)
+    axes = list(range(axis, axis + rank))
+    dy = node.inputs[0]
+    assert dy is not None
+    width = covered(op, sizes_of(op, dy), [1] * rank, strides)
+    for tap in product(*(range(k) for k in kernel)):
+        starts = [t * d for t, d in zip(tap, dilations, strict=True)]
+        yield op.Slice(image, starts, op.Add(width, starts), axes, strides)
+
+
+def _channels_last(op: Ops, node: Node, kernel: list[int]) -> tuple[Value, list[Value]]:
+    """Give dY as (group, maps, positions) and what each tap meets as (group, positions, channels).
+
+    Without groups there is no axis for them.
+    """
+    dy, x, _, group = _parts(node)
+    rank = len(kernel)
+    last = [0, *spatial_axes(rank), 1]
+    count = multiplied(op, size_at(op, dy, 0), positions(op, dy))
+
+    def flat(part: Value, channels: Size) -> Value:
+        if group == 1:
+            return reshaped(op, part, count, channels)
+        split = reshaped(op, part, count, group, divided(op, channels, group))
+        result: Value = op.Transpose(split, perm=[1, 0, 2])
+        return result
+
+    image = op.Transpose(_padded(op, node, x), perm=last)
+    by_map = flat(op.Transpose(dy, perm=last), size_at(op, dy, 1))
+    by_map = op.Transpose(by_map, perm=[1, 0] if group == 1 else [0, 2, 1])
+    channels = size_at(op, x, 1)
+    return by_map, [flat(part, channels) for part in _met_by_taps(op, node, image, kernel, 1)]
+
+
+def _channels_before_taps(op: Ops, node: Node, found: Value, kernel: list[int]) -> Value:
+    """Bring (maps, taps·channels), or the same by groups, into the weight's order."""
+    dy, x, _, group = _parts(node)
+    maps, channels = size_at(op, dy, 1), divided(op, size_at(op, x, 1), group)
+    split = reshaped(op, found, maps, *kernel, channels)
+    result: Value = op.Transpose(split, perm=[0, 1 + len(kernel), *range(1, 1 + len(kernel))])
+    return result
