@@ -1,6 +1,6 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from .composites import FORMS, find_body
@@ -13,7 +13,7 @@ from .schemas import find_schema
 from .shapes import refine
 from .types import TensorType
 
-Forms = dict[str, str]
+Forms = Mapping[str, str]
 """Which form of a composite to take: {"ConvWeightGrad": "derived"}."""
 
 

@@ -3,6 +3,7 @@
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
+from .composites import find_body
 from .expand import Forms, expand_composites
 from .ir import Graph, Node, Value
 from .ops import Ops
@@ -19,7 +20,12 @@ def to_onnx(graph: Graph, opset: int = EXPORT_OPSET, forms: Forms | None = None)
         graph: the graph, unchanged by this.
         opset: version of the standard operators.
         forms: the form in which to write composites, by operator.
+
+    Raises:
+        GraphError: there is no such form.
     """
+    for op_type, name in (forms or {}).items():
+        find_body(op_type, name)
     graph = graph.copy()
     expand_composites(graph, forms or {})
     drop_known(graph)

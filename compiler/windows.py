@@ -46,21 +46,18 @@ def numbers(sizes: Value | Sequence[Dim]) -> list[int] | None:
 
 def sizes_of(op: Ops, x: Value) -> Value:
     """Give the spatial sizes of x: (batch, channels, *spatial)."""
-    result: Value = op.Shape(x, start=2)
-    return result
+    return op.Shape(x, start=2)
 
 
 def reach(op: Ops, kernel: Sizes, dilations: Sequence[int]) -> Value:
     """Give what a kernel spans: dilation·(kernel − 1) + 1."""
-    result: Value = op.Add(op.Mul(op.Sub(op.value(kernel), 1), list(dilations)), 1)
-    return result
+    return op.Add(op.Mul(op.Sub(op.value(kernel), 1), list(dilations)), 1)
 
 
 def covered(op: Ops, outputs: Sizes, span: Sizes, strides: Sequence[int]) -> Value:
     """Give what all windows together cover: stride·(outputs − 1) + span."""
     first = op.Mul(op.Sub(op.value(outputs), 1), list(strides))
-    result: Value = op.Add(first, op.value(span))
-    return result
+    return op.Add(first, op.value(span))
 
 
 def halves(op: Ops, total: Value, upper: bool) -> tuple[Value, Value]:
@@ -123,8 +120,7 @@ def size_at(op: Ops, x: Value, axis: int) -> Size:
     """Give one size of x, as a number where it is known while compiling."""
     if x.shape is not None and isinstance(x.shape[axis], int):
         return int(x.shape[axis])
-    result: Value = op.Shape(x, start=axis, end=axis + 1)
-    return result
+    return op.Shape(x, start=axis, end=axis + 1)
 
 
 def positions(op: Ops, x: Value) -> Size:
@@ -138,16 +134,14 @@ def divided(op: Ops, size: Size, divisor: int) -> Size:
     """Divide a size by a number that divides it."""
     if isinstance(size, int):
         return size // divisor
-    result: Value = op.Div(size, [divisor])
-    return result
+    return op.Div(size, [divisor])
 
 
 def multiplied(op: Ops, size: Size, factor: Size) -> Size:
     """Multiply two sizes."""
     if isinstance(size, int) and isinstance(factor, int):
         return size * factor
-    result: Value = op.Mul(op.value(_vector(size)), op.value(_vector(factor)))
-    return result
+    return op.Mul(op.value(_vector(size)), op.value(_vector(factor)))
 
 
 def reshaped(op: Ops, x: Value, *sizes: Size) -> Value:
@@ -161,8 +155,7 @@ def reshaped(op: Ops, x: Value, *sizes: Size) -> Value:
 
 
 def _reshape(op: Ops, x: Value, target: Value, allowzero: int) -> Value:
-    result: Value = op.Reshape(x, target, allowzero=allowzero)
-    return result
+    return op.Reshape(x, target, allowzero=allowzero)
 
 
 def _vector(size: Size) -> Value | list[int]:

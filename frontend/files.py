@@ -35,9 +35,14 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
     return import_model(model, shapes)
 
 
-def save(graph: Graph, path: str | PathLike[str], opset: int = EXPORT_OPSET) -> None:
-    """Write a graph as an ONNX file, whole or not at all."""
+def save(
+    graph: Graph,
+    path: str | PathLike[str],
+    opset: int = EXPORT_OPSET,
+    forms: Mapping[str, str] | None = None,
+) -> None:
+    """Write a graph as an ONNX file, whole or not at all; `forms` as in `to_onnx`."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(to_onnx(graph, opset).SerializeToString())
+    temporary.write_bytes(to_onnx(graph, opset, forms).SerializeToString())
     temporary.replace(target)

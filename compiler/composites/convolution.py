@@ -32,8 +32,7 @@ def transposed(op: Ops, node: Node) -> Value:
     if extra is not None:
         pads = node.attributes["pads"]
         added = extra if any(extra) else None
-        result: Value = op.ConvTranspose(dy, w, **attributes, pads=pads, output_padding=added)
-    return result
+        return op.ConvTranspose(dy, w, **attributes, pads=pads, output_padding=added)
     whole = op.ConvTranspose(dy, w, **attributes)
     begins = node.attributes["pads"][: len(attributes["strides"])]
     return window(op, whole, begins, op.Slice(x_shape, [2], [FAR]))
@@ -78,8 +77,7 @@ def columns(op: Ops, node: Node) -> Value:
     weight = op.Transpose(reshaped(op, w, group, maps, rows), perm=[0, 2, 1])
     shares = reshaped(op, op.MatMul(weight, split), batch, multiplied(op, rows, group), count)
     sizes = op.Slice(x_shape, [2], [FAR])
-    result: Value = op.Col2Im(shares, sizes, sizes_of(op, w), **attributes)
-    return result
+    return op.Col2Im(shares, sizes, sizes_of(op, w), **attributes)
 
 
 def _output_padding(node: Node) -> list[int] | None:
@@ -110,8 +108,7 @@ def _output_padding(node: Node) -> list[int] | None:
 def _swapped(op: Ops, w: Value, group: int, rank: int) -> Value:
     """Swap batch and channels of w: (maps, channels / group, *) within each group of channels."""
     if group == 1:
-        result: Value = op.Transpose(w, perm=[1, 0, *spatial_axes(rank)])
-    return result
+        return op.Transpose(w, perm=[1, 0, *spatial_axes(rank)])
     maps, channels = divided(op, size_at(op, w, 0), group), size_at(op, w, 1)
     kernel = [size_at(op, w, axis) for axis in spatial_axes(rank)]
     split = reshaped(op, w, group, maps, channels, *kernel)
@@ -132,5 +129,4 @@ def _stuffed(op: Ops, x: Value, steps: list[int]) -> Value:
     stretched = op.Concat(op.Shape(x, end=2), op.Mul(sizes, steps), axis=0)
     ends = op.Add(op.Mul(op.Sub(sizes, 1), steps), 1)
     full = op.Reshape(spread, stretched, allowzero=1)
-    result: Value = op.Slice(full, [0] * rank, ends, spatial_axes(rank))
-    return result
+    return op.Slice(full, [0] * rank, ends, spatial_axes(rank))

@@ -1,7 +1,8 @@
-"""Forms of the gradient of a convolution by its weight: dW[o,c,k] = Σ dY[b,o,i]·X[b,c, s·i + d·k − p].
+"""Forms of the gradient of a convolution by its weight.
 
-All give the same; they differ in speed from shape to shape, and in what a runtime can run. Forms
-that write the kernel's taps out fall back on "derived" where the kernel's size is symbolic.
+dW[o,c,k] = Σ dY[b,o,i]·X[b,c, s·i + d·k − p]. All give the same; they differ in speed from shape to
+shape, and in what a runtime can run. Forms that write the kernel's taps out fall back on "derived"
+where the kernel's size is symbolic.
 """
 
 from collections.abc import Iterator
@@ -43,8 +44,7 @@ def unfold(op: Ops, node: Node) -> Value:
     columns = reshaped(op, _unfolded(op, node, x, kernel), batch, group, rows, count)
     by_map = reshaped(op, dy, batch, group, maps, count)
     each = op.MatMul(by_map, op.Transpose(columns, perm=[0, 1, 3, 2]))
-    result: Value = op.Reshape(op.ReduceSum(each, [0], keepdims=0), w_shape, allowzero=1)
-    return result
+    return op.Reshape(op.ReduceSum(each, [0], keepdims=0), w_shape, allowzero=1)
 
 
 @form("ConvWeightGrad", "derived")
@@ -118,8 +118,7 @@ def rows(op: Ops, node: Node) -> Value:
     stacked = reshaped(op, stacked, group, multiplied(op, channels, prod(kernel)), count)
     by_map = reshaped(op, op.Transpose(dy, perm=swap), group, maps, count)
     found = op.MatMul(by_map, op.Transpose(stacked, perm=[0, 2, 1]))
-    result: Value = op.Reshape(found, w_shape, allowzero=1)
-    return result
+    return op.Reshape(found, w_shape, allowzero=1)
 
 
 def _parts(node: Node) -> tuple[Value, Value, Value, int]:
@@ -144,8 +143,7 @@ def _unfolded(op: Ops, node: Node, x: Value, kernel: list[int]) -> Value:
     if size == 1 and not any(pads):
         if all(s == 1 for s in strides):
             return x
-        result: Value = op.Slice(x, [0] * rank, [FAR] * rank, axes, strides)
-        return result
+        return op.Slice(x, [0] * rank, [FAR] * rank, axes, strides)
     identity = op.constant(np.eye(size).reshape(size, 1, *kernel), x.dtype)
     images = multiplied(op, size_at(op, x, 0), size_at(op, x, 1))
     single = reshaped(op, x, images, 1, *(size_at(op, x, axis) for axis in axes))
@@ -156,8 +154,7 @@ def _unfolded(op: Ops, node: Node, x: Value, kernel: list[int]) -> Value:
 
 def _padded(op: Ops, node: Node, x: Value) -> Value:
     pads, rank = node.attributes["pads"], len(node.attributes["strides"])
-    result: Value = op.Pad(x, pads, None, spatial_axes(rank)) if any(pads) else x
-    return result
+    return op.Pad(x, pads, None, spatial_axes(rank)) if any(pads) else x
 
 
 def _met_by_taps(
@@ -189,8 +186,7 @@ def _channels_last(op: Ops, node: Node, kernel: list[int]) -> tuple[Value, list[
         if group == 1:
             return reshaped(op, part, count, channels)
         split = reshaped(op, part, count, group, divided(op, channels, group))
-        result: Value = op.Transpose(split, perm=[1, 0, 2])
-        return result
+        return op.Transpose(split, perm=[1, 0, 2])
 
     image = op.Transpose(_padded(op, node, x), perm=last)
     by_map = flat(op.Transpose(dy, perm=last), size_at(op, dy, 1))
@@ -204,5 +200,4 @@ def _channels_before_taps(op: Ops, node: Node, found: Value, kernel: list[int]) 
     dy, x, _, group = _parts(node)
     maps, channels = size_at(op, dy, 1), divided(op, size_at(op, x, 1), group)
     split = reshaped(op, found, maps, *kernel, channels)
-    result: Value = op.Transpose(split, perm=[0, 1 + len(kernel), *range(1, 1 + len(kernel))])
-    return result
+    return op.Transpose(split, perm=[0, 1 + len(kernel), *range(1, 1 + len(kernel))])

@@ -1,6 +1,7 @@
 """The table of composite operators and their forms; expand.py puts them in."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ..errors import GraphError
 from ..ir import Node, Value
@@ -9,14 +10,16 @@ from ..ops import Ops
 Body = Callable[[Ops, Node], Value | Sequence[Value | None]]
 """`body(op, node)` emits standard operators (or other composites) that compute node's outputs."""
 
+B = TypeVar("B", bound=Body)
+
 FORMS: dict[str, dict[str, Body]] = {}
 """Bodies of each composite by form; the first is the default."""
 
 
-def form(op_type: str, name: str = "default") -> Callable[[Body], Body]:
+def form(op_type: str, name: str = "default") -> Callable[[B], B]:
     """Register a body of a composite; the form registered first is its default."""
 
-    def register(body: Body) -> Body:
+    def register(body: B) -> B:
         forms = FORMS.setdefault(op_type, {})
         assert name not in forms, (op_type, name)
         forms[name] = body
@@ -27,6 +30,8 @@ def form(op_type: str, name: str = "default") -> Callable[[Body], Body]:
 
 def find_body(op_type: str, name: str | None = None) -> Body:
     """Give the body of a composite in the form of that name (None: the default)."""
+    if op_type not in FORMS:
+        raise GraphError(f"there is no composite '{op_type}'; there are {', '.join(sorted(FORMS))}")
     forms = FORMS[op_type]
     if name is None:
         return next(iter(forms.values()))

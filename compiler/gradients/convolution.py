@@ -36,7 +36,7 @@ def conv(op: Ops, node: Node, dy: Value) -> Entries:
     if rank is None or x is None or w is None:
         return [_NO_RANK] * len(node.inputs)
     attributes = _attributes(node, rank)
-    span = reach(op, node.attributes.get("kernel_shape") or sizes_of(op, w), attributes["dilations"])
+    span = _span(op, node, w, attributes)
     begins, ends = padding(op, node, x, span, attributes["strides"])
     return *_product_rule(op, dy, x, w, begins, ends, attributes), *_by_bias(op, dy, bias, rank)
 
@@ -53,16 +53,10 @@ def conv_transpose(op: Ops, node: Node, dy: Value) -> Entries:
         return [_NO_RANK] * len(node.inputs)
     attributes = _attributes(node, rank)
     begins, ends = _transposed_padding(op, node, x, w, attributes)
-    whole = covered(
-        op,
-        sizes_of(op, x),
-        reach(op, node.attributes.get("kernel_shape") or sizes_of(op, w), attributes["dilations"]),
-        attributes["strides"],
-    )
     pads = _static_pads(begins, ends, attributes["strides"])
     if pads is None:
-        before = op.Neg(op.value(begins))
-        image, attributes["pads"] = window(op, dy, before, whole), [0] * (2 * rank)
+        whole = covered(op, sizes_of(op, x), _span(op, node, w, attributes), attributes["strides"])
+        image, attributes["pads"] = window(op, dy, op.Neg(op.value(begins)), whole), [0] * 2 * rank
     else:
         image, attributes["pads"] = dy, pads
     dx = op.Conv(image, w, **attributes)
@@ -108,17 +102,15 @@ def _product_rule(
 
 
 def _input_gradient(op: Ops, dy: Value, w: Value, x: Value, attributes: Attributes) -> Value:
-    result: Value = op.composite(
+    return op.composite(
         "ConvInputGrad", dy, w, op.Shape(x), types=[x.type], **attributes
     )
-    return result
 
 
 def _weight_gradient(op: Ops, dy: Value, x: Value, w: Value, attributes: Attributes) -> Value:
-    result: Value = op.composite(
+    return op.composite(
         "ConvWeightGrad", dy, x, op.Shape(w), types=[w.type], **attributes
     )
-    return result
 
 
 def _by_bias(op: Ops, dy: Value, bias: list[Value | None], rank: int) -> list[Entry]:
@@ -132,6 +124,12 @@ def _attributes(node: Node, rank: int) -> Attributes:
         "dilations": list(node.attributes.get("dilations") or [1] * rank),
         "group": node.attributes.get("group", 1),
     }
+
+
+def _span(op: Ops, node: Node, w: Value, attributes: Attributes) -> Value:
+    """Give what the kernel spans along each spatial axis."""
+    kernel = node.attributes.get("kernel_shape") or sizes_of(op, w)
+    return reach(op, kernel, attributes["dilations"])
 
 
 def _transposed_padding(
@@ -150,8 +148,7 @@ def _transposed_padding(
         pads = pads or [0] * (2 * rank)
         return list(pads[:rank]), [p - e for p, e in zip(pads[rank:], extra, strict=True)]
     inputs = sizes_of(op, x)
-    kernel = node.attributes.get("kernel_shape") or sizes_of(op, w)
-    whole = covered(op, inputs, reach(op, kernel, attributes["dilations"]), strides)
+    whole = covered(op, inputs, _span(op, node, w, attributes), strides)
     outputs = op.value(list(shape[-rank:])) if shape else op.Mul(inputs, strides)
     total = op.Max(op.Sub(op.Add(whole, extra), outputs), op.constant([0]))
     begins, ends = halves(op, total, mode == "SAME_UPPER")
