@@ -65,9 +65,15 @@ def stuffed(op: Ops, node: Node) -> Value:
 
 @form("ConvInputGrad", "columns")
 def columns(op: Ops, node: Node) -> Value:
-    """One matrix product gives every element's share of every window; Col2Im adds them up."""
+    """One matrix product gives every element's share of every window; Col2Im adds them up.
+
+    With dilation only two spatial axes: onnxruntime 1.32 computes other dilated Col2Im wrongly, so
+    those take the form "transposed".
+    """
     dy, w, x_shape = node.inputs
     assert dy is not None and w is not None
+    if len(node.attributes["strides"]) != 2 and max(node.attributes["dilations"]) > 1:
+        return transposed(op, node)
     attributes = dict(node.attributes)
     group = attributes.pop("group")
     maps = divided(op, size_at(op, w, 0), group)
