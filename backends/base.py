@@ -1,7 +1,7 @@
 """What a backend is: the protocols that NumPy, CuPy, onnxruntime and third parties implement."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..compiler.ir import Graph, Node
 
@@ -17,6 +17,24 @@ class Executable(Protocol):
         Raises:
             GraphError: an input is missing, surplus, or of a wrong dtype or shape.
         """
+
+
+class Stepper(Protocol):
+    """A graph run again and again, some outputs fed back to inputs at the next run."""
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on arrays for the other inputs; give the other outputs by name."""
+
+    def state(self) -> dict[str, Any]:
+        """Give a copy of what the next run will read, by input name."""
+
+
+@runtime_checkable
+class SteppingExecutable(Executable, Protocol):
+    """An executable that has a faster way to repeat than running again."""
+
+    def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
+        """Feed outputs back: `feedback` is {input: output}, `state` holds the first arrays."""
 
 
 class Backend(Protocol):

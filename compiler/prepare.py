@@ -1,15 +1,43 @@
-"""Make a graph ready for a backend: a copy without the composites that the backend lacks."""
+"""Make a graph ready for a backend: a copy without the operators that the backend lacks."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
-from .expand import expand_composites
-from .ir import Graph
+from .errors import UnsupportedOpError
+from .expand import expand_composites, expand_node, has_body
+from .ir import Graph, Node
+from .opset import COMPOSITE_DOMAIN
 from .passes.dead_code import remove_dead_code
 
 
-def prepare_for(graph: Graph, native: Set[str]) -> Graph:
-    """Copy a graph and expand its composites, except those in `native`."""
+def prepare_for(
+    graph: Graph, native: Set[str], supports: Callable[[Node], bool] | None = None
+) -> Graph:
+    """Copy a graph and expand what a backend lacks, as far as it has bodies.
+
+    Args:
+        graph: the graph, unchanged by this.
+        native: the composites that stay.
+        supports: tells which standard operators stay; None: all of them.
+    """
     graph = graph.copy()
     expand_composites(graph, {}, native)
+    if supports is not None:
+        _expand_functions(graph, supports)
     remove_dead_code(graph)
     return graph
+
+
+def _expand_functions(graph: Graph, supports: Callable[[Node], bool]) -> None:
+    pending = graph.nodes()
+    while pending:
+        node = pending.pop()
+        if node.domain != COMPOSITE_DOMAIN and not supports(node) and has_body(node):
+            before = set(graph.nodes())
+            try:
+                expand_node(graph, node)
+            except UnsupportedOpError:
+                continue  # ONNX gives no body for these types; the backend has the last word
+            pending += [n for n in graph.nodes() if n not in before]
+        else:
+            for subgraph in node.subgraphs:
+                _expand_functions(subgraph, supports)

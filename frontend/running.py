@@ -1,10 +1,33 @@
 """Compile a graph for a backend and call it like a function."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
+from onnxgrad.backends.base import Stepper as BackendStepper
+from onnxgrad.backends.stepping import make_stepper
 from onnxgrad.compiler.ir import Graph
+
+
+class Stepper:
+    """A graph that is run again and again: `step(x=array)` feeds its new state back to itself.
+
+    Example:
+        >>> step = og.compile(og.train_step(g, "loss", og.optim.SGD(0.1))).stepper()
+        >>> for x, labels in batches:
+        ...     loss = step(x=x, labels=labels)["loss"]
+        >>> trained = step.state()
+    """
+
+    def __init__(self, stepper: BackendStepper) -> None:
+        self._stepper = stepper
+        self.run = stepper.run
+        self.state = stepper.state
+
+    def __call__(self, **feeds: Any) -> dict[str, Any]:
+        """Run on arrays for the inputs that are not fed back; give the other outputs by name."""
+        return self._stepper.run(feeds)
 
 
 class Compiled:
@@ -19,13 +42,29 @@ class Compiled:
         """Run on arrays by input name, for names that are Python names; see `run`."""
         return self._executable.run(feeds)
 
-    def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name.
 
         Raises:
             GraphError: an input is missing, surplus, or of a wrong dtype or shape.
         """
         return self._executable.run(feeds)
+
+    def stepper(
+        self,
+        state: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, str] | None = None,
+    ) -> Stepper:
+        """Run repeatedly, outputs fed back to inputs: the fast way to run a training step.
+
+        Args:
+            state: the first arrays by input name; by default the inputs' own default values.
+            feedback: {input: output}; by default each output "<input>.new" goes to its input.
+
+        Raises:
+            GraphError: a name is unknown, the types of a pair differ, or a first array is missing.
+        """
+        return Stepper(make_stepper(self.graph, self._executable, feedback, state))
 
 
 def compile(graph: Graph, backend: str = "numpy") -> Compiled:  # noqa: A001  # the public name

@@ -1,0 +1,81 @@
+"""Repeat a graph with outputs fed back to inputs, as training does; it knows no optimizer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..compiler.errors import GraphError
+from ..compiler.ir import Graph, Value
+from .base import Executable, Stepper, SteppingExecutable
+from .feeds import check_feeds
+
+SUFFIX = ".new"
+"""The output "w.new" is what the input "w" becomes."""
+
+
+def make_stepper(
+    graph: Graph,
+    executable: Executable,
+    feedback: Mapping[str, str] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> Stepper:
+    """Give a stepper of an executable.
+
+    Args:
+        graph: the graph that was prepared.
+        executable: the graph, ready to run.
+        feedback: {input: output}; by default each output "<input>.new".
+        state: the first arrays by input name; by default the inputs' own default values.
+
+    Raises:
+        GraphError: a name is unknown, the types of a pair differ, or a first array is missing.
+    """
+    inputs = {v.name: v for v in graph.inputs}
+    outputs = {v.name: v for v in graph.outputs}
+    if feedback is None:
+        feedback = {n: n + SUFFIX for n in inputs if n + SUFFIX in outputs}
+    _check(inputs, outputs, feedback)
+    fed = [inputs[name] for name in feedback]
+    first = dict(zip(feedback, check_feeds(fed, state or {}), strict=True))
+    if isinstance(executable, SteppingExecutable):
+        return executable.stepper(feedback, first)
+    return RunStepper(executable, feedback, first)
+
+
+class RunStepper:
+    """The plain way: run, and keep what is fed back for the next run."""
+
+    def __init__(
+        self, executable: Executable, feedback: Mapping[str, str], state: Mapping[str, Any]
+    ) -> None:
+        self._executable = executable
+        self._feedback = feedback
+        self._state = dict(state)
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on arrays for the other inputs; give the other outputs by name."""
+        results = self._executable.run({**feeds, **self._state})
+        self._state = {name: results[output] for name, output in self._feedback.items()}
+        fed_back = set(self._feedback.values())
+        return {name: result for name, result in results.items() if name not in fed_back}
+
+    def state(self) -> dict[str, Any]:
+        """Give a copy of what the next run will read, by input name."""
+        return {n: np.array(a) if hasattr(a, "shape") else a for n, a in self._state.items()}
+
+
+def _check(
+    inputs: Mapping[str, Value], outputs: Mapping[str, Value], feedback: Mapping[str, str]
+) -> None:
+    for name, output in feedback.items():
+        if name not in inputs or output not in outputs:
+            which = f"input '{name}'" if name not in inputs else f"output '{output}'"
+            raise GraphError(f"the graph has no {which} to feed back")
+        given, wanted = outputs[output].type, inputs[name].type
+        if type(given) is not type(wanted) or getattr(given, "dtype", 0) != getattr(
+            wanted, "dtype", 0
+        ):
+            raise GraphError(f"'{output}' is {given}, but '{name}', where it goes, is {wanted}")
+    if not feedback:
+        raise GraphError("nothing to feed back: no input '<name>' has an output '<name>.new'")

@@ -1,0 +1,82 @@
+"""The onnxruntime backend: what it supports, how values cross, and what it says when it cannot."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import onnxgrad as og
+from onnxgrad.backends import find_backend
+
+
+def one_node(op_type: str, *inputs: Any, **attributes: Any) -> og.Graph:
+    b = og.Builder(op_type)
+    tensors = [b.input(f"x{k}", a.dtype, a.shape) for k, a in enumerate(inputs)]
+    b.output(getattr(b.op, op_type)(*tensors, **attributes), "y")
+    return b.build()
+
+
+@pytest.mark.parametrize(
+    ("op_type", "dtype", "supported"),
+    [
+        ("Relu", "f4", True),
+        ("Relu", "f8", True),
+        ("Erf", "f4", True),
+        ("Erf", "f8", False),
+        ("Gelu", "f8", False),
+        ("Tanh", "f8", True),
+    ],
+)
+def test_support_depends_on_the_dtype(op_type: str, dtype: str, supported: bool) -> None:
+    x = np.linspace(-1, 1, 6, dtype=dtype)
+    graph = one_node(op_type, x)
+    assert find_backend("onnxruntime").supports(graph.nodes()[0]) is supported
+
+
+def test_a_graph_without_kernels_is_refused_by_operator() -> None:
+    x, w = np.ones((1, 2, 5, 5)), np.ones((3, 2, 3, 3))
+    with pytest.raises(og.UnsupportedOpError, match=r"Conv\(float64\[1, 2, 5, 5\]") as caught:
+        og.compile(one_node("Conv", x, w), "onnxruntime")
+    assert caught.value.ops == ("Conv",)
+
+
+def test_a_function_without_a_kernel_runs_by_its_body() -> None:
+    x = np.linspace(-2, 2, 9)  # onnxruntime has no float64 Celu
+    graph = one_node("Celu", x, alpha=0.5)
+    (actual,) = og.compile(graph, "onnxruntime").run({"x0": x}).values()
+    expected = np.maximum(0, x) + np.minimum(0, 0.5 * np.expm1(x / 0.5))
+    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2, ml_dtypes.int4]
+)
+def test_dtypes_that_numpy_lacks_cross(dtype: Any) -> None:
+    x = np.array([[0, 1, -2], [3, -4, 6]], dtype)
+    b = og.Builder("there and back")
+    given = b.input("x", dtype, x.shape)
+    b.output(b.op.CastLike(b.op.Cast(given, to=1), given), "y")
+    (actual,) = og.compile(b.build(), "onnxruntime").run({"x": x}).values()
+    assert actual.dtype == x.dtype
+    np.testing.assert_array_equal(actual.astype("f4"), x.astype("f4"))
+
+
+def test_strings_cross_beside_bfloat16() -> None:
+    b = og.Builder("both")
+    b.output(b.op.Identity(b.input("s", "string", (2,))), "t")
+    b.output(b.op.Cast(b.input("x", "bfloat16", (1,)), to=1), "y")
+    words = np.array(["a", "ß"], dtype=object)
+    results = og.compile(b.build(), "onnxruntime").run(
+        {"s": words, "x": np.ones(1, ml_dtypes.bfloat16)}
+    )
+    np.testing.assert_array_equal(results["t"], words)
+    np.testing.assert_array_equal(results["y"], np.ones(1, "f4"))
+
+
+def test_strings_beside_bfloat16_outputs_are_refused() -> None:
+    b = og.Builder("both")
+    b.output(b.op.Identity(b.input("s", "string", (2,))), "t")
+    b.output(b.op.Identity(b.input("x", "bfloat16", (1,))), "y")
+    with pytest.raises(og.UnsupportedOpError, match="cast these outputs"):
+        og.compile(b.build(), "onnxruntime")
