@@ -8,7 +8,10 @@ GRADIENT = "grad/"
 TANGENT = "tangent/"
 """Prefix of what forward mode emits."""
 
+BATCH = "batch/"
+"""Prefix of what vectorization emits."""
+
 
 def is_emitted(value: Value) -> bool:
     """Tell whether a transformation made this value, so that nobody asks for it by name."""
-    return value.name.startswith((GRADIENT, TANGENT))
+    return value.name.startswith((GRADIENT, TANGENT, BATCH))

@@ -70,7 +70,7 @@ class Ops:
             Value(n, _known(t, schema, k, values)) if n else None
             for k, (n, t) in enumerate(zip(wanted, types, strict=False))
         )
-        return self._add(node)
+        return self.adopt(node)
 
     def composite(
         self, op_type: str, *inputs: Input, types: Sequence[Type | None], **attributes: Any
@@ -84,7 +84,7 @@ class Ops:
             for n, t in zip(names, types, strict=True)
         )
         domain = COMPOSITE_DOMAIN
-        return self._add(Node(op_type, values, outputs, attributes, domain, "", self.position))
+        return self.adopt(Node(op_type, values, outputs, attributes, domain, "", self.position))
 
     def with_output(self, node: Node, index: int) -> Value:
         """Give output `index` of a node of this graph, added to it where the node omits it."""
@@ -103,7 +103,8 @@ class Ops:
         self.graph.add_output(node, index, value)
         return value
 
-    def _add(self, node: Node) -> Any:
+    def adopt(self, node: Node) -> Any:
+        """Add a node whose outputs have names and types; follow shapes and fold constants."""
         self.graph.add_node(node)
         self.emitted.append(node)
         infer_elements_of(node)

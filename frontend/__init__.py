@@ -13,6 +13,7 @@ from onnxgrad.compiler.exporter import to_onnx
 from onnxgrad.compiler.ir import Graph, Node, Value
 
 from . import optim
+from .batching import hessian, jacobian, vmap
 from .builder import Builder, Tensor
 from .drawing import draw
 from .files import load, save
@@ -40,8 +41,10 @@ __all__ = [
     "compile",
     "draw",
     "grad",
+    "hessian",
     "hvp",
     "initial_state",
+    "jacobian",
     "jvp",
     "load",
     "optim",
@@ -51,5 +54,6 @@ __all__ = [
     "to_onnx",
     "train_step",
     "vjp",
+    "vmap",
     "with_parameters",
 ]

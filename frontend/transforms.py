@@ -40,11 +40,11 @@ def grad(
         GradientError: `of` is no scalar, `wrt` is no float tensor or does not influence `of`.
         UnsupportedOpError: an operator between them has no gradient; all such are listed.
     """
-    copy, mapping = _copied(graph)
-    (target,) = _select(graph, mapping, of)
-    _require_scalar(target)
+    copy, mapping = copied(graph)
+    (target,) = select(graph, mapping, of)
+    require_scalar(target)
     seed = _seed_of_one(copy, target)
-    return _reverse(copy, {target: seed}, _select(graph, mapping, wrt), names or {}, allow_unused)
+    return _reverse(copy, {target: seed}, select(graph, mapping, wrt), names or {}, allow_unused)
 
 
 def vjp(
@@ -60,11 +60,11 @@ def vjp(
     See `grad` for the arguments and the errors; `names` may rename the cotangents too.
     """
     names = names or {}
-    copy, mapping = _copied(graph)
-    targets, sources = _select(graph, mapping, of), _select(graph, mapping, wrt)
+    copy, mapping = copied(graph)
+    targets, sources = select(graph, mapping, of), select(graph, mapping, wrt)
     cotangents = {}
     for value in targets:
-        _require_float(value, "of")
+        require_float(value, "of")
         name = f"{value.name}.grad"
         if value not in sources:  # there `names` is about the result
             name = names.get(value.name, name)
@@ -87,11 +87,11 @@ def jvp(
     value name. A `wrt` inside the graph is moved in addition to how its own inputs move it.
     """
     names = names or {}
-    copy, mapping = _copied(graph)
-    sources, targets = _select(graph, mapping, wrt), _select(graph, mapping, of)
+    copy, mapping = copied(graph)
+    sources, targets = select(graph, mapping, wrt), select(graph, mapping, of)
     tangents = {}
     for value in sources:
-        _require_float(value, "wrt")
+        require_float(value, "wrt")
         _require_one_role(value, set(targets), names, "tangent")
         name = f"{value.name}.tangent"
         if value not in targets:  # there `names` is about the result
@@ -101,7 +101,7 @@ def jvp(
         copy.inputs.append(tangents[value])
     pushed = push_forward(copy, tangents, targets)
     for value in targets:
-        _require_float(value, "of")
+        require_float(value, "of")
         tangent = pushed.get(value)
         if tangent is None:
             tangent = _unused(copy, value, sources, allow_unused, forward=True)
@@ -117,12 +117,12 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     The Hessian is that of `of` by all of `wrt` together. See `grad` for the arguments and errors.
     A `wrt` by which the gradient is constant has the product zero.
     """
-    copy, mapping = _copied(graph)
-    (target,) = _select(graph, mapping, of)
-    _require_scalar(target)
-    chosen = _select(graph, mapping, wrt)
+    copy, mapping = copied(graph)
+    (target,) = select(graph, mapping, of)
+    require_scalar(target)
+    chosen = select(graph, mapping, wrt)
     for value in chosen:
-        _require_float(value, "wrt")
+        require_float(value, "wrt")
     gradients = backpropagate(copy, {target: _seed_of_one(copy, target)}, chosen)
     cotangents: dict[Value, Value] = {}
     for value in chosen:
@@ -160,7 +160,7 @@ def _reverse(
     allow_unused: bool,
 ) -> Graph:
     for value in wrt:
-        _require_float(value, "wrt")
+        require_float(value, "wrt")
         _require_one_role(value, set(cotangents), names, "grad")
     targets = list(cotangents)
     gradients = backpropagate(graph, cotangents, wrt)
@@ -198,12 +198,14 @@ def add_output(graph: Graph, value: Value, name: str) -> None:
     graph.outputs.append(value)
 
 
-def _copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
+def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
+    """Copy a graph; give also where each of its values went."""
     mapping: dict[Value, Value] = {}
     return graph.copy(mapping), mapping
 
 
-def _select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:
+def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:
+    """Find values of a graph by name or Value; give them in its copy."""
     listed = [chosen] if isinstance(chosen, str | Value) else list(chosen)
     if not listed:
         raise GraphError("an empty list of values; name at least one")
@@ -221,8 +223,9 @@ def _seed_of_one(graph: Graph, target: Value) -> Value:
     return Ops(graph, prefix=GRADIENT).constant(np.ones(shape, target.dtype), name=f"{GRADIENT}one")
 
 
-def _require_scalar(value: Value) -> None:
-    _require_float(value, "of")
+def require_scalar(value: Value) -> None:
+    """Refuse what is not one float."""
+    require_float(value, "of")
     if value.shape is None or any(d != 1 for d in value.shape):
         raise GradientError(
             f"of='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, ReduceMean), "
@@ -239,7 +242,8 @@ def _require_one_role(value: Value, others: set[Value], names: NewNames, suffix:
         )
 
 
-def _require_float(value: Value, role: str) -> None:
+def require_float(value: Value, role: str) -> None:
+    """Refuse what is no float tensor."""
     if not isinstance(value.type, TensorType) or not is_float(value.dtype):
         raise GradientError(
             f"{role}='{value.name}' is {value.type}; derivatives exist by and of float tensors only"

@@ -161,6 +161,28 @@ def test_forward_mode_is_the_directional_difference(sample: Sample, symbolic: bo
         assert_close(actual[f"{name}.tangent"], expected, sample.tolerance)
 
 
+def first_input_is_float(sample: Sample) -> bool:
+    first = sample.inputs[0]
+    return first is not None and first.dtype == np.float64 and sample.wrt is None
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if first_input_is_float(s)], ids=str)
+def test_vmap_is_a_loop_over_examples(sample: Sample) -> None:
+    """Forward and gradient for a batch are those of each example; only x0 has the batch axis."""
+    forward = graph_of(sample)
+    feeds = feeds_of(forward, sample)
+    of, wrt = float_outputs(forward), wrt_of(sample)
+    graph = og.vjp(forward, of, wrt)
+    seeds = cotangents(og.compile(forward).run(feeds), of)
+    batch = [feeds["x0"], feeds["x0"] * 0.9 + 0.01]
+    single = og.compile(graph)
+    each = [single.run({**feeds, **seeds, "x0": x}) for x in batch]
+    together = og.compile(og.vmap(graph, ["x0"])).run({**feeds, **seeds, "x0": np.stack(batch)})
+    for value in graph.outputs:
+        expected = np.stack([r[value.name] for r in each])
+        assert_close(together[value.name], expected, 1e-9)
+
+
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.onnxruntime], ids=str)
 def test_onnxruntime_agrees(sample: Sample) -> None:
     """The exported gradient is valid ONNX at opset 21 and onnxruntime gives the same numbers."""

@@ -44,6 +44,8 @@ class Outcome:
 def single_operator_cases(operators: set[str] | None) -> Iterator[tuple[str, Any, Arrays]]:
     """Yield name, model and inputs of each case whose model is one node."""
     for case in load_model_tests(kind="node"):
+        if case.model is None:
+            continue
         model = case.model
         if len(model.graph.node) != 1 or not case.data_sets:
             continue

@@ -1,0 +1,176 @@
+"""Batch axes and whole derivative matrices: vmap, jacobian and hessian."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from onnxgrad.compiler.autodiff import backpropagate
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.forward_mode import push_forward
+from onnxgrad.compiler.ir import Graph, Value
+from onnxgrad.compiler.naming import BATCH, GRADIENT, TANGENT
+from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.passes.pipeline import clean_up
+from onnxgrad.compiler.types import Dim, TensorType, is_static
+from onnxgrad.compiler.vectorize import vectorize
+
+from .transforms import Selection, add_output, copied, require_float, require_scalar, select
+
+
+def vmap(graph: Graph, inputs: Sequence[str] | None = None, size: Dim = "batch") -> Graph:
+    """Give the graph for a whole batch: chosen inputs and what depends on them get an axis 0.
+
+    Args:
+        graph: a graph for one example.
+        inputs: names of the inputs that get the axis; all of them without this. The others, and
+            the parameters, are shared by all examples.
+        size: the new axis' size, a number or a name.
+
+    Returns:
+        A graph of the same input and output names; every output has the axis, and repeats along
+        it what depends on no batched input.
+
+    Raises:
+        GraphError: a name that is no input.
+        UnsupportedOpError: control flow that depends on a batched input.
+    """
+    copy = graph.copy()
+    chosen = [v.name for v in copy.inputs] if inputs is None else list(inputs)
+    known = {v.name: v for v in copy.inputs}
+    if missing := [name for name in chosen if name not in known]:
+        raise GraphError(f"no input {', '.join(missing)}; there are {', '.join(known)}")
+    batched: dict[Value, Value] = {}
+    for name in chosen:
+        old = known[name]
+        shape = None if old.shape is None else (size, *old.shape)
+        new = copy.add_value(Value(copy.names.fresh(BATCH + name), TensorType(old.dtype, shape)))
+        batched[old] = new
+        copy.inputs = [new if v is old else v for v in copy.inputs]
+    before = list(copy.outputs)
+    found = vectorize(copy, batched, before, BATCH)
+    copy.outputs = []
+    for old, new in zip(before, found, strict=True):
+        name = old.name
+        copy.rename(old, copy.names.fresh(BATCH + name))
+        add_output(copy, new, name)
+    clean_up(copy)
+    for name, new in zip(chosen, batched.values(), strict=True):
+        if name in copy.names:
+            raise GraphError(f"'{name}' is still needed without its batch axis")
+        copy.rename(new, name)
+    return copy
+
+
+def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = None) -> Graph:
+    """Add outputs "<of>.jacobian.<wrt>" of shape of.shape + wrt.shape: all partial derivatives.
+
+    Args:
+        graph: any graph; `of` (reverse) or each `wrt` (forward) must have a static shape.
+        of: a float tensor.
+        wrt: float tensors.
+        mode: "reverse" (a batch of vjp, one for each element of `of`) or "forward" (a batch of
+            jvp, one for each element of `wrt`); by default whichever has fewer.
+
+    Raises:
+        GraphError: the shape that the mode needs is not static.
+    """
+    copy, mapping = copied(graph)
+    (target,) = select(graph, mapping, of)
+    sources = select(graph, mapping, wrt)
+    for value, role in [(target, "of"), *((v, "wrt") for v in sources)]:
+        require_float(value, role)
+    for source in sources:
+        chosen = mode or _cheaper(target, source)
+        rows = _reverse_rows if chosen == "reverse" else _forward_columns
+        add_output(copy, rows(copy, target, source), f"{target.name}.jacobian.{source.name}")
+    clean_up(copy)
+    return copy
+
+
+def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
+    """Add outputs "<of>.hessian.<a>.<b>" for each pair of `wrt`: second derivatives of a scalar.
+
+    Each has the shape a.shape + b.shape; every `wrt` must have a static shape.
+    """
+    copy, mapping = copied(graph)
+    (target,) = select(graph, mapping, of)
+    require_scalar(target)
+    sources = select(graph, mapping, wrt)
+    for value in sources:
+        require_float(value, "wrt")
+    one = Ops(copy, prefix=GRADIENT).constant(
+        np.ones([d for d in target.shape or () if isinstance(d, int)], target.dtype)
+    )
+    gradients = backpropagate(copy, {target: one}, sources)
+    for a in sources:
+        for b in sources:
+            gradient = gradients.get(a)
+            block = _zeros(copy, a, b) if gradient is None else _reverse_rows(copy, gradient, b)
+            add_output(copy, block, f"{target.name}.hessian.{a.name}.{b.name}")
+    clean_up(copy)
+    return copy
+
+
+def _cheaper(target: Value, source: Value) -> str:
+    if not is_static(source.shape):
+        return "reverse"
+    if not is_static(target.shape):
+        return "forward"
+    return "reverse" if _count(target) <= _count(source) else "forward"
+
+
+def _count(value: Value) -> int:
+    if not is_static(value.shape):
+        raise GraphError(
+            f"'{value.name}' is {value.type}: a jacobian needs its shape in numbers; load the "
+            "model with shapes={…} or choose the other mode"
+        )
+    return int(np.prod([int(d) for d in value.shape or ()]))
+
+
+def _reverse_rows(graph: Graph, target: Value, source: Value) -> Value:
+    """A batch of vjp over the unit cotangents."""
+    cotangent = _placeholder(graph, target, GRADIENT)
+    found = backpropagate(graph, {target: cotangent}, [source])
+    if source not in found:
+        return _zeros(graph, target, source)
+    gradient = Ops(graph, prefix=GRADIENT).Identity(found[source])
+    (rows,) = vectorize(graph, {cotangent: _units(graph, target)}, [gradient], BATCH)
+    return _shaped(graph, rows, target, source)
+
+
+def _forward_columns(graph: Graph, target: Value, source: Value) -> Value:
+    """A batch of jvp over the unit tangents, transposed."""
+    tangent = _placeholder(graph, source, TANGENT)
+    found = push_forward(graph, {source: tangent}, [target])
+    if target not in found:
+        return _zeros(graph, target, source)
+    pushed = Ops(graph, prefix=TANGENT).Identity(found[target])
+    (columns,) = vectorize(graph, {tangent: _units(graph, source)}, [pushed], BATCH)
+    op = Ops(graph, prefix=BATCH)
+    rank = len(target.shape or ())
+    return _shaped(graph, op.Transpose(columns, perm=[*range(1, rank + 1), 0]), target, source)
+
+
+def _placeholder(graph: Graph, value: Value, prefix: str) -> Value:
+    """Add a value that stands for one direction; nothing reads it once the batch is emitted."""
+    return graph.add_value(Value(graph.names.fresh(f"{prefix}direction"), value.type))
+
+
+def _units(graph: Graph, value: Value) -> Value:
+    """Give all unit vectors of a value's shape, stacked."""
+    count = _count(value)
+    shape = [count, *(int(d) for d in value.shape or ())]
+    return Ops(graph, prefix=BATCH).constant(np.eye(count, dtype=value.dtype).reshape(shape))
+
+
+def _shaped(graph: Graph, matrix: Value, target: Value, source: Value) -> Value:
+    op = Ops(graph, prefix=BATCH)
+    shape = op.Concat(op.Shape(target), op.Shape(source), axis=0)
+    return op.Reshape(matrix, shape, allowzero=1)
+
+
+def _zeros(graph: Graph, target: Value, source: Value) -> Value:
+    op = Ops(graph, prefix=BATCH)
+    shape = op.Concat(op.Shape(target), op.Shape(source), axis=0)
+    return op.ConstantOfShape(shape, value=np.zeros(1, target.dtype))

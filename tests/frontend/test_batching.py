@@ -1,0 +1,89 @@
+"""vmap, jacobian and hessian against closed forms, and their compositions."""
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+rng = np.random.default_rng(0)
+A = rng.normal(size=(3, 3))
+BACKENDS = ["numpy", "onnxruntime"]
+
+
+def quadratic(dtype: str = "float64") -> og.Graph:
+    """y = Ax and q = xᵀAx"""
+    b = og.Builder("quadratic")
+    x = b.input("x", dtype, (3,))
+    a = b.parameter("A", A.astype(dtype))
+    y = a @ x
+    b.output(y, "y")
+    b.output(b.op.ReduceSum(x * y, keepdims=0), "q")
+    return b.build()
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward", None])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_jacobian_of_a_linear_map_is_its_matrix(mode: str | None, backend: str) -> None:
+    f = og.compile(og.jacobian(quadratic("float32"), "y", "x", mode=mode), backend)
+    result = f(x=np.array([1, 2, 3], np.float32))["y.jacobian.x"]
+    np.testing.assert_allclose(result, A, rtol=1e-6)
+
+
+def test_jacobian_by_a_matrix_has_the_shapes_of_both() -> None:
+    x = rng.normal(size=3)
+    result = og.compile(og.jacobian(quadratic(), "y", ["A", "x"]))(x=x)
+    expected = np.einsum("ik,j->ikj", np.eye(3), x)
+    np.testing.assert_allclose(result["y.jacobian.A"], expected)
+    np.testing.assert_allclose(result["y.jacobian.x"], A)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_hessian_of_a_quadratic_is_constant(backend: str) -> None:
+    f = og.compile(og.hessian(quadratic("float32"), "q", "x"), backend)
+    result = f(x=np.array([1, 2, 3], np.float32))["q.hessian.x.x"]
+    np.testing.assert_allclose(result, A + A.T, rtol=1e-5)
+
+
+def test_hessian_blocks_mix_inputs() -> None:
+    """∂²(xᵀAx)/∂x_i∂A_jk = δ_ij x_k + δ_ik x_j"""
+    x = rng.normal(size=3)
+    result = og.compile(og.hessian(quadratic(), "q", ["x", "A"]))(x=x)
+    mixed = np.einsum("ij,k->ijk", np.eye(3), x) + np.einsum("ik,j->ijk", np.eye(3), x)
+    np.testing.assert_allclose(result["q.hessian.x.A"], mixed)
+    np.testing.assert_allclose(result["q.hessian.A.x"], mixed.transpose(1, 2, 0))
+    np.testing.assert_allclose(result["q.hessian.A.A"], np.zeros((3, 3, 3, 3)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_vmap_of_a_gradient_gives_each_examples_own(backend: str) -> None:
+    graph = og.vmap(og.grad(quadratic("float32"), "q", ["x", "A"]))
+    assert graph.inputs[0].shape == ("batch", 3)
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    result = og.compile(graph, backend)(x=x)
+    np.testing.assert_allclose(result["x.grad"], x @ (A + A.T), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result["A.grad"], np.einsum("ni,nj->nij", x, x), rtol=1e-5)
+
+
+def test_an_operator_without_a_rule_runs_in_a_loop() -> None:
+    b = og.Builder("det")
+    x = b.input("x", "float32", (3, 3))
+    b.output(b.op.Det(x), "y")
+    graph = og.vmap(b.build())
+    assert [n.op_type for n in graph.nodes() if n.subgraphs] == ["Loop"]
+    x_batch = rng.normal(size=(4, 3, 3)).astype(np.float32)
+    for backend in BACKENDS:
+        result = og.compile(graph, backend)(x=x_batch)["y"]
+        np.testing.assert_allclose(result, np.linalg.det(x_batch), rtol=1e-4)
+
+
+def test_vmap_refuses_what_is_no_input() -> None:
+    with pytest.raises(og.GraphError, match="no input z"):
+        og.vmap(quadratic(), ["z"])
+
+
+def test_jacobian_needs_numbers() -> None:
+    b = og.Builder("symbolic")
+    x = b.input("x", "float32", ("N",))
+    b.output(x * x, "y")
+    with pytest.raises(og.GraphError, match="shape in numbers"):
+        og.jacobian(b.build(), "y", "x")
