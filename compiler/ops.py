@@ -97,9 +97,7 @@ class Ops:
         inferred = infer_types(asked)[index]
         schema = get_schema(node.op_type, node.domain)
         name = f"{next(node.writes()).name}.{schema.outputs[index].name}"
-        value = Value(
-            self.graph.names.fresh(name), _known(inferred, schema, index, node.inputs)
-        )
+        value = Value(self.graph.names.fresh(name), _known(inferred, schema, index, node.inputs))
         self.graph.add_output(node, index, value)
         return value
 

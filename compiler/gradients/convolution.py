@@ -102,15 +102,11 @@ def _product_rule(
 
 
 def _input_gradient(op: Ops, dy: Value, w: Value, x: Value, attributes: Attributes) -> Value:
-    return op.composite(
-        "ConvInputGrad", dy, w, op.Shape(x), types=[x.type], **attributes
-    )
+    return op.composite("ConvInputGrad", dy, w, op.Shape(x), types=[x.type], **attributes)
 
 
 def _weight_gradient(op: Ops, dy: Value, x: Value, w: Value, attributes: Attributes) -> Value:
-    return op.composite(
-        "ConvWeightGrad", dy, x, op.Shape(w), types=[w.type], **attributes
-    )
+    return op.composite("ConvWeightGrad", dy, x, op.Shape(w), types=[w.type], **attributes)
 
 
 def _by_bias(op: Ops, dy: Value, bias: list[Value | None], rank: int) -> list[Entry]:
