@@ -1,0 +1,99 @@
+"""The commands that run a model: run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from onnxgrad.compiler.errors import GraphError, ModelFileError
+from onnxgrad.compiler.types import dtype_name
+
+from ..running import compile
+from .app import AsJson, Model, busy, command, print_json, print_table, read
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", help="An input as name=file.npy; repeatable."),
+]
+
+
+@command("run")
+def run(
+    model: Model,
+    inputs: Inputs = None,
+    backend: Annotated[str, typer.Option(help="numpy, onnxruntime, cupy or another.")] = "numpy",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the outputs as .npz.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a model on arrays from .npy files; print what comes out.
+
+    Example: onnxgrad run model.onnx --backend onnxruntime --input x=x.npy -o results.npz
+    """
+    graph, feeds = read(model), read_feeds(inputs or [])
+    with busy("compiling"):
+        compiled = compile(graph, backend)
+    with busy("running"):
+        results = compiled.run(feeds)
+    if output is not None:
+        write_arrays(output, results)
+    rows = [_summary(name, value) for name, value in results.items()]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["name", "type", "min", "mean", "max"]
+    print_table(model.name, columns, [[_shown(row[c]) for c in columns] for row in rows])
+
+
+def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
+    """Read `name=file.npy` pairs."""
+    feeds: dict[str, np.ndarray] = {}
+    for given in inputs:
+        name, equals, path = given.partition("=")
+        if not (name and equals and path):
+            raise GraphError(f"--input wants name=file.npy, got '{given}'")
+        if name in feeds:
+            raise GraphError(f"--input gives '{name}' twice")
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ModelFileError(f"{path} is no .npy file: {error}") from None
+        if not isinstance(array, np.ndarray):
+            raise ModelFileError(f"{path} holds several arrays; give one .npy file per input")
+        feeds[name] = array
+    return feeds
+
+
+def write_arrays(path: Path, results: dict[str, Any]) -> None:
+    """Write arrays as .npz, whole or not at all; a sequence's items as name.0, name.1, …"""
+    arrays: dict[str, Any] = {}
+    for name, value in results.items():
+        if isinstance(value, list):
+            arrays |= {f"{name}.{k}": item for k, item in enumerate(value)}
+        elif value is not None:
+            arrays[name] = value
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _summary(name: str, value: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "min": None, "mean": None, "max": None}
+    if not isinstance(value, np.ndarray):
+        return row | {"type": "nothing" if value is None else f"sequence of {len(value)}"}
+    row["type"] = f"{dtype_name(value.dtype)}[{', '.join(map(str, value.shape))}]"
+    if value.size and value.dtype.kind not in "OUSc":
+        wide = value.astype(np.float64)
+        with np.errstate(all="ignore"):  # infinities and NaN are results like others
+            row |= {"min": wide.min().item(), "mean": wide.mean().item(), "max": wide.max().item()}
+    return row
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

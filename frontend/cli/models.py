@@ -1,0 +1,136 @@
+"""The commands that read a model and write about it: info, grad, draw."""
+
+from collections import Counter
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from onnxgrad.compiler.autodiff import has_rule
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.expand import has_body
+from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.opset import EXPORT_OPSET
+from onnxgrad.compiler.types import TensorType, is_float
+
+from ..drawing import draw
+from ..files import save
+from ..training import STATE_KEY, state_names
+from ..transforms import grad, jvp, vjp
+from .app import AsJson, Model, busy, command, listed, print_json, print_table, read
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
+Names = Annotated[list[str], typer.Option(help="A value's name; repeat it for several.")]
+
+
+@command("info")
+def info(model: Model, as_json: AsJson = False) -> None:
+    """Say what a model takes, gives and is made of.
+
+    Example: onnxgrad info model.onnx
+    """
+    facts = facts_about(read(model))
+    if as_json:
+        print_json(facts)
+        return
+    rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
+    rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
+    print_table(f"{model.name}: {facts['name']}", ["", "name", "type"], rows)
+    parameters = facts["parameters"]
+    print(f"parameters: {parameters['count']}, {parameters['elements']:,} numbers")
+    counts = [f"{op} ×{n}" for op, n in facts["operators"].items()]
+    print(f"operators: {sum(facts['operators'].values())}: {listed(counts, 12)}")
+    print(f"without a gradient: {listed(facts['without_gradient']) or 'none'}")
+    if facts["state"]:
+        print(f"training step; state: {listed(list(facts['state']))}")
+
+
+def facts_about(graph: Graph) -> dict[str, Any]:
+    """Give what `info` prints."""
+    nodes = graph.nodes()
+    held = [v for v in graph.values() if v.parameter and v.constant is not None]
+    without = {n.operator for n in nodes if not has_rule(n) and not has_body(n)}
+    return {
+        "name": graph.name,
+        "inputs": [{"name": v.name, "type": str(v.type)} for v in graph.inputs],
+        "outputs": [{"name": v.name, "type": str(v.type)} for v in graph.outputs],
+        "parameters": {
+            "count": len(held),
+            "elements": sum(int(v.constant.size) for v in held if v.constant is not None),
+        },
+        "operators": dict(Counter(n.operator for n in nodes).most_common()),
+        "without_gradient": sorted(without),
+        "state": state_names(graph) if STATE_KEY in graph.metadata else {},
+    }
+
+
+@command("grad")
+def grad_command(
+    model: Model,
+    of: Names,
+    wrt: Annotated[
+        list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
+    ],
+    output: Output,
+    use_vjp: Annotated[
+        bool, typer.Option("--vjp", help="Any `of`: a cotangent per `of` becomes an input.")
+    ] = False,
+    use_jvp: Annotated[
+        bool, typer.Option("--jvp", help="Forward mode: a direction per `wrt` becomes an input.")
+    ] = False,
+    opset: Annotated[int, typer.Option(help="Version of the standard operators.")] = EXPORT_OPSET,
+    allow_unused: Annotated[
+        bool,
+        typer.Option("--allow-unused", help="Give zeros where `of` does not depend on a `wrt`."),
+    ] = False,
+) -> None:
+    """Write the gradient of a model as plain ONNX.
+
+    Example: onnxgrad grad model.onnx --of loss --wrt x --wrt '*.weight' -o gradient.onnx
+    """
+    if use_vjp and use_jvp:
+        raise GraphError("--vjp and --jvp exclude each other")
+    graph = read(model)
+    names = [name for pattern in wrt for name in matching(graph, pattern)]
+    names = list(dict.fromkeys(names))
+    if len(of) > 1 and not (use_vjp or use_jvp):
+        raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
+    with busy("differentiating"):
+        if use_jvp:
+            result = jvp(graph, names, of, allow_unused=allow_unused)
+        elif use_vjp:
+            result = vjp(graph, of, names, allow_unused=allow_unused)
+        else:
+            result = grad(graph, of[0], names, allow_unused=allow_unused)
+    with busy(f"writing {output.name}"):
+        save(result, output, opset=opset)
+    added = [v.name for v in result.outputs[len(graph.outputs) :]]
+    print(f"{output}: {len(result.nodes())} operators, new outputs {listed(added)}")
+
+
+def matching(graph: Graph, pattern: str) -> list[str]:
+    """Give the float inputs and initializers that match a pattern; a name stands for itself."""
+    if not any(c in pattern for c in "*?") or pattern in {v.name for v in graph.values()}:
+        return [pattern]
+    found = [
+        v.name
+        for v in graph.values()
+        if (v.parameter or v in graph.inputs) and fnmatchcase(v.name, pattern)
+        if isinstance(v.type, TensorType) and is_float(v.dtype)
+    ]
+    if not found:
+        raise GraphError(f"no float input or initializer matches '{pattern}'; see `onnxgrad info`")
+    return found
+
+
+@command("draw")
+def draw_command(model: Model, output: Output) -> None:
+    """Draw a model as SVG: forward and derivative in two colours, large models by module.
+
+    Example: onnxgrad draw gradient.onnx -o gradient.svg
+    """
+    graph = read(model)
+    with busy("drawing"):
+        draw(graph, output)
+    print(output)

@@ -1,0 +1,53 @@
+"""The command ops: what is known of every operator of the standard."""
+
+import onnx
+
+from onnxgrad.backends.control_flow import SUBGRAPH_KERNELS
+from onnxgrad.backends.kernels.registry import KERNELS
+from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
+from onnxgrad.compiler.schemas import find_schema
+
+from .app import AsJson, command, print_json, print_table
+
+
+@command("ops")
+def ops(as_json: AsJson = False) -> None:
+    """List ONNX's operators: kernel on NumPy, gradient, function body.
+
+    Example: onnxgrad ops --json
+    """
+    rows = operator_rows()
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["operator", "kernel", "gradient", "body"]
+    cells = [[row[c] or "" for c in columns] for row in rows]
+    print_table(f"{len(rows)} operators", columns, cells)
+
+
+def operator_rows() -> list[dict[str, str | None]]:
+    """Give for each live operator who runs it, how it is differentiated and whether it has a body."""
+    rows: list[dict[str, str | None]] = []
+    for name in sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}):
+        schema = find_schema(name)
+        if schema is None:  # deprecated
+            continue
+        body = schema.has_function or schema.has_context_dependent_function
+        ours = ("", name) in KERNELS or ("", name) in SUBGRAPH_KERNELS
+        rows.append(
+            {
+                "operator": name,
+                "kernel": "ours" if ours else "onnx.reference",
+                "gradient": _gradient(name, body),
+                "body": "yes" if body else None,
+            }
+        )
+    return rows
+
+
+def _gradient(name: str, body: bool) -> str | None:
+    if ("", name) in RULES:
+        return "rule"
+    if ("", name) in ZERO_GRADIENT:
+        return f"zero: {ZERO_GRADIENT['', name]}"
+    return "of its body" if body else None
