@@ -18,7 +18,7 @@ from .builder import Builder, Tensor
 from .drawing import draw
 from .files import load, save
 from .running import Compiled, compile
-from .training import Trainer, initial_state, start_graph, train_step, with_parameters
+from .training import initial_state, start_graph, train_step, with_parameters
 from .transforms import grad, hvp, jvp, optimize, vjp
 
 __version__ = "0.1.0"
@@ -34,7 +34,6 @@ __all__ = [
     "Node",
     "OnnxgradError",
     "Tensor",
-    "Trainer",
     "UnsupportedOpError",
     "Value",
     "backends",

@@ -17,7 +17,6 @@ from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.types import TensorType, is_float, onnx_dtype
 
 from .optim import Optimizer
-from .running import compile
 from .transforms import grad
 
 STATE_KEY = "onnxgrad.state"
@@ -108,8 +107,14 @@ def train_step(
 
     Its inputs are the graph's own, the learning rate where the optimizer names one, then the
     parameters and the optimizer's state; its outputs the graph's own, then "<name>.new" for each
-    parameter and state. `initial_state` gives what to feed first; `Trainer` keeps feeding back.
-    Running statistics of BatchNormalization in training mode are state too.
+    parameter and state. `og.compile(step).stepper()` starts from the initial state and feeds back;
+    `initial_state` gives it to others. Running statistics of BatchNormalization in training mode
+    are state too.
+
+    Example:
+        >>> step = og.compile(og.train_step(g, optimizer=og.optim.SGD(0.1))).stepper()
+        >>> loss = step(x=images, label=labels)["loss"]
+        >>> trained = og.with_parameters(g, step.state())
 
     Args:
         graph: any graph with a scalar loss.
@@ -266,7 +271,7 @@ def start_graph(step: Graph) -> Graph:
 
 
 def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
-    """Give the graph with other values for its initializers, such as a Trainer's state.
+    """Give the graph with other values for its initializers, such as a step's state.
 
     Names that the graph does not have (the optimizer's state) are passed over.
 
@@ -284,30 +289,3 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
             )
         value.constant = array.copy()
     return copy
-
-
-class Trainer:
-    """Run a training step again and again; `state` holds what goes from one step to the next.
-
-    Example:
-        >>> trainer = og.Trainer(og.train_step(g, optimizer=og.optim.SGD(0.1)))
-        >>> loss = trainer(x=images, label=labels)["loss"]
-        >>> trained = og.with_parameters(g, trainer.state)
-    """
-
-    def __init__(
-        self, step: Graph, backend: str = "numpy", state: Mapping[str, Any] | None = None
-    ) -> None:
-        self._pairs = state_names(step)
-        self._step = compile(step, backend)
-        self.state: dict[str, Any] = initial_state(step) if state is None else dict(state)
-
-    def __call__(self, **feeds: Any) -> dict[str, Any]:
-        """Take one step on arrays by input name; give the outputs that are not state."""
-        return self.run(feeds)
-
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Take one step; for inputs whose names are no Python names."""
-        results = self._step.run({**self.state, **feeds})
-        self.state = {name: results.pop(new) for name, new in self._pairs.items()}
-        return results

@@ -26,7 +26,7 @@ def ops(as_json: AsJson = False) -> None:
 
 
 def operator_rows() -> list[dict[str, str | None]]:
-    """Give for each live operator who runs it, how it is differentiated and whether it has a body."""
+    """Tell for each live operator who runs it, how it is differentiated, if it has a body."""
     rows: list[dict[str, str | None]] = []
     for name in sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}):
         schema = find_schema(name)

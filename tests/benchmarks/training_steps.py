@@ -138,9 +138,9 @@ def torch_step(work: Workload) -> Step:
 def our_step(work: Workload, weights: dict[str, np.ndarray], backend: str) -> Step:
     """Give the same step of ours on a backend."""
     step_graph = og.train_step(work.build(weights), "loss", og.optim.SGD(RATE))
-    trainer = og.Trainer(step_graph, backend)
+    stepper = og.compile(step_graph, backend).stepper()
     feeds = {"x": work.x, "target": work.target}
-    return lambda: float(trainer.run(feeds)["loss"])
+    return lambda: float(stepper.run(feeds)["loss"])
 
 
 def measure(work: Workload, rounds: int) -> None:

@@ -31,6 +31,10 @@ def regression(w: np.ndarray, c: np.ndarray) -> og.Graph:
     return b.build()
 
 
+def stepper(step: og.Graph) -> Any:
+    return og.compile(step).stepper()
+
+
 @pytest.fixture(scope="module")
 def stored() -> dict[str, np.ndarray]:
     with np.load(FIXTURE) as file:
@@ -40,13 +44,13 @@ def stored() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_updates_are_torchs(name: str, stored: dict[str, np.ndarray]) -> None:
     step = og.train_step(regression(stored["w"], stored["c"]), optimizer=OPTIMIZERS[name])
-    trainer = og.Trainer(step)
+    trainer = stepper(step)
     for k, loss in enumerate(stored[f"{name}.loss"]):
         result = trainer(x=stored["x"], t=stored["t"])
         np.testing.assert_allclose(result["loss"], loss, rtol=1e-10)
         for parameter in "wc":
             expected = stored[f"{name}.{parameter}"][k]
-            np.testing.assert_allclose(trainer.state[parameter], expected, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(trainer.state()[parameter], expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -75,12 +79,12 @@ def test_saved_step_replays_in_onnxruntime(
 
 def test_learning_rate_as_an_input(stored: dict[str, np.ndarray]) -> None:
     graph = regression(stored["w"], stored["c"])
-    trainer = og.Trainer(og.train_step(graph, optimizer=og.optim.SGD("rate")))
+    trainer = stepper(og.train_step(graph, optimizer=og.optim.SGD("rate")))
     feeds = {"x": stored["x"], "t": stored["t"]}
     trainer(**feeds, rate=np.float32(0))
-    np.testing.assert_array_equal(trainer.state["w"], stored["w"])
+    np.testing.assert_array_equal(trainer.state()["w"], stored["w"])
     trainer(**feeds, rate=np.float32(0.05))
-    np.testing.assert_allclose(trainer.state["w"], stored["sgd.w"][0], rtol=1e-6)
+    np.testing.assert_allclose(trainer.state()["w"], stored["sgd.w"][0], rtol=1e-6)
 
 
 def test_inputs_and_outputs_in_order(stored: dict[str, np.ndarray]) -> None:
@@ -95,11 +99,11 @@ def test_inputs_and_outputs_in_order(stored: dict[str, np.ndarray]) -> None:
 
 def test_trained_parameters_go_back_into_the_model(stored: dict[str, np.ndarray]) -> None:
     graph = regression(stored["w"], stored["c"])
-    trainer = og.Trainer(og.train_step(graph, optimizer=og.optim.Adam(0.05)))
+    trainer = stepper(og.train_step(graph, optimizer=og.optim.Adam(0.05)))
     feeds = {"x": stored["x"], "t": stored["t"]}
     for _ in range(3):
         trainer(**feeds)
-    trained = og.with_parameters(graph, trainer.state)
+    trained = og.with_parameters(graph, trainer.state())
     loss = og.compile(trained).run(feeds)["loss"]
     assert loss == trainer(**feeds)["loss"]
     assert og.compile(graph).run(feeds)["loss"] > loss
@@ -111,11 +115,11 @@ def test_sixteen_bits_are_updated_in_float32(stored: dict[str, np.ndarray]) -> N
     """A gradient of zero gives no NaN although ε is zero in float16; the moments are float32."""
     half = {k: v.astype(np.float16) for k, v in stored.items()}
     step = og.train_step(regression(half["w"], half["c"]), optimizer=og.optim.Adam(0.05))
-    trainer = og.Trainer(step)
+    trainer = stepper(step)
     trainer(x=np.zeros_like(half["x"]), t=half["t"])
-    assert trainer.state["w"].dtype == np.float16
-    assert trainer.state["w.mean"].dtype == np.float32
-    np.testing.assert_array_equal(trainer.state["w"], half["w"])
+    assert trainer.state()["w"].dtype == np.float16
+    assert trainer.state()["w.mean"].dtype == np.float32
+    np.testing.assert_array_equal(trainer.state()["w"], half["w"])
 
 
 def test_a_plain_input_can_be_trained(stored: dict[str, np.ndarray]) -> None:
@@ -123,7 +127,7 @@ def test_a_plain_input_can_be_trained(stored: dict[str, np.ndarray]) -> None:
     step = og.train_step(graph, optimizer=og.optim.SGD(0.05), parameters=["x"])
     with pytest.raises(og.GraphError, match="first value of x"):
         og.initial_state(step)
-    trainer = og.Trainer(step, state={"x": stored["x"]})
+    trainer = og.compile(step).stepper({"x": stored["x"]})
     first = trainer(t=stored["t"])["loss"]
     assert trainer(t=stored["t"])["loss"] < first
     with pytest.raises(og.GraphError, match="needs its shape in numbers"):
@@ -141,9 +145,9 @@ def test_own_optimizer(stored: dict[str, np.ndarray]) -> None:
             return {w: op.Sub(w, op.Mul(update.rate(w), op.Sign(d))) for w, d in gradients.items()}
 
     graph = regression(stored["w"], stored["c"])
-    trainer = og.Trainer(og.train_step(graph, optimizer=SignDescent()))
+    trainer = stepper(og.train_step(graph, optimizer=SignDescent()))
     trainer(x=stored["x"], t=stored["t"])
-    np.testing.assert_allclose(np.abs(trainer.state["w"] - stored["w"]), 0.5)
+    np.testing.assert_allclose(np.abs(trainer.state()["w"] - stored["w"]), 0.5)
 
 
 def test_merged_initializers_are_warned_of() -> None:
@@ -173,7 +177,7 @@ def test_refusals(stored: dict[str, np.ndarray]) -> None:
     with pytest.raises(og.GradientError, match="no float initializer"):
         og.train_step(frozen, optimizer=sgd)
     with pytest.raises(og.GraphError, match="is no training step"):
-        og.Trainer(graph)
+        og.initial_state(graph)
     for wrong in ({"momentum": 1.0}, {"nesterov": True}, {"weight_decay": -1.0}):
         with pytest.raises(og.GraphError, match="must be"):
             og.optim.SGD(0.1, **wrong)
