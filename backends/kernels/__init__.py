@@ -14,6 +14,7 @@ for _family in (
     "recurrent",
     "reduction",
     "sequences",
+    "resize",
     "shape",
     "softmax",
 ):
