@@ -5,6 +5,7 @@ It knows no operator; the rules are in compiler/gradients.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from .activity import flows_inside
 from .broadcasting import reduce_to
 from .errors import GradientError, UnsupportedOpError
 from .expand import expand_node, has_body
@@ -12,6 +13,7 @@ from .gradients import RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from .ir import Graph, Node, Value
 from .naming import GRADIENT
 from .ops import Ops
+from .sequences import add
 from .shapes import refine
 from .types import TensorType, is_differentiable
 
@@ -60,6 +62,7 @@ def walk_back(graph: Graph, nodes: Sequence[Node], sums: Sums, path: Set[Value |
     """
     for node in reversed(nodes):
         op = gradient_ops(graph, node)
+        op.path = path
         arriving = [None if v is None else total(op, sums, v) for v in node.outputs]
         if all(dy is None for dy in arriving):
             continue
@@ -92,7 +95,7 @@ def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Va
         if isinstance(entry, Value):
             entry = _fit(op, node, value, entry, rule.broadcasts)
             if isinstance(previous := result.get(value), Value):
-                entry = op.Add(previous, entry)
+                entry = add(op, previous, entry)
         if entry is not None or value not in result:
             result[value] = entry
     return result
@@ -100,16 +103,8 @@ def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Va
 
 def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[Value | Node]:
     """Give what lies between `wrt` and `of`, after nodes there without a rule were expanded."""
-    of, wrt = list(of), list(wrt)
-    while True:
-        path = graph.upstream(of) & graph.downstream(wrt)
-        nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
-        without = [n for n in nodes if not has_rule(n)]
-        bodies = [n for n in without if has_body(n)]
-        if not bodies:
-            break
-        for node in bodies:
-            expand_node(graph, node)
+    without: list[Node] = []
+    path = _expand_path(graph, list(of), list(wrt), without)
     if without:
         listed = ", ".join(sorted({label(n) for n in without}))
         raise UnsupportedOpError(
@@ -117,6 +112,27 @@ def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[
             "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
             sorted({n.operator for n in without}),
         )
+    return path
+
+
+def _expand_path(
+    graph: Graph, of: list[Value], wrt: list[Value], without: list[Node]
+) -> set[Value | Node]:
+    """Expand in a graph and in the subgraphs on its path; note the nodes without a rule."""
+    while True:
+        path = graph.upstream(of) & graph.downstream(wrt)
+        nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
+        bare = [n for n in nodes if not has_rule(n)]
+        bodies = [n for n in bare if has_body(n)]
+        if not bodies:
+            break
+        for node in bodies:
+            expand_node(graph, node)
+    without.extend(bare)
+    for node in nodes:
+        for inner in flows_inside(node, path):
+            _expand_path(inner.graph, inner.of, inner.wrt, without)
+            graph.reconnect(node)
     return path
 
 
@@ -173,7 +189,7 @@ def total(op: Ops, sums: Sums, value: Value) -> Value | None:
         return None
     total = parts[0]
     for part in parts[1:]:
-        total = op.Add(total, part)
+        total = add(op, total, part)
     sums[value] = [total]
     return total
 

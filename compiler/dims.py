@@ -47,6 +47,13 @@ def divide(dividend: Dim, divisor: Dim) -> Dim | None:
     return _write(result)
 
 
+def symbols(dim: Dim) -> set[str]:
+    """Give the names that a dimension is made of: "2*N+1" → {"N"}."""
+    if isinstance(dim, int):
+        return set()
+    return {item.id for item in ast.walk(_parse(dim)) if isinstance(item, ast.Name)}
+
+
 @cache
 def _parse(name: str) -> ast.expr:
     try:

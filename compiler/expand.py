@@ -68,5 +68,7 @@ def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()
             if node.domain == COMPOSITE_DOMAIN and node.op_type not in native:
                 expand_node(graph, node, forms.get(node.op_type))
                 pending = True
+                continue
             for subgraph in node.subgraphs:
                 expand_composites(subgraph, forms, native)
+                graph.reconnect(node)

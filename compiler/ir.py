@@ -278,7 +278,7 @@ class Graph:
         self._order = None
         return node
 
-    def add_output(self, node: Node, index: int, value: Value) -> None:
+    def add_output(self, node: Node, index: int, value: Value) -> Value:
         """Let a node of this graph compute `value` too, as the output `index` that it omitted."""
         outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
         assert node in self._dag and outputs[index] is None
@@ -287,6 +287,7 @@ class Graph:
         outputs[index] = value
         node.outputs = tuple(outputs)
         self._dag.add_edge(node, value)
+        return value
 
     def replace_uses(self, old: Value, new: Value) -> None:
         """Let everything that reads `old`, outputs and subgraphs included, read `new`."""

@@ -1,6 +1,6 @@
 """Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ class Ops:
         self.position = position
         self.prefix = prefix
         self.emitted: list[Node] = []
+        self.path: Set[Value | Node] = frozenset()  # what a gradient rule is wanted for
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         if op_type.startswith("_"):

@@ -10,8 +10,10 @@ FAMILIES = [
     "convolution",
     "convolution_weight",
     "indexing",
+    "iterate",
     "losses",
     "reduction",
+    "sequences",
     "softmax",
 ]
 

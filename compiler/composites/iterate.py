@@ -1,0 +1,102 @@
+"""Body of Iterate: a Loop that reads its tapes by position and carries its sequences as states."""
+
+import numpy as np
+
+from ..errors import GraphError
+from ..ir import Graph, Node, Value
+from ..ops import Ops
+from ..recurrence import Recurrence, Tape
+from ..shapes import refine
+from ..types import SequenceType, TensorType, Type, onnx_dtype
+from .registry import form
+
+
+@form("Iterate")
+def iterate(op: Ops, node: Node) -> list[Value | None]:
+    """Read entry i of a tape by Gather (or SequenceAt), from the end at −1 − i; write by
+    SequenceInsert where a sequence is written, else as Loop stacks, then reversed and transposed.
+    """
+    loop = Recurrence(node)
+    count = node.inputs[0]
+    if count is None:
+        tape, spec = loop.read[0], loop.input_tapes[0]
+        assert tape is not None
+        count = length(op, tape, spec)
+    states, outputs = loop.states, loop.output_tapes
+    lists = [k for k, t in enumerate(outputs) if isinstance(t.type, SequenceType)]
+    stacks = [k for k in range(len(outputs)) if k not in lists]
+    initial = loop.initial + [_empty(op, outputs[k]) for k in lists]
+    body = _loop_body(op, loop, lists, stacks)
+    results = op.Loop(count, node.inputs[1], *initial, body=body)
+    listed = list(results) if isinstance(results, tuple) else [results]
+    given: list[Value | None] = listed[:states] + [None] * len(outputs)
+    for k, result in zip(lists, listed[states:], strict=False):
+        given[states + k] = result
+    for k, result in zip(stacks, listed[states + len(lists) :], strict=True):
+        given[states + k] = _placed(op, result, outputs[k], node.outputs[states + k])
+    return given
+
+
+def length(op: Ops, tape: Value, spec: Tape) -> Value:
+    """Give the number of entries of a tape, a scalar."""
+    if isinstance(tape.type, SequenceType):
+        result: Value = op.SequenceLength(tape)
+    else:
+        result = op.Gather(op.Shape(tape), spec.axis)
+    return result
+
+
+def _empty(op: Ops, spec: Tape) -> Value:
+    assert isinstance(spec.type, SequenceType) and isinstance(spec.type.element, TensorType)
+    result: Value = op.SequenceEmpty(dtype=onnx_dtype(spec.type.element.dtype))
+    result.type = spec.type
+    return result
+
+
+def _loop_body(op: Ops, loop: Recurrence, lists: list[int], stacks: list[int]) -> Graph:
+    """Rewrite the body in place: entries become reads, sequences become states."""
+    body, inner = loop.body, Ops(loop.body, prefix=op.prefix)
+    step, going = body.inputs[:2]
+    for entry, tape, spec in zip(loop.entries_in, loop.read, loop.input_tapes, strict=True):
+        assert tape is not None
+        position = inner.Sub(-1, step) if spec.backward else step
+        body.replace_uses(entry, _at(inner, tape, position, spec, entry.type))
+        body.remove(entry)
+    states_in, states_out, written = loop.states_in, loop.states_out, loop.entries_out
+    grown_in, grown_out = [], []
+    for k in lists:
+        spec = loop.output_tapes[k]
+        assert spec.type is not None
+        so_far = body.add_value(Value(body.names.fresh(f"{op.prefix}so_far"), spec.type))
+        grown_in.append(so_far)
+        where = [inner.constant(0)] if spec.backward else []
+        grown_out.append(inner.SequenceInsert(so_far, written[k], *where))
+    body.inputs = [step, going, *states_in, *grown_in]
+    body.outputs = [body.outputs[0], *states_out, *grown_out, *(written[k] for k in stacks)]
+    return body
+
+
+def _at(inner: Ops, tape: Value, position: Value, spec: Tape, type_: Type) -> Value:
+    if isinstance(tape.type, SequenceType):
+        entry: Value = inner.SequenceAt(tape, position)
+    else:
+        entry = inner.Gather(tape, position, axis=spec.axis)
+    if isinstance(type_, TensorType) and isinstance(entry.type, TensorType):
+        entry.type = TensorType(type_.dtype, refine(entry.shape, type_.shape))
+    return entry
+
+
+def _placed(op: Ops, stack: Value, spec: Tape, y: Value | None) -> Value:
+    """Bring what a Loop stacked along axis 0 into the order and to the axis that is wanted."""
+    if spec.backward:
+        first = np.iinfo(np.int64).min
+        stack = op.Slice(stack, [-1], op.constant([first]), [0], [-1])
+    if spec.axis == 0:
+        return stack
+    rank = stack.rank if y is None or y.rank is None else y.rank
+    if rank is None:
+        raise GraphError(f"a tape of unknown rank cannot be written along axis {spec.axis}")
+    order = list(range(1, rank))
+    order.insert(spec.axis % rank, 0)
+    result: Value = op.Transpose(stack, perm=order)
+    return result

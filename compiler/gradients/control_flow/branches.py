@@ -1,0 +1,94 @@
+"""Gradient of If: an If on the same condition whose branches are the branches' gradients."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...activity import branch_flow
+from ...errors import GradientError
+from ...inference import join
+from ...ir import Graph, Node, Value
+from ...naming import GRADIENT
+from ...ops import Ops
+from ...sequences import zeros_like
+from ...types import SequenceType, TensorType, Type, onnx_dtype
+from ..registry import Entry, gradient
+from .backward import Backward, differentiate
+
+
+@gradient("If")
+def branch(op: Ops, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
+    """The gradients of both branches, of which the one that was taken runs; zeros where unused.
+
+    What a branch's gradient reads leaves the If as further outputs, for which the other branch
+    gives empty tensors.
+    """
+    arriving = [dy is not None for dy in dys]
+    given = [dy for dy in dys if dy is not None]
+    branches: list[Graph] = [node.attributes["then_branch"], node.attributes["else_branch"]]
+    parts = [differentiate(branch_flow(b, op.path, arriving)) for b in branches]
+    captures = list(dict.fromkeys(v for part in parts for v in part.wrt))
+    for own, other, part in zip(branches, branches[::-1], parts, strict=True):
+        _save(op.graph, node, own, other, part)
+    op.graph.reconnect(node)
+    if not captures:
+        return {}
+    for part in parts:
+        _finish(part, given, captures)
+    results = op.If(
+        node.inputs[0],
+        then_branch=parts[0].graph,
+        else_branch=parts[1].graph,
+        outputs=len(captures),
+    )
+    listed = results if isinstance(results, tuple) else (results,)
+    return dict(zip(captures, listed, strict=True))
+
+
+def _save(graph: Graph, node: Node, own: Graph, other: Graph, part: Backward) -> None:
+    """Let a branch's residuals leave the If, and the branch's gradient read them outside."""
+    for value in part.residuals:
+        shared = [y for v, y in zip(own.outputs, node.outputs, strict=True) if v is value and y]
+        if shared:
+            part.graph.replace_uses(value, shared[0])
+            continue
+        inner, rebuild = _of_known_rank(own, value)
+        read = []
+        for saved in inner:
+            filler = _empty(other, saved.type)
+            own.outputs.append(saved)
+            other.outputs.append(filler)
+            name = graph.names.fresh(f"{GRADIENT}{value.name}/saved")
+            read.append(graph.add_output(node, len(node.outputs), Value(name, join(saved.type, filler.type))))
+        restored = Ops(part.graph, prefix=GRADIENT).Reshape(*read, allowzero=1) if rebuild else None
+        part.graph.replace_uses(value, read[0] if restored is None else restored)
+
+
+def _of_known_rank(graph: Graph, value: Value) -> tuple[list[Value], bool]:
+    """Give a value, or, where its rank is unknown, its elements and its shape."""
+    if not isinstance(value.type, TensorType) or value.rank is not None:
+        return [value], False
+    op = Ops(graph, prefix=GRADIENT)
+    return [op.Reshape(value, [-1]), op.Shape(value)], True
+
+
+def _empty(graph: Graph, type_: Type) -> Value:
+    """Add an empty constant of the dtype and rank of a type; of rank 0 a zero."""
+    op = Ops(graph, prefix=GRADIENT)
+    if isinstance(type_, TensorType):
+        return op.constant(np.zeros((0,) * len(type_.shape or ()), type_.dtype), name="empty")
+    if isinstance(type_, SequenceType) and isinstance(type_.element, TensorType):
+        result: Value = op.SequenceEmpty(dtype=onnx_dtype(type_.element.dtype))
+        return result
+    raise GradientError(f"a value of type {type_} that the gradient of a branch reads")
+
+
+def _finish(part: Backward, cotangents: list[Value], captures: list[Value]) -> None:
+    """Give a branch's gradient its outputs: one for each capture, zeros for those it ignores."""
+    graph = part.graph
+    for placeholder, dy in zip(part.cotangents, cotangents, strict=True):
+        graph.replace_uses(placeholder, dy)
+        graph.remove(placeholder)
+    known = dict(zip(part.wrt, graph.outputs, strict=True))
+    op = Ops(graph, prefix=GRADIENT)
+    graph.outputs = [known[v] if v in known else zeros_like(op, v) for v in captures]
