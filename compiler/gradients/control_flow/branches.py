@@ -59,7 +59,8 @@ def _save(graph: Graph, node: Node, own: Graph, other: Graph, part: Backward) ->
             own.outputs.append(saved)
             other.outputs.append(filler)
             name = graph.names.fresh(f"{GRADIENT}{value.name}/saved")
-            read.append(graph.add_output(node, len(node.outputs), Value(name, join(saved.type, filler.type))))
+            kept = Value(name, join(saved.type, filler.type))
+            read.append(graph.add_output(node, len(node.outputs), kept))
         restored = Ops(part.graph, prefix=GRADIENT).Reshape(*read, allowzero=1) if rebuild else None
         part.graph.replace_uses(value, read[0] if restored is None else restored)
 
