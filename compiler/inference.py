@@ -9,6 +9,7 @@ from onnx import TypeProto
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from .dims import multiply
+from .einsum import explicit_terms
 from .errors import GraphError
 from .ir import Graph, Node, Value
 from .protos import node_proto, tensor_proto
@@ -236,7 +237,29 @@ def _sequence_map(node: Node) -> list[Type | None]:
     return [SequenceType(v.type) for v in node.attributes["body"].outputs]
 
 
+def _einsum(node: Node) -> list[Type | None]:
+    """Correct what ONNX says of an ellipsis: it takes the sizes of the first operand for all."""
+    types = _infer_by_onnx(node)
+    (inferred,) = types
+    operands = [v for v in node.inputs if v is not None]
+    if not isinstance(inferred, TensorType) or inferred.shape is None:
+        return types
+    ranks = [v.rank or 0 for v in operands]
+    terms, output, unnamed = explicit_terms(node.attributes["equation"], ranks)
+    sizes: dict[str, set[Dim]] = {}
+    for value, term in zip(operands, terms, strict=True):
+        for index, dim in zip(term, value.shape or (), strict=True):
+            sizes.setdefault(index, set()).add(dim)
+    dims = list(inferred.shape)
+    for axis, index in enumerate(output):
+        if index in unnamed:
+            stretched = sizes[index] - {1} or {1}
+            dims[axis] = stretched.pop() if len(stretched) == 1 else fresh_dim()
+    return [TensorType(inferred.dtype, tuple(dims))]
+
+
 _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
+    "Einsum": _einsum,
     "If": _if,
     "Loop": _loop,
     "Scan": _scan,

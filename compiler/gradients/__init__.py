@@ -12,6 +12,7 @@ FAMILIES = [
     "control_flow",
     "convolution",
     "cumulative",
+    "einsum",
     "elementwise",
     "gather",
     "linear",

@@ -11,6 +11,7 @@ FAMILIES = [
     "concatenation",
     "convolution",
     "cumulative",
+    "einsum",
     "elementwise",
     "gather",
     "linear",

@@ -1,0 +1,59 @@
+"""Gradient of Einsum, any equation: an Einsum with the cotangent in the place of an operand."""
+
+from string import ascii_letters
+
+from ..einsum import explicit_terms
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import Entries, Refused, gradient
+
+
+@gradient("Einsum", broadcasts=True)
+def einsum(op: Ops, node: Node, dy: Value) -> Entries:
+    """dX[its indices] = Σ dY[output]·Π others, over the indices that X lacks
+
+    An index that only X has was summed: dX is spread over it. An index that X repeats reads a
+    diagonal: dX is zero beside it.
+    """
+    operands = [v for v in node.inputs if v is not None]
+    if any(v.rank is None for v in operands):
+        return (Refused("the ranks of its operands are unknown"),) * len(operands)
+    ranks = [v.rank or 0 for v in operands]
+    terms, output, _ = explicit_terms(node.attributes["equation"], ranks)
+    entries = []
+    for k, (x, term) in enumerate(zip(operands, terms, strict=True)):
+        others = [*operands[:k], *operands[k + 1 :]]
+        other_terms = [*terms[:k], *terms[k + 1 :]]
+        entries.append(_by_operand(op, x, term, [dy, *others], [output, *other_terms]))
+    return entries
+
+
+def _by_operand(op: Ops, x: Value, term: str, operands: list[Value], terms: list[str]) -> Value:
+    """Give the gradient of one operand; `operands` are the cotangent and the other operands."""
+    known = set("".join(terms))
+    spare = [c for c in ascii_letters if c not in known and c not in term]
+    result, diagonals = "", []
+    for axis, index in enumerate(term):
+        if index not in result:
+            result += index
+        else:  # a second axis of the same index: only its diagonal was read
+            name = spare.pop(0)
+            diagonals.append((index + name, op.Shape(x, start=axis, end=axis + 1)))
+            result += name
+            known.add(name)
+    for pair, size in diagonals:
+        operands, terms = [*operands, _identity(op, size, x)], [*terms, pair]
+        known.update(pair)
+    reached = "".join(c for c in result if c in known)
+    dx: Value = op.Einsum(*operands, equation=f"{','.join(terms)}->{reached}")
+    missing = [axis for axis, c in enumerate(result) if c not in known]
+    if missing:
+        dx = op.Expand(op.Unsqueeze(dx, missing), op.Shape(x))
+    return dx
+
+
+def _identity(op: Ops, size: Value, like: Value) -> Value:
+    numbers = op.Range(0, op.Squeeze(size, [0]), 1)
+    equal = op.Equal(op.Unsqueeze(numbers, [1]), op.Unsqueeze(numbers, [0]))
+    result: Value = op.CastLike(equal, like)
+    return result
