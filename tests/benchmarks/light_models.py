@@ -1,0 +1,110 @@
+"""The nine models inside the onnx package, as shipped: gradients by the image and every weight.
+
+Each model's output is projected on a random cotangent; NumPy and onnxruntime must agree on the
+gradient by the image and by every float weight. It also prints how many nodes the exported
+gradient of light_resnet50 has.
+
+Run: python tests/benchmarks/light_models.py [--only resnet50,vgg19]
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import onnxgrad as og
+
+FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def weights(graph: og.Graph) -> list[str]:
+    """List the float tensors that a model holds: inputs, initializers, ConstantOfShape's outputs."""
+    made = [v for n in graph.nodes() if n.op_type == "ConstantOfShape" for v in n.writes()]
+    held = [v for v in graph.values() if v.parameter]
+    found = dict.fromkeys([*graph.inputs, *held, *made])
+    return [v.name for v in found if v.dtype == np.float32]
+
+
+def feeds_for(graph: og.Graph, seed: int = 0) -> dict[str, np.ndarray]:
+    """Draw inputs: positive, as some of them are variances."""
+    rng = np.random.default_rng(seed)
+    return {
+        v.name: rng.uniform(0.5, 1.5, [int(d) for d in v.shape or ()]).astype(v.dtype)
+        for v in graph.inputs
+    }
+
+
+def reached(graph: og.Graph, names: list[str]) -> list[str]:
+    """Keep the names that the first output depends on."""
+    upstream = graph.upstream(graph.outputs[:1])
+    return [n for n in names if graph.find(n) in upstream]
+
+
+def check(path: Path) -> tuple[bool, str]:
+    """Differentiate one model and compare the backends."""
+    start = time.perf_counter()
+    graph = og.load(path)
+    (target,) = graph.outputs
+    names = reached(graph, weights(graph))
+    backward = og.vjp(graph, target.name, names)
+    compile_time = time.perf_counter() - start
+    feeds = feeds_for(backward)
+    results = {b: og.compile(backward, b).run(feeds) for b in ("numpy", "onnxruntime")}
+    worst, where = 0.0, ""
+    for name, expected in results["onnxruntime"].items():
+        actual = results["numpy"][name]
+        if not np.all(np.isfinite(expected)):
+            return False, f"{name} is not finite"
+        size = max(float(np.abs(expected).max()), 1e-30)
+        error = float(np.abs(actual - expected).max()) / size
+        worst, where = max((worst, where), (error, name))
+    nodes = len(og.to_onnx(backward).graph.node)
+    return worst < 1e-3, (
+        f"{len(graph.nodes())} → {nodes} nodes, {len(names)} gradients, largest difference "
+        f"{worst:.1e} of the array's largest ({where}), {compile_time:.1f} s to differentiate"
+    )
+
+
+def resnet_nodes() -> list[tuple[str, int]]:
+    """Count the nodes of light_resnet50's exported gradient by image, Conv and Gemm weights…"""
+    graph = og.load(FOLDER / "light_resnet50.onnx")
+    image = graph.inputs[0].name
+    counts = []
+    chosen = [image]
+    for title, wanted in [
+        ("image, Conv and Gemm weights", {"Conv": [1], "Gemm": [1]}),
+        ("and BatchNormalization's scale and bias", {"BatchNormalization": [1, 2]}),
+    ]:
+        for node in graph.nodes():
+            for index in wanted.get(node.op_type, []):
+                value = node.inputs[index]
+                if value is not None and value.name not in chosen:
+                    chosen.append(value.name)
+        backward = og.vjp(graph, graph.outputs[0].name, chosen)
+        counts.append((f"{title} ({len(chosen)})", len(og.to_onnx(backward).graph.node)))
+    return counts
+
+
+def main() -> int:
+    """Check all models; exit 1 where one fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="comma-separated parts of file names")
+    options = parser.parse_args()
+    parts = options.only.split(",") if options.only else [""]
+    good = 0
+    paths = [p for p in sorted(FOLDER.glob("*.onnx")) if any(s in p.name for s in parts)]
+    for path in paths:
+        right, detail = check(path)
+        good += right
+        print(f"{'ok   ' if right else 'WRONG'} {path.stem}: {detail}", flush=True)
+    print(f"{good} of {len(paths)} right")
+    for title, count in resnet_nodes():
+        print(f"light_resnet50 by {title}: {count} nodes exported")
+    return int(good < len(paths))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
