@@ -129,21 +129,23 @@ class Interpreter:
         self._shared = {id(v.constant) for v in graph.values() if v.constant is not None}
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Run on arrays by input name; give the outputs by name, none of them aliasing a feed."""
+        """Run on arrays by input name; give the outputs by name, each with memory of its own."""
         arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
         with np.errstate(all="ignore"):  # NaN and infinity pass through as IEEE says
             results = self._plan.run(arrays)
         owners = self._shared | {id(_owner(a)) for a in arrays}
-        return {
-            name: _unaliased(result, owners)
-            for name, result in zip(self._outputs, results, strict=True)
-        }
+        outputs = {}
+        for name, result in zip(self._outputs, results, strict=True):
+            outputs[name] = _unaliased(result, owners)
+            owners.add(id(_owner(outputs[name])))
+        return outputs
 
 
 def _unaliased(result: Any, owners: set[int]) -> Any:
     if isinstance(result, np.generic):
         return np.asarray(result)
-    return result.copy() if id(_owner(result)) in owners else result
+    repeats = 0 in getattr(result, "strides", ())  # a broadcast view, which cannot be written to
+    return result.copy() if repeats or id(_owner(result)) in owners else result
 
 
 def _owner(array: Any) -> Any:
