@@ -75,10 +75,11 @@ def outline(graph: Graph, most: int) -> Outline:
 
 
 def varying_nodes(graph: Graph) -> list[Node]:
-    """List the nodes that depend on an input or an initializer; the others give constants."""
+    """List the nodes whose results depend on numbers that are fed or trained."""
     sources = [v for v in graph.inputs if v.constant is None]
     reached = graph.downstream([*sources, *(v for v in graph.values() if v.parameter)])
-    return [n for n in graph.nodes() if n in reached]
+    known = {n for n in graph.nodes() if all(v.constant is not None for v in n.writes())}
+    return [n for n in graph.nodes() if n in reached and n not in known]
 
 
 def find_phases(graph: Graph) -> dict[Node, str]:

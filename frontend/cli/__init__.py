@@ -1,9 +1,9 @@
 """The command `onnxgrad`: each command reads arguments, calls the public face and prints."""
 
-from . import execute, models, operators
+from . import demo, execute, models, operators
 from .app import app
 
-__all__ = ["app", "execute", "main", "models", "operators"]
+__all__ = ["app", "demo", "execute", "main", "models", "operators"]
 
 
 def main() -> None:

@@ -57,11 +57,10 @@ def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
         if name in feeds:
             raise GraphError(f"--input gives '{name}' twice")
         try:
-            array = np.load(path, allow_pickle=False)
+            with open(path, "rb") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise ModelFileError(f"{path} is no .npy file: {error}") from None
-        if not isinstance(array, np.ndarray):
-            raise ModelFileError(f"{path} holds several arrays; give one .npy file per input")
         feeds[name] = array
     return feeds
 

@@ -1,0 +1,24 @@
+"""The command demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import command
+
+
+@command("demo")
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for models, plot and drawing.")
+    ] = Path("demo-out"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 5,
+) -> None:
+    """Train a convolutional network on digits, export the step, replay it in onnxruntime.
+
+    Example: onnxgrad demo -o demo-out
+    """
+    from ..demo import main  # its libraries are an extra
+
+    main(output, epochs)

@@ -1,0 +1,5 @@
+"""The demo: a convolutional GELU network, differentiated, trained on NumPy, replayed elsewhere."""
+
+from .main import main
+
+__all__ = ["main"]
