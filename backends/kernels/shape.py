@@ -95,8 +95,9 @@ def slice_(
     where = range(len(first)) if axes is None else axes.tolist()
     strides = [1] * len(first) if steps is None else steps.tolist()
     for axis, start, end, step in zip(where, first, last, strides, strict=True):
-        if step < 0 and end < -x.shape[axis]:
-            index[axis] = slice(start, None, step)
+        size = x.shape[axis]
+        if step < 0:  # limited to the first element, where Python's slices would be empty
+            index[axis] = slice(max(start, -size), None if end < -size else end, step)
         else:
             index[axis] = slice(start, end, step)
     return x[tuple(index)]

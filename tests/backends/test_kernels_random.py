@@ -221,6 +221,18 @@ def test_pad_removes_where_the_number_is_negative() -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "step", "expected"),
+    [(-100, -100, -1, [0]), (-5, -5, -1, [0]), (-100, 100, -1, []), (100, -100, -2, [3, 1])],
+)
+def test_slice_backwards_is_limited_as_the_standard_says(
+    start: int, end: int, step: int, expected: list[int]
+) -> None:
+    bounds = (ints(start), ints(end), ints(0), ints(step))
+    result = KERNELS["", "Slice"].function(np, np.arange(4), *bounds)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
     ("before", "shape", "after"),
     [
         ((0, 3), (0, -1), (0, 3)),

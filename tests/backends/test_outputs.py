@@ -25,6 +25,6 @@ def test_outputs_own_their_memory() -> None:
     arrays: list[Any] = [feeds["x"], *results.values()]
     for array in arrays:  # raises where an array is read-only
         array += 1
-    expected = [2.0, 2.0, 0.0, 0.0, 0.0, np.float32(np.e) + 1]
+    expected = [2.0, 2.0, 0.0, 0.0, 0.0, float(np.e) + 1]
     for array, value in zip(arrays, expected, strict=True):
         np.testing.assert_allclose(array, value, rtol=1e-6)
