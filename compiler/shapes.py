@@ -302,6 +302,7 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "Tile": _tile,
     "Range": _range,
     "Resize": _resize,
+    "MaxUnpool": _from_elements(2),
     "Flatten": _flatten,
     "Concat": _concatenation,
 }

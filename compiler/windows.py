@@ -1,9 +1,10 @@
 """Where the windows of convolutions and pools lie: in numbers where shapes tell, else at run time.
 
-It emits shape arithmetic, Pad and Slice only; what happens inside a window is the callers' work.
+It emits shape arithmetic, and what moves or adds elements; the gradients' formulas are elsewhere.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from .ir import Node, Value
 from .ops import Ops
 from .shapes import elements_of
-from .types import Dim
+from .types import Dim, onnx_dtype
 
 Sizes = Value | Sequence[int]
 """One number per spatial axis: an int64 tensor, or numbers known while compiling."""
@@ -20,6 +21,22 @@ Size = Value | int
 """One number, or an int64 tensor of one element."""
 
 FAR = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The windows of a pool without their padding: one number per spatial axis in each field."""
+
+    kernel: list[int]
+    strides: list[int]
+    dilations: list[int]
+
+    @classmethod
+    def of(cls, node: Node) -> "Pool":
+        """Read a pool's attributes, defaults written out."""
+        kernel = list(node.attributes["kernel_shape"])
+        strides = list(node.attributes.get("strides") or [1] * len(kernel))
+        return cls(kernel, strides, list(node.attributes.get("dilations") or [1] * len(kernel)))
 
 
 def spatial_rank(node: Node) -> int | None:
@@ -160,3 +177,51 @@ def _reshape(op: Ops, x: Value, target: Value, allowzero: int) -> Value:
 
 def _vector(size: Size) -> Value | list[int]:
     return [size] if isinstance(size, int) else size
+
+
+def spread(op: Ops, dy: Value, x_shape: Value, begins: Sizes, pool: Pool) -> Value:
+    """Add each element of dy to its whole window in zeros of x_shape: the adjoint of a sum pool.
+
+    Each channel of each image is an image of its own for a moment, whose kernel is all ones.
+    """
+    rank, sizes = len(pool.kernel), op.Slice(x_shape, [2], [FAR])
+    images = multiplied(op, size_at(op, dy, 0), size_at(op, dy, 1))
+    single = reshaped(op, dy, images, 1, *(size_at(op, dy, axis) for axis in spatial_axes(rank)))
+    ones = op.constant(np.ones((1, 1, *pool.kernel)), dy.dtype)
+    attributes = {"strides": pool.strides, "dilations": pool.dilations}
+    span = reach(op, pool.kernel, pool.dilations)
+    after = op.Sub(op.Sub(covered(op, sizes_of(op, dy), span, pool.strides), sizes), op.value(begins))
+    before, ends = numbers(begins), numbers(after)
+    if before is not None and ends is not None and all(
+        -s < e for s, e in zip(pool.strides, ends, strict=True)
+    ):
+        attributes["pads"] = [*before, *(max(e, 0) for e in ends)]
+        attributes["output_padding"] = [max(-e, 0) for e in ends]
+        found = op.ConvTranspose(single, ones, **attributes)
+    else:
+        found = window(op, op.ConvTranspose(single, ones, **attributes), begins, sizes)
+    return op.Reshape(found, x_shape, allowzero=1)
+
+
+def window_counts(
+    op: Ops, outputs: Value, begins: Sizes, low: Value, high: Value, pool: Pool, dtype: np.dtype
+) -> Value:
+    """Count for each window its elements at positions of the image from `low` up to `high`."""
+    rank = len(pool.kernel)
+    begins = op.value(begins)
+    counts = []
+    for k, (taps, stride, dilation) in enumerate(
+        zip(pool.kernel, pool.strides, pool.dilations, strict=True)
+    ):
+        first, count, least, most = (
+            op.Gather(v, op.constant(k)) for v in (begins, outputs, low, high)
+        )
+        starts = op.Sub(op.Mul(op.Range(0, count, 1), stride), first)
+        at = op.Add(op.Unsqueeze(starts, [1]), [t * dilation for t in range(taps)])
+        inside = op.And(op.GreaterOrEqual(at, least), op.Less(at, most))
+        total = op.ReduceSum(op.Cast(inside, to=onnx_dtype(dtype)), [1], keepdims=1)
+        counts.append(op.Reshape(total, [-1] + [1] * (rank - 1 - k)))
+    result = counts[0]
+    for count in counts[1:]:
+        result = op.Mul(result, count)
+    return result

@@ -173,6 +173,33 @@ def average_pool_grad(
     return dx[(*_ALL, *inside)]
 
 
+@kernel("LpPool")
+@widened
+def lp_pool(
+    xp: Any,
+    x: Array,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] | None = None,
+    dilations: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    p: int = 2,
+) -> Array:
+    """Return the p-norm of each window of x: (batch, channels, *spatial); padding is zero."""
+    over = windows(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    image = padded(xp, xp.abs(x) ** p, (0, *over.begins), (0, *over.ends))
+    return sum(image[(*_ALL, *part)] for _, part in over.taps()) ** (1 / p)
+
+
+@kernel("GlobalLpPool")
+@widened
+def global_lp_pool(xp: Any, x: Array, p: int = 2) -> Array:
+    """Return the p-norm over the spatial axes of x: (batch, channels, *spatial), each then 1."""
+    total = xp.sum(xp.abs(x) ** p, axis=tuple(range(2, x.ndim)), keepdims=True)
+    return total ** (1 / p)
+
+
 @kernel("GlobalAveragePool")
 @widened
 def global_average_pool(xp: Any, x: Array) -> Array:

@@ -12,6 +12,7 @@ FAMILIES = [
     "indexing",
     "iterate",
     "losses",
+    "pooling",
     "reduction",
     "sequences",
     "softmax",

@@ -17,6 +17,7 @@ FAMILIES = [
     "gather",
     "linear",
     "losses",
+    "pooling",
     "randomness",
     "reduction",
     "resize",

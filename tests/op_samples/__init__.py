@@ -16,6 +16,7 @@ FAMILIES = [
     "gather",
     "linear",
     "losses",
+    "pooling",
     "reduction",
     "resize",
     "scatter",
