@@ -237,6 +237,10 @@ def _from_elements(index: int) -> Callable[[Node], Shape | None]:
     return lambda node: elements_of(node.inputs[index]) if len(node.inputs) > index else None
 
 
+def _as_input(node: Node) -> Shape | None:
+    return node.inputs[0].shape if node.inputs[0] is not None else None
+
+
 def _broadcast(node: Node) -> Shape | None:
     x, target = node.inputs[0], elements_of(node.inputs[1])
     if x is None or x.shape is None or target is None:
@@ -303,6 +307,8 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "Range": _range,
     "Resize": _resize,
     "MaxUnpool": _from_elements(2),
+    "GroupNormalization": _as_input,
+    "MeanVarianceNormalization": _as_input,
     "Flatten": _flatten,
     "Concat": _concatenation,
 }

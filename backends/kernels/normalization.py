@@ -4,6 +4,7 @@ Statistics of half-precision inputs are float32, as the default stash_type of th
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from .precision import widen, widened
@@ -205,6 +206,26 @@ def instance_normalization(
     y *= _per_channel(scale, x)
     y += _per_channel(b, x)
     return y
+
+
+@kernel("MeanVarianceNormalization")
+@widened
+def mean_variance_normalization(xp: Any, x: Array, axes: Sequence[int] = (0, 2, 3)) -> Array:
+    """Return (x - mean) / (√variance + 10⁻⁹) over axes."""
+    over = tuple(axes)
+    y = x - _average(xp, x, over)
+    y /= xp.sqrt(_average(xp, xp.square(y), over)) + x.dtype.type(1e-9)
+    return y
+
+
+@kernel("LpNormalization")
+@widened
+def lp_normalization(xp: Any, x: Array, axis: int = -1, p: int = 2) -> Array:
+    """Divide by the 1-norm or the 2-norm along an axis; zeros stay zeros."""
+    powers = xp.abs(x) if p == 1 else xp.square(x)
+    total = xp.sum(powers, axis=axis, keepdims=True)
+    norm = total if p == 1 else xp.sqrt(total)
+    return x / xp.where(norm == 0, x.dtype.type(1), norm)
 
 
 @kernel("Dropout")

@@ -12,6 +12,7 @@ FAMILIES = [
     "indexing",
     "iterate",
     "losses",
+    "normalization",
     "pooling",
     "reduction",
     "sequences",

@@ -1,7 +1,64 @@
 """Bodies of the gradients of normalizations; half precision is computed in float32."""
 
-from ..broadcasting import reduce_to
+from collections.abc import Sequence
+
+from ..broadcasting import as_float32, cast_to, reduce_to
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import narrowed, widened
 from .registry import form
+
+
+@form("LayerNormalizationGrad")
+def layer_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
+    """With n = (x − mean)·inv_std and g = dY·scale:
+
+    dx = inv_std·(g − mean(g) − n·mean(g·n)) over the normalized axes, dscale = Σ dY·n.
+    """
+    dy, x, scale, mean, inverse = (_wide(op, v) for v in node.inputs)
+    assert x.rank is not None
+    axes = list(range(node.attributes["axis"] % x.rank, x.rank))
+    inverse = cast_to(op, inverse, x)
+    normal = op.Mul(op.Sub(x, cast_to(op, mean, x)), inverse)
+    dx = standard_gradient(op, op.Mul(dy, scale), normal, inverse, axes)
+    return _narrowed(op, node, dx, reduce_to(op, op.Mul(dy, normal), scale))
+
+
+@form("BatchNormalizationGrad")
+def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
+    """With n = (x − mean)/√(variance + ε), sums over all axes but the channels', N their size:
+
+    dscale = Σ dY·n,  dbias = Σ dY,  dx = scale/√(variance + ε)·(dY − dbias/N − n·dscale/N).
+    """
+    dy, x, *statistics = (_wide(op, v) for v in node.inputs)
+    assert x.rank is not None
+    axes = [0, *range(2, x.rank)]
+    shape = [-1] + [1] * (x.rank - 2)
+    scale, mean, variance = (op.Reshape(cast_to(op, v, x), shape) for v in statistics)
+    deviation = op.Sqrt(op.Add(variance, node.attributes["epsilon"]))
+    normal = op.Div(op.Sub(x, mean), deviation)
+    weighted = op.Mul(dy, normal)
+    dx = standard_gradient(op, op.Mul(dy, scale), normal, op.Reciprocal(deviation), axes)
+    sums = (op.ReduceSum(v, axes, keepdims=0) for v in (weighted, dy))
+    return _narrowed(op, node, dx, *sums)
+
+
+def standard_gradient(
+    op: Ops, g: Value, normal: Value, inverse: Value, axes: Sequence[int]
+) -> Value:
+    """Differentiate n = (x − mean)·inverse: dx = inverse·(g − mean(g) − n·mean(g·n))."""
+    axes = list(axes)
+    correction = op.Mul(normal, op.ReduceMean(op.Mul(g, normal), axes))
+    return op.Mul(inverse, op.Sub(op.Sub(g, op.ReduceMean(g, axes)), correction))
+
+
+def _wide(op: Ops, x: Value | None) -> Value:
+    assert x is not None
+    return as_float32(op, x)
+
+
+def _narrowed(op: Ops, node: Node, *results: Value) -> list[Value | None]:
+    """Bring each result to the dtype of the output that it is for."""
+    return [
+        result if output is None else cast_to(op, result, output)
+        for result, output in zip(results, node.outputs, strict=True)
+    ]

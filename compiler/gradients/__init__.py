@@ -17,6 +17,7 @@ FAMILIES = [
     "gather",
     "linear",
     "losses",
+    "normalization",
     "pooling",
     "randomness",
     "reduction",

@@ -16,6 +16,7 @@ FAMILIES = [
     "gather",
     "linear",
     "losses",
+    "normalization",
     "pooling",
     "reduction",
     "resize",
