@@ -190,7 +190,8 @@ def spread(op: Ops, dy: Value, x_shape: Value, begins: Sizes, pool: Pool) -> Val
     ones = op.constant(np.ones((1, 1, *pool.kernel)), dy.dtype)
     attributes = {"strides": pool.strides, "dilations": pool.dilations}
     span = reach(op, pool.kernel, pool.dilations)
-    after = op.Sub(op.Sub(covered(op, sizes_of(op, dy), span, pool.strides), sizes), op.value(begins))
+    missing = op.Sub(covered(op, sizes_of(op, dy), span, pool.strides), sizes)
+    after = op.Sub(missing, op.value(begins))
     before, ends = numbers(begins), numbers(after)
     if before is not None and ends is not None and all(
         -s < e for s, e in zip(pool.strides, ends, strict=True)

@@ -25,7 +25,7 @@ def average_pool_grad(op: Ops, node: Node) -> Value:
     What ceil_mode lets a window hang over the padding never counts.
     """
     dy, x_shape = node.inputs
-    assert dy is not None
+    assert dy is not None and x_shape is not None
     pool, pads = Pool.of(node), node.attributes["pads"]
     begins, ends = pads[: len(pads) // 2], pads[len(pads) // 2 :]
     sizes = op.Slice(x_shape, [2], [FAR])

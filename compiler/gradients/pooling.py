@@ -6,7 +6,6 @@ from ..shapes import elements_of
 from ..types import TensorType
 from ..windows import (
     Pool,
-    Sizes,
     numbers,
     padding,
     positions,
@@ -53,7 +52,8 @@ def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
         pads = node.attributes.get("pads") or [0] * (2 * len(pool.kernel))
         begins, ends = pads[: len(pool.kernel)], pads[len(pool.kernel) :]
         last = op.Mul(op.Sub(sizes_of(op, x), 1), pool.strides)
-        plain = op.Sub(op.Add(last, pool.kernel), [b + e for b, e in zip(begins, ends, strict=True)])
+        padded = [b + e for b, e in zip(begins, ends, strict=True)]
+        plain = op.Sub(op.Add(last, pool.kernel), padded)
         dy = window(op, dy, [0] * len(pool.kernel), plain)
     arriving = op.Gather(op.Reshape(dy, [-1]), indices)
     exact = 2**24  # float32 holds no larger integers; equal indices are never that far apart
