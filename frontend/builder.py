@@ -132,6 +132,18 @@ class Builder:
         self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
         self.op: Any = TensorOps(self)
 
+    @classmethod
+    def extend(cls, graph: Graph) -> "Builder":
+        """Build on: start from a copy of a graph, such as a loaded model that lacks a loss."""
+        builder = cls(graph.name)
+        builder._graph = graph.copy()
+        builder._open = [builder._graph]
+        return builder
+
+    def value(self, name: str) -> Tensor:
+        """Give a value of the graph by name."""
+        return Tensor(self, self._graph.find(name))
+
     def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
         """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
         dims = None if shape is None else tuple(_dim(name, d) for d in shape)

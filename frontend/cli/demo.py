@@ -12,12 +12,12 @@ from .app import command
 def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for models, plot and drawing.")
-    ] = Path("demo-out"),
+    ] = Path("out/demo"),
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 5,
 ) -> None:
     """Train a convolutional network on digits, export the step, replay it in onnxruntime.
 
-    Example: onnxgrad demo -o demo-out
+    Example: onnxgrad demo -o out/demo
     """
     from ..demo import main  # its libraries are an extra
 

@@ -1,5 +1,7 @@
 """The command ops: what is known of every operator of the standard."""
 
+from typing import Any
+
 import onnx
 
 from onnxgrad.backends.control_flow import SUBGRAPH_KERNELS
@@ -29,7 +31,7 @@ def operator_rows() -> list[dict[str, str | None]]:
     """Tell for each live operator who runs it, how it is differentiated, if it has a body."""
     rows: list[dict[str, str | None]] = []
     for name in sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}):
-        schema = find_schema(name)
+        schema: Any = find_schema(name)  # onnx types only half of OpSchema
         if schema is None:  # deprecated
             continue
         body = schema.has_function or schema.has_context_dependent_function

@@ -34,7 +34,7 @@ class Training:
     seconds: float
 
 
-def main(out: Path = Path("demo-out"), epochs: int = 5) -> float:
+def main(out: Path = Path("out/demo"), epochs: int = 5) -> float:
     """Train, export, replay and compare; give the lower accuracy on held-out digits.
 
     Args:

@@ -184,3 +184,20 @@ def test_refusals(stored: dict[str, np.ndarray]) -> None:
     for name in ("b1", "b2"):
         with pytest.raises(og.GraphError, match=f"{name} must be in"):
             og.optim.Adam(**{name: 1.0})
+
+
+def test_a_loaded_model_gets_its_loss(tmp_path: Path) -> None:
+    """`Builder.extend` adds to a copy; values are found by name."""
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 2))
+    b.output(x @ b.parameter("w", np.zeros((2, 3), np.float32)), "logits")
+    og.save(b.build(), tmp_path / "model.onnx")
+    model = og.load(tmp_path / "model.onnx")
+    b = og.Builder.extend(model)
+    label = b.input("label", "int64", ("N",))
+    b.output(b.op.SoftmaxCrossEntropyLoss(b.value("logits"), label), "loss")
+    step = stepper(og.train_step(b.build(), optimizer=og.optim.SGD(1.0)))
+    feeds = {"x": np.ones((1, 2), np.float32), "label": np.array([2])}
+    np.testing.assert_allclose(step(**feeds)["loss"], np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(step.state()["w"][0], [-1 / 3, -1 / 3, 2 / 3], rtol=1e-6)
+    assert [v.name for v in model.outputs] == ["logits"]
