@@ -130,7 +130,7 @@ def torch_step(work: Workload) -> Step:
         loss = criterion(work.module(x), target)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
