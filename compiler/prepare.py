@@ -32,12 +32,10 @@ def _expand_functions(graph: Graph, supports: Callable[[Node], bool]) -> None:
     while pending:
         node = pending.pop()
         if node.domain != COMPOSITE_DOMAIN and not supports(node) and has_body(node):
-            before = set(graph.nodes())
             try:
-                expand_node(graph, node)
+                pending += expand_node(graph, node)
             except UnsupportedOpError:
                 continue  # ONNX gives no body for these types; the backend has the last word
-            pending += [n for n in graph.nodes() if n not in before]
         else:
             for subgraph in node.subgraphs:
                 _expand_functions(subgraph, supports)

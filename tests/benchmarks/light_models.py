@@ -21,7 +21,7 @@ FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
 def weights(graph: og.Graph) -> list[str]:
-    """List the float tensors that a model holds: inputs, initializers, what ConstantOfShape makes."""
+    """List the float tensors a model holds: inputs, initializers, what ConstantOfShape makes."""
     made = [v for n in graph.nodes() if n.op_type == "ConstantOfShape" for v in n.writes()]
     held = [v for v in graph.values() if v.parameter]
     found = dict.fromkeys([*graph.inputs, *held, *made])
