@@ -12,7 +12,7 @@ from onnxgrad.compiler.errors import (
 from onnxgrad.compiler.exporter import to_onnx
 from onnxgrad.compiler.ir import Graph, Node, Value
 
-from . import optim
+from . import optim, random
 from .batching import hessian, jacobian, vmap
 from .builder import Builder, Tensor
 from .drawing import draw
@@ -48,6 +48,7 @@ __all__ = [
     "load",
     "optim",
     "optimize",
+    "random",
     "save",
     "start_graph",
     "to_onnx",
