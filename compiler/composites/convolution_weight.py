@@ -11,6 +11,7 @@ from math import prod
 
 import numpy as np
 
+from ..broadcasting import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from ..shapes import elements_of
@@ -33,18 +34,27 @@ from .registry import form
 
 @form("ConvWeightGrad", "unfold")
 def unfold(op: Ops, node: Node) -> Value:
-    """Unfold X into its windows by a convolution with an identity kernel; one matrix product."""
+    """Unfold X into its windows by a convolution with an identity kernel; one matrix product.
+
+    One image and one group have no axes of their own.
+    """
     kernel = _kernel(node)
     if kernel is None:
         return derived(op, node)
     dy, x, w_shape, group = _parts(node)
     batch, maps = size_at(op, dy, 0), divided(op, size_at(op, dy, 1), group)
-    rows = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
+    below = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
     count = positions(op, dy)
-    columns = reshaped(op, _unfolded(op, node, x, kernel), batch, group, rows, count)
-    by_map = reshaped(op, dy, batch, group, maps, count)
-    each = op.MatMul(by_map, op.Transpose(columns, perm=[0, 1, 3, 2]))
-    return op.Reshape(op.ReduceSum(each, [0], keepdims=0), w_shape, allowzero=1)
+    leading = [size for size in (batch, group) if not isinstance(size, int) or size != 1]
+    columns = reshaped(op, _unfolded(op, node, x, kernel), *leading, below, count)
+    by_map = reshaped(op, dy, *leading, maps, count)
+    if leading:
+        order = [*range(len(leading)), len(leading) + 1, len(leading)]
+        found = op.MatMul(by_map, op.Transpose(columns, perm=order))
+        found = found if batch == 1 else accumulate(op, found, [0], keepdims=0)
+    else:
+        found = op.Gemm(by_map, columns, transB=1)
+    return op.Reshape(found, w_shape, allowzero=1)
 
 
 @form("ConvWeightGrad", "derived")

@@ -7,6 +7,7 @@ forwards.
 
 from typing import Any
 
+from ..broadcasting import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from ..windows import (
@@ -110,7 +111,7 @@ def _weight_gradient(op: Ops, dy: Value, x: Value, w: Value, attributes: Attribu
 
 
 def _by_bias(op: Ops, dy: Value, bias: list[Value | None], rank: int) -> list[Entry]:
-    return [b and op.ReduceSum(dy, [0, *spatial_axes(rank)], keepdims=0) for b in bias]
+    return [b and accumulate(op, dy, [0, *spatial_axes(rank)], keepdims=0) for b in bias]
 
 
 def _attributes(node: Node, rank: int) -> Attributes:
