@@ -3,15 +3,13 @@
 import functools
 import inspect
 import pickle
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 from onnx import numpy_helper
-from onnx.backend.test.loader import load_model_tests
+from onnx_suite import Case, load_cases
 
 import onnxgrad.backends.kernels  # noqa: F401 (registers the kernels)
 from onnxgrad.backends.kernels.registry import KERNELS, KernelDoesNotApply
@@ -55,44 +53,28 @@ def same_semantics(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
 
 
 @functools.cache
-def cases() -> dict[str, Any]:
+def cases() -> dict[str, tuple[Case, onnx.ModelProto]]:
     """Return ONNX's cases whose only node has a kernel."""
     found = {}
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # ONNX's generators overflow on purpose
-        loaded = load_model_tests(kind="node")
-    for case in loaded:
-        assert case.model is not None
-        graph = case.model.graph
-        if len(graph.node) != 1 or (graph.node[0].domain, graph.node[0].op_type) not in KERNELS:
+    for case in load_cases():
+        if case.kind != "node":
             continue
-        if same_semantics(case.model, graph.node[0]):
-            found[case.name] = case
+        model = case.model()
+        nodes = model.graph.node
+        if len(nodes) == 1 and (nodes[0].domain, nodes[0].op_type) in KERNELS:
+            if same_semantics(model, nodes[0]):
+                found[case.name] = case, model
     return found
 
 
-def as_array(value: Any) -> Any:
-    """Return a tensor as an array; a sequence stays a list."""
-    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
-
-
-def datasets(case: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+def datasets(case: Case, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
     """Yield the inputs, aligned with the node's, and the expected outputs."""
-    node, graph = case.model.graph.node[0], case.model.graph
-    names = [i.name for i in graph.input]
-    for inputs, expected in case.data_sets:
-        feeds = {name: as_array(value) for name, value in zip(names, inputs, strict=True)}
+    graph = model.graph
+    for inputs, expected in case.data(model):
+        feeds = {value.name: array for value, array in zip(graph.input, inputs, strict=True)}
         for tensor in graph.initializer:
             feeds[tensor.name] = numpy_helper.to_array(tensor)
-        yield (
-            [feeds[name] if name else None for name in node.input],
-            [as_array(value) for value in expected],
-        )
-
-
-@pytest.fixture(scope="module")
-def onnx_cases() -> dict[str, Any]:
-    return cases()
+        yield [feeds[name] if name else None for name in graph.node[0].input], expected
 
 
 def assert_close(result: Any, expected: Any, rtol: float, atol: float) -> None:
@@ -110,10 +92,10 @@ def assert_close(result: Any, expected: Any, rtol: float, atol: float) -> None:
         np.testing.assert_allclose(result, expected, rtol=rtol, atol=atol)
 
 
-def check(case: Any) -> None:
+def check(case: Case, model: onnx.ModelProto) -> None:
     """Assert that every output is as expected and that no input has changed."""
-    node = case.model.graph.node[0]
-    for inputs, expected in datasets(case):
+    node = model.graph.node[0]
+    for inputs, expected in datasets(case, model):
         before = pickle.dumps(inputs)
         results = run_kernel(node, inputs)
         assert pickle.dumps(inputs) == before, "an input was modified"
@@ -125,20 +107,20 @@ def check(case: Any) -> None:
 RANDOM = {"Bernoulli", "Dropout"}  # what they draw is nobody's to prescribe
 
 
-def test_every_case(onnx_cases: dict[str, Any]) -> None:
+def test_every_case() -> None:
     failures, left = [], []
-    for name, case in onnx_cases.items():
-        if case.model.graph.node[0].op_type in RANDOM and "training" in name:
+    for name, (case, model) in cases().items():
+        if model.graph.node[0].op_type in RANDOM and "training" in name:
             continue
         try:
             with np.errstate(all="ignore"):
-                check(case)
+                check(case, model)
         except KernelDoesNotApply:
             left.append(name)
         except Exception as error:  # collect all, then fail once
             failures.append(f"{name}: {type(error).__name__}: {str(error)[:300]}")
-    assert not failures, f"{len(failures)} of {len(onnx_cases)}\n" + "\n".join(failures)
-    assert len(onnx_cases) - len(left) > 400
+    assert not failures, f"{len(failures)} of {len(cases())}\n" + "\n".join(failures)
+    assert len(cases()) - len(left) > 800
 
 
 def test_kernels_name_their_inputs_positionally() -> None:
