@@ -1,4 +1,4 @@
-"""Matrix products: MatMul, Gemm and Einsum, all brought to what BLAS takes."""
+"""Matrix products, all brought to what BLAS takes, and determinants."""
 
 import functools
 import math
@@ -56,6 +56,13 @@ def gemm(
     if c is None or beta == 0:
         return y
     return xp.add(y, c if beta == 1 else (c * beta).astype(y.dtype, copy=False), out=y)
+
+
+@kernel("Det")
+@widened
+def det(xp: Any, x: Array) -> Array:
+    """Return the determinants of a stack of square matrices, x: (…, n, n)."""
+    return xp.asarray(xp.linalg.det(x))
 
 
 @kernel("Einsum")

@@ -58,3 +58,24 @@ def _sum_by_scale(op: Ops, node: Node, terms: Value, scale: Value) -> Value:
     front, back = op.Shape(scale, end=axis), op.Shape(scale, start=axis + 1)
     split = op.Reshape(padded, op.Concat(front, blocks, [block], back, axis=0), allowzero=1)
     return accumulate(op, split, [axis + 1], keepdims=0)
+
+
+@gradient("DynamicQuantizeLinear")
+def dynamic_quantize(op: Ops, node: Node, dy: None, dscale: Value, dzero: None = None) -> Entries:
+    """scale = (max(x, 0) − min(x, 0))/255: the extreme elements beyond 0 share dscale/255
+
+    The other two outputs are integers.
+    """
+    x = first_input(node)
+    step = op.Div(dscale, 255.0)
+    top = _at_extreme(op, x, op.ReduceMax(x, keepdims=0), op.Greater(x, 0.0), step)
+    bottom = _at_extreme(op, x, op.ReduceMin(x, keepdims=0), op.Less(x, 0.0), step)
+    return op.Sub(top, bottom)
+
+
+def _at_extreme(op: Ops, x: Value, extreme: Value, beyond: Value, step: Value) -> Value:
+    """Share `step` among the elements that are the extreme and beyond 0; give 0 elsewhere."""
+    chosen = op.And(op.Equal(x, extreme), beyond)
+    ties = op.ReduceSum(cast_to(op, chosen, x), keepdims=0)
+    result: Value = op.Where(chosen, op.Div(step, ties), 0.0)
+    return result

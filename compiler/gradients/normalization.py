@@ -220,9 +220,7 @@ def _batch_training(
     return by_x, *entries[1:], *running
 
 
-def _by_affine(
-    op: Ops, dy: Value, normal: Value, scale: Value, bias: Value
-) -> tuple[Value, Value]:
+def _by_affine(op: Ops, dy: Value, normal: Value, scale: Value, bias: Value) -> tuple[Value, Value]:
     """Give the gradients by a scale and a bias per channel of the standardized values."""
     assert normal.rank is not None
     axes = [0, *range(2, normal.rank)]
@@ -233,9 +231,7 @@ def _by_affine(
     )
 
 
-def _stashed_statistics(
-    op: Ops, node: Node, x: Value, axes: Sequence[int]
-) -> tuple[Value, Value]:
+def _stashed_statistics(op: Ops, node: Node, x: Value, axes: Sequence[int]) -> tuple[Value, Value]:
     """Give mean and 1/√(variance + ε): the operator's own outputs unless they round more than x."""
     stash = np.dtype("float32") if node.attributes.get("stash_type", 1) == 1 else None
     if stash is not None and x.dtype.itemsize <= stash.itemsize:

@@ -86,6 +86,24 @@ def test_dequantize_by_scale(mode: str, symbolic: bool, dtype: str, scale_dtype:
     np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.parametrize(
+    ("x", "slopes"),
+    [
+        ([0.5, -2.0, 4.0, 1.0], [0, -1, 1, 0]),
+        ([0.5, 2.0, 4.0, 4.0], [0, 0, 0.5, 0.5]),  # the range ends at 0, and the largest share
+        ([-0.5, -2.0, -4.0, -1.0], [0, 0, -1, 0]),
+    ],
+)
+def test_the_scale_of_a_dynamic_quantization_follows_the_extremes(x: Any, slopes: Any) -> None:
+    """scale = (max(x, 0) − min(x, 0))/255"""
+    b = og.Builder("quantize")
+    _, scale, _ = b.op.DynamicQuantizeLinear(b.input("x", "float32", (4,)), outputs=3)
+    b.output(scale, "scale")
+    feeds = {"x": np.array(x, np.float32), "scale.grad": np.array(51, np.float32)}
+    actual = og.compile(og.vjp(b.build(), "scale", "x")).run(feeds)["x.grad"]
+    np.testing.assert_allclose(actual, np.array(slopes) / 5, rtol=1e-6)
+
+
 def _stretched(parameter: np.ndarray, attributes: dict[str, int]) -> np.ndarray:
     """Give each element of x its own scale or zero point."""
     if "block_size" in attributes:

@@ -1,0 +1,106 @@
+"""What gradients are where derivatives do not exist or numbers are not finite: the conventions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+INF, NAN = np.inf, np.nan
+
+
+def gradients(op_type: str, *inputs: Any, dy: Any = None, **attributes: Any) -> list[np.ndarray]:
+    """Give the gradient by each input, for a cotangent of ones unless `dy` is given."""
+    b = og.Builder(op_type)
+    arrays = [np.asarray(a, np.float64) for a in inputs]
+    values = [b.input(f"x{k}", a.dtype, a.shape) for k, a in enumerate(arrays)]
+    y = getattr(b.op, op_type)(*values, **attributes)
+    b.output(y, "y")
+    graph = og.vjp(b.build(), "y", [f"x{k}" for k in range(len(arrays))])
+    feeds = {f"x{k}": a for k, a in enumerate(arrays)}
+    shape = [int(d) for d in graph.find("y").shape or ()]
+    feeds["y.grad"] = np.ones(shape) if dy is None else np.asarray(dy, np.float64)
+    results = og.compile(graph).run(feeds)
+    return [results[f"x{k}.grad"] for k in range(len(arrays))]
+
+
+@pytest.mark.parametrize(
+    ("op_type", "x", "slope"),
+    [
+        ("Relu", 0, 0),
+        ("Abs", 0, 0),
+        ("LeakyRelu", 0, 1),  # the standard puts 0 on the right side
+        ("ThresholdedRelu", 1, 0),
+        ("Elu", 0, 1),
+        ("HardSigmoid", 2.5, 0),
+        ("HardSwish", 3, 1),
+        ("HardSwish", -3, 0),
+        ("Shrink", 0.5, 0),
+        ("Softsign", 0, 1),
+    ],
+)
+def test_at_kinks_one_side_is_taken(op_type: str, x: float, slope: float) -> None:
+    np.testing.assert_array_equal(gradients(op_type, [x])[0], [slope])
+
+
+def test_ties_share_in_equal_parts() -> None:
+    for op_type in ("Max", "Min"):
+        for dx in gradients(op_type, [1, 2], [1, 2], [1, 2]):
+            np.testing.assert_allclose(dx, [1 / 3, 1 / 3])
+    for op_type in ("ReduceMax", "ReduceMin"):
+        (dx,) = gradients(op_type, [[3, 3], [3, 3]], keepdims=0)
+        np.testing.assert_array_equal(dx, np.full((2, 2), 0.25))
+
+
+def test_a_bound_of_clip_belongs_to_its_input() -> None:
+    dx, low, high = gradients("Clip", [-1, 0, 1], -1, 1)
+    np.testing.assert_array_equal(dx, [1, 1, 1])
+    assert (low, high) == (0, 0)
+
+
+def test_clip_with_crossed_bounds_is_its_upper_bound() -> None:
+    dx, low, high = gradients("Clip", [-1, 0, 1], 0.5, -0.5)
+    np.testing.assert_array_equal(dx, [0, 0, 0])
+    assert (low, high) == (0, 3)
+
+
+def test_norms_of_zeros_have_a_zero_gradient() -> None:
+    np.testing.assert_array_equal(gradients("ReduceL1", [0, 0])[0], [0, 0])
+    np.testing.assert_array_equal(gradients("ReduceL2", [0, 0])[0], [0, 0])
+
+
+def test_log_sum_exp_of_nothing_has_a_zero_gradient() -> None:
+    np.testing.assert_array_equal(gradients("ReduceLogSumExp", [-INF, -INF])[0], [0, 0])
+    np.testing.assert_array_equal(gradients("ReduceLogSumExp", [-INF, 0])[0], [0, 1])
+
+
+def test_relu_stops_an_infinite_gradient_and_shows_nan() -> None:
+    (dx,) = gradients("Relu", [-1, 0, 1, 2, NAN], dy=[INF, INF, INF, NAN, NAN])
+    np.testing.assert_array_equal(dx, [0, 0, INF, NAN, NAN])
+
+
+def test_the_gradient_of_relu_is_at_most_two_nodes() -> None:
+    b = og.Builder("relu")
+    b.output(b.op.Relu(b.input("x", "float32", ("N", 3))), "y")
+    model = og.to_onnx(og.vjp(b.build(), "y", "x"))
+    assert [n.op_type for n in model.graph.node] == ["Relu", "LessOrEqual", "Where"]
+
+
+@pytest.mark.parametrize("op_type", ["Elu", "Selu", "Celu", "Softplus", "Mish", "Sigmoid", "Tanh"])
+def test_far_from_zero_slopes_are_flat_not_nan(op_type: str) -> None:
+    (dx,) = gradients(op_type, [-1000, 1000])
+    right = {"Selu": 1.05070102214813232421875, "Sigmoid": 0, "Tanh": 0}.get(op_type, 1)
+    np.testing.assert_allclose(dx, [0, right], atol=1e-12)
+
+
+def test_powers() -> None:
+    x, _ = gradients("Pow", [-2, 0, 0, 0], [2, 2, 1, 0])
+    np.testing.assert_array_equal(x, [-4, 0, 1, 0])
+    _, e = gradients("Pow", [-2, 0, np.e], [2, 2, 1])
+    np.testing.assert_allclose(e, [NAN, 0, np.e])
+
+
+def test_a_product_with_zeros() -> None:
+    np.testing.assert_array_equal(gradients("ReduceProd", [2, 0, 3])[0], [0, 6, 0])
+    np.testing.assert_array_equal(gradients("ReduceProd", [0, 0, 3])[0], [0, 0, 0])

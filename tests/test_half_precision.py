@@ -1,0 +1,85 @@
+"""Every rule in float16 and bfloat16: right dtypes, and numbers near those of float64."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from op_samples import SAMPLES
+from op_samples.sample import Sample
+from test_op_samples import Arrays, cotangents, feeds_of, graph_of, wrt_of
+
+import onnxgrad as og
+from onnxgrad.compiler.schemas import get_schema
+from onnxgrad.compiler.types import is_float
+
+TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1}  # some ten roundings: 2⁻¹¹ and 2⁻⁸ each
+
+
+def takes(sample: Sample, dtype: str) -> bool:
+    """Tell whether the standard lets the operator's float inputs have this dtype."""
+    schema: Any = get_schema(sample.op)
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    last = len(schema.inputs) - 1
+    kinds = {
+        schema.inputs[min(k, last)].type_str
+        for k, array in enumerate(sample.inputs)
+        if array is not None and array.dtype == np.float64
+    }
+    return all(f"tensor({dtype})" in allowed.get(kind, ()) for kind in kinds)
+
+
+HALVES = [
+    pytest.param(sample, dtype, id=f"{sample}-{dtype}")
+    for sample in SAMPLES
+    for dtype in TOLERANCE
+    if takes(sample, dtype)
+]
+
+
+@pytest.mark.parametrize(("sample", "dtype"), HALVES)
+def test_gradient_keeps_half_precision(sample: Sample, dtype: str) -> None:
+    half = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    narrow, wide = graph_of(sample, dtype=half), graph_of(sample)
+    of = [v.name for v in narrow.outputs if is_float(v.dtype)]
+    wrt = wrt_of(sample)
+    feeds = rounded(feeds_of(wide, sample), half)
+    results = og.compile(wide).run(widened(feeds))
+    seeds = rounded(cotangents(results, of), half)
+    narrow, wide = og.vjp(narrow, of, wrt), og.vjp(wide, of, wrt)
+    assert [narrow.find(f"{name}.grad").dtype for name in wrt] == [half] * len(wrt)
+    expected = og.compile(wide).run(widened(feeds | seeds))
+    actual = og.compile(narrow).run(
+        {v.name: (feeds | seeds)[v.name].astype(v.dtype) for v in narrow.inputs}
+    )
+    for name in wrt:
+        found, exact = actual[f"{name}.grad"], expected[f"{name}.grad"]
+        assert found.dtype == half
+        scale = max(1.0, float(np.abs(exact).max(initial=0)))
+        tolerance = TOLERANCE[dtype]
+        np.testing.assert_allclose(
+            found.astype(np.float64), exact, rtol=tolerance, atol=tolerance * scale
+        )
+
+
+def rounded(arrays: Arrays, half: np.dtype) -> Arrays:
+    """Give arrays with those of float64 rounded to half precision."""
+    return {k: a.astype(half) if a.dtype == "float64" else a for k, a in arrays.items()}
+
+
+def widened(arrays: Arrays) -> Arrays:
+    """Give arrays with those of half precision in float64."""
+    return {k: a.astype("float64") if a.dtype.kind in "fV" else a for k, a in arrays.items()}
+
+
+def test_a_sum_of_many_half_gradients_does_not_stall() -> None:
+    """Added up in float16, ones stop counting at 2,048."""
+    b = og.Builder("bias")
+    x, bias = b.input("x", "float16", ("N", 2)), b.input("bias", "float16", (2,))
+    b.output(b.op.Add(x, bias), "y")
+    graph = og.vjp(b.build(), "y", "bias")
+    ones = np.ones((5000, 2), np.float16)
+    feeds = {"x": ones, "bias": ones[0], "y.grad": ones}
+    for backend in ("numpy", "onnxruntime"):
+        results = og.compile(graph, backend).run(feeds)
+        np.testing.assert_array_equal(results["bias.grad"], np.float16([5000, 5000]))
