@@ -26,6 +26,7 @@ import onnxgrad as og
 Arrays = dict[str, Any]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 DIRECTIONS = 3
+_TENSOR = np.ndarray | np.generic
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def with_constants(model: Any, arrays: Arrays) -> Any:
     """Give the model with some inputs as initializers (those that are tensors)."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    fixed = {k: a for k, a in arrays.items() if isinstance(a, np.ndarray)}
+    fixed = {k: np.asarray(a) for k, a in arrays.items() if isinstance(a, _TENSOR)}
     kept = [i for i in changed.graph.input if i.name not in fixed]
     del changed.graph.input[:]
     changed.graph.input.extend(kept)
