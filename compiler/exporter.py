@@ -1,54 +1,84 @@
 """Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx import ModelProto
 
 from .composites import find_body
 from .expand import Forms, expand_composites
-from .ir import Graph, Node, Value
+from .ir import Graph, Value
+from .lowering import lower
 from .ops import Ops
-from .opset import COMPOSITE_DOMAIN, EXPORT_OPSET
+from .opset import EXPORT_OPSET
 from .passes.dead_code import remove_dead_code
-from .protos import node_proto, tensor_proto
-from .types import to_proto
+from .protos import TensorWriter, graph_proto, tensor_proto, value_proto
+from .schemas import DOMAIN_VERSIONS
+from .types import TensorType
+
+OLDEST_IR = 4
+"""Before this IR version every initializer had to be listed as an input, too."""
 
 
-def to_onnx(graph: Graph, opset: int = EXPORT_OPSET, forms: Forms | None = None) -> ModelProto:
+def to_onnx(
+    graph: Graph,
+    opset: int = EXPORT_OPSET,
+    forms: Forms | None = None,
+    *,
+    tensor: TensorWriter = tensor_proto,
+) -> ModelProto:
     """Write a graph as a model of standard operators at an opset.
 
     Args:
         graph: the graph, unchanged by this.
         opset: version of the standard operators.
         forms: the form in which to write composites, by operator.
+        tensor: writes the arrays of initializers.
 
     Raises:
         GraphError: there is no such form.
+        UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
     """
     for op_type, name in (forms or {}).items():
         find_body(op_type, name)
     graph = graph.copy()
     expand_composites(graph, forms or {})
     drop_known(graph)
-    remove_dead_code(graph)
+    lower(graph, opset)
+    drop_known(graph)
     compute_subgraph_outputs(graph)
-    model = ModelProto(ir_version=10, producer_name="onnxgrad")
-    model.opset_import.append(onnx.helper.make_opsetid("", opset))
-    for domain, version in graph.domains.items():
-        if domain not in ("", COMPOSITE_DOMAIN):
-            model.opset_import.append(onnx.helper.make_opsetid(domain, version))
+    opsets = [
+        onnx.helper.make_opsetid(d, DOMAIN_VERSIONS[d] if d else opset)
+        for d in sorted(_domains(graph) | {""})
+    ]
+    ir_version = max(OLDEST_IR, onnx.helper.find_min_ir_version_for(opsets))
+    model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
     onnx.helper.set_model_props(model, graph.metadata)
-    model.graph.CopyFrom(graph_proto(graph))
+    model.graph.CopyFrom(graph_proto(graph, tensor))
+    model.graph.value_info.extend(value_proto(v) for v in _between(graph))
     return model
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Count the bytes of the constants that a file of this graph holds."""
+    own = sum(v.constant.nbytes for v in graph.values() if v.constant is not None)
+    return own + sum(weight_bytes(s) for n in graph.nodes() for s in n.subgraphs)
 
 
 def drop_known(graph: Graph) -> None:
     """Let values that are known while compiling stand as constants, without their producers."""
+    known: list[tuple[Value, str]] = []
     for node in graph.nodes():
         for value in node.writes():
             if value.constant is not None and not any(value is v for v in graph.outputs):
-                constant = Value(graph.names.fresh(value.name), value.type, value.constant)
-                graph.add_value(constant)
+                name = graph.names.fresh(value.name)
+                constant = graph.add_value(Value(name, value.type, value.constant))
                 graph.replace_uses(value, constant)
+                known.append((constant, value.name))
+        for subgraph in node.subgraphs:
+            drop_known(subgraph)
+    remove_dead_code(graph)
+    for constant, name in known:
+        if graph.owns(constant) and name not in graph.names:
+            graph.rename(constant, name)
 
 
 def compute_subgraph_outputs(graph: Graph) -> None:
@@ -65,34 +95,17 @@ def compute_subgraph_outputs(graph: Graph) -> None:
             graph.reconnect(node)
 
 
-def graph_proto(graph: Graph) -> GraphProto:
-    """Write a graph or subgraph; constants become initializers."""
-    proto = GraphProto(name=graph.name)
-    proto.input.extend(_info(v) for v in graph.inputs)
-    proto.output.extend(_info(v) for v in graph.outputs)
-    inputs = set(graph.inputs)
-    for value in graph.values():
-        if value.constant is not None and value not in inputs and graph.producer(value) is None:
-            proto.initializer.append(tensor_proto(value.constant, value.name))
-    proto.node.extend(_node(n) for n in graph.nodes())
-    return proto
+def _between(graph: Graph) -> list[Value]:
+    """List the values between inputs and outputs that have a rank to tell."""
+    ends = {*graph.inputs, *graph.outputs}
+    return [
+        v
+        for n in graph.nodes()
+        for v in n.writes()
+        if v not in ends and isinstance(v.type, TensorType) and v.type.shape is not None
+    ]
 
 
-def _node(node: Node) -> NodeProto:
-    plain = {k: v for k, v in node.attributes.items() if not isinstance(v, Graph)}
-    proto = node_proto(
-        node.op_type,
-        node.domain,
-        ["" if v is None else v.name for v in node.inputs],
-        ["" if v is None else v.name for v in node.outputs],
-        plain,
-        node.name,
-    )
-    for key, graph in node.attributes.items():
-        if isinstance(graph, Graph):
-            proto.attribute.append(onnx.helper.make_attribute(key, graph_proto(graph)))
-    return proto
-
-
-def _info(value: Value) -> ValueInfoProto:
-    return ValueInfoProto(name=value.name, type=to_proto(value.type, anonymous=False))
+def _domains(graph: Graph) -> set[str]:
+    nodes = graph.nodes()
+    return {n.domain for n in nodes}.union(*(_domains(s) for n in nodes for s in n.subgraphs))

@@ -1,124 +1,143 @@
-"""Read an ONNX model into a graph at the compiler's opset; it changes no name that is asked for."""
+"""Read an ONNX model of any opset into a graph at ours; every name that can be asked for survives."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TypeProto
+from onnx import GraphProto, ModelProto, NodeProto
 
-from .errors import GraphError, ModelFileError
-from .ir import Graph, Names, Value
-from .ops import Ops
+from .errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
+from .external_data import ExternalTensorReader
+from .ir import Graph, Names
 from .opset import OPSET
-from .schemas import attribute_value
-from .types import Dim, TensorType, Type, fresh_dim, from_proto, is_float
+from .reader import Context, FunctionKey, TensorReader, domain_of, read_graph
+from .schemas import DOMAIN_VERSIONS, find_schema
+from .types import TypeReader
 
-Scope = dict[str, Value]
 
-
-def import_model(model: ModelProto, shapes: Mapping[str, int] | None = None) -> Graph:
+def import_model(
+    model: ModelProto, shapes: Mapping[str, int] | None = None, folder: Path | None = None
+) -> Graph:
     """Read a model; `shapes` gives numbers to symbolic dimensions.
+
+    Initializers are parameters (integers: constants), also those that are listed as inputs.
+
+    Args:
+        model: the model, left as it is.
+        shapes: numbers by symbol; a symbol that the model lacks is an error.
+        folder: where external data lie; None where the model came without a file.
 
     Raises:
         ModelFileError: the model is not valid ONNX.
-        UnsupportedOpError: it has operators that ONNX does not know.
+        UnsupportedOpError: it has operators that ONNX does not know; all of them at once.
     """
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OPSET)
-    if version != OPSET:
-        model = onnx.version_converter.convert_version(model, OPSET)
+    try:
+        return _import(model, shapes or {}, folder)
+    except OnnxgradError:
+        raise
+    except RecursionError:
+        raise ModelFileError("the model nests its graphs too deeply to be read") from None
+    except Exception as error:  # whatever a hostile file provokes in ONNX's own code
+        raise ModelFileError(f"the model is not valid ONNX: {error}") from error
+
+
+def _import(model: ModelProto, shapes: Mapping[str, int], folder: Path | None) -> Graph:
+    if not model.HasField("graph"):
+        raise ModelFileError("this is no ONNX model: it holds no graph")
+    versions = _versions(model)
+    functions: dict[FunctionKey, onnx.FunctionProto] = {
+        (domain_of(f.domain), f.name, f.overload): f for f in model.functions
+    }
+    _require_known(model, versions, functions)
+    tensor = TensorReader() if folder is None else ExternalTensorReader(folder)
+    types = TypeReader(shapes)
     graph = Graph(model.graph.name or "graph", Names())
     graph.metadata = {p.key: p.value for p in model.metadata_props}
-    _Reader(shapes or {}).read(model.graph, graph, {})
+    graph.doc = model.graph.doc_string or model.doc_string
+    context = Context(versions, functions, tensor=tensor, type=types)
+    read_graph(model.graph, graph, {}, context)
+    if missing := sorted(set(shapes) - types.symbols):
+        known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"
+        raise GraphError(f"the model has no symbolic dimension '{missing[0]}'; it has {known}")
     return graph
 
 
-class _Reader:
-    """Reads graphs, one scope inside another."""
-
-    def __init__(self, shapes: Mapping[str, int]) -> None:
-        self._shapes = shapes
-
-    def read(self, proto: GraphProto, graph: Graph, outer: Scope) -> None:
-        """Fill a graph from its message; `outer` holds the values of enclosing scopes."""
-        scope = dict(outer)
-        arrays = {t.name: onnx.numpy_helper.to_array(t) for t in proto.initializer}
-        for info in proto.input:
-            value = Value(info.name, self._type(info.type), arrays.pop(info.name, None))
-            graph.inputs.append(graph.add_value(value))
-            scope[info.name] = value
-        for name, array in arrays.items():
-            type_ = TensorType(array.dtype, array.shape)
-            value = Value(name, type_, array, parameter=is_float(array.dtype))
-            scope[name] = graph.add_value(value)
-        declared = {i.name: i.type for i in (*proto.value_info, *proto.output)}
-        for node in proto.node:
-            self._node(node, graph, scope, declared)
-        for info in proto.output:
-            if info.name not in scope:
-                raise ModelFileError(f"nothing computes the output '{info.name}'")
-            graph.outputs.append(scope[info.name])
-
-    def _node(
-        self, proto: NodeProto, graph: Graph, scope: Scope, declared: Mapping[str, TypeProto]
-    ) -> None:
-        inputs = [self._resolve(proto, name, scope) for name in proto.input]
-        if proto.op_type == "Constant" and not proto.domain:
-            self._constant(proto, graph, scope)
-            return
-        attributes = {a.name: self._attribute(a, graph, scope) for a in proto.attribute}
-        op = Ops(graph)
-        try:
-            results = op.emit(
-                proto.op_type,
-                *inputs,
-                outputs=list(proto.output),
-                domain="" if proto.domain == "ai.onnx" else proto.domain,
-                name=proto.name,
-                **attributes,
-            )
-        except GraphError as error:
-            error.add_note(f"in the node '{proto.name or proto.output[0]}' of the model")
-            raise
-        for name, value in zip(
-            proto.output, (results,) if len(proto.output) == 1 else results, strict=True
-        ):
-            if name:
-                scope[name] = value
-
-    def _resolve(self, node: NodeProto, name: str, scope: Scope) -> Value | None:
-        if not name:
-            return None
-        if name not in scope:
+def _versions(model: ModelProto) -> dict[str, int]:
+    """Give the version of each domain; before IR version 3 there was only one."""
+    versions = {domain_of(o.domain): o.version for o in model.opset_import}
+    if not versions and model.ir_version < 3:
+        versions[""] = 1
+    for domain, version in versions.items():
+        newest = DOMAIN_VERSIONS.get(domain)
+        name = domain or "ai.onnx"
+        if newest is not None and version > newest:
             raise ModelFileError(
-                f"{node.op_type} '{node.name}' reads '{name}', which nothing before it computes"
+                f"the model uses {name} {version}; onnxgrad knows it up to {newest}: export the "
+                f"model at opset {newest if domain else OPSET} or older"
             )
-        return scope[name]
+        if version < 1:
+            raise ModelFileError(f"the model uses version {version} of {name}")
+    return versions
 
-    def _constant(self, proto: NodeProto, graph: Graph, scope: Scope) -> None:
-        (attribute,) = proto.attribute
-        held = attribute_value(attribute)
-        dtypes: dict[str, Any] = {"value_float": np.float32, "value_floats": np.float32}
-        if attribute.name in ("value_string", "value_strings"):
-            dtypes[attribute.name] = object
-        array = np.asarray(held, dtypes.get(attribute.name))
-        value = Value(proto.output[0], TensorType(array.dtype, array.shape), array)
-        scope[value.name] = graph.add_value(value)
 
-    def _attribute(self, proto: onnx.AttributeProto, graph: Graph, scope: Scope) -> Any:
-        if proto.type == onnx.AttributeProto.GRAPH:
-            inner = Graph(proto.g.name or proto.name, graph.names)
-            self.read(proto.g, inner, scope)
-            return inner
-        if proto.type == onnx.AttributeProto.TYPE_PROTO:
-            return self._type(proto.tp)
-        return attribute_value(proto)
+def _require_known(
+    model: ModelProto,
+    versions: Mapping[str, int],
+    functions: Mapping[FunctionKey, onnx.FunctionProto],
+) -> None:
+    """Refuse operators that neither ONNX nor the model defines, all at once."""
+    unknown = _unknown(model.graph.node, versions, functions)
+    for body in functions.values():
+        own = {domain_of(o.domain): o.version for o in body.opset_import}
+        unknown |= _unknown(body.node, own, functions)
+    if unknown:
+        listed = ", ".join(f"{name} ({why})" for name, why in sorted(unknown.items()))
+        raise UnsupportedOpError(f"the model uses operators that cannot be read: {listed}", unknown)
 
-    def _type(self, proto: TypeProto) -> Type:
-        type_ = from_proto(proto, fresh_dim)
-        if isinstance(type_, TensorType) and type_.shape is not None:
-            dims: list[Dim] = [
-                self._shapes.get(d, d) if isinstance(d, str) else d for d in type_.shape
-            ]
-            return TensorType(type_.dtype, tuple(dims))
-        return type_
+
+def _unknown(
+    nodes: Iterable[NodeProto],
+    versions: Mapping[str, int],
+    functions: Mapping[FunctionKey, onnx.FunctionProto],
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in _all_nodes(nodes):
+        domain = domain_of(node.domain)
+        if (domain, node.op_type, node.overload) in functions:
+            continue
+        name = f"{domain}.{node.op_type}" if domain else node.op_type
+        if domain not in DOMAIN_VERSIONS:
+            found[name] = f"a custom domain; define it as a function of the model"
+        elif domain not in versions:
+            found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
+        elif find_schema(node.op_type, domain, versions[domain]) is None:
+            found[name] = _why_unknown(node.op_type, domain, versions[domain])
+    return found
+
+
+def _why_unknown(op_type: str, domain: str, version: int) -> str:
+    history = [
+        s
+        for s in onnx.defs.get_all_schemas_with_history()
+        if s.name == op_type and s.domain == domain
+    ]
+    if not history:
+        return "ONNX has no such operator"
+    first = min(s.since_version for s in history)
+    if version < first:
+        return f"it came with version {first}; the model says {version}"
+    gone = min(s.since_version for s in history if s.deprecated)
+    return f"it was dropped in version {gone}; the model says {version}"
+
+
+def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        for attribute in node.attribute:
+            graphs: list[GraphProto] = [*attribute.graphs]
+            if attribute.HasField("g"):
+                graphs.append(attribute.g)
+            for graph in graphs:
+                pending.extend(graph.node)

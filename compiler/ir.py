@@ -156,7 +156,7 @@ class Graph:
         self.outputs: list[Value] = []
         self.names = Names() if names is None else names
         self.metadata: dict[str, str] = {}
-        self.domains: dict[str, int] = {}
+        self.doc = ""
         self._dag = nx.DiGraph()
         self._values: dict[str, Value] = {}
         self._order: list[Node] | None = None
@@ -369,7 +369,7 @@ class Graph:
         """
         mapping = {} if mapping is None else mapping
         other = Graph(self.name, self.names.copy() if names is None else names)
-        other.metadata, other.domains = dict(self.metadata), dict(self.domains)
+        other.metadata, other.doc = dict(self.metadata), self.doc
         for value in self._values.values():
             copied = Value(value.name, value.type, value.constant, value.parameter, value.elements)
             mapping[value] = copied

@@ -13,7 +13,7 @@ from .folding import fold
 from .inference import infer_elements_of, infer_types
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
-from .schemas import check_call, get_schema
+from .schemas import check_call, check_types, get_schema
 from .types import TensorType, Type
 
 Input = Any
@@ -63,6 +63,7 @@ class Ops:
         attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}
         check_call(schema, len(inputs), attributes)
         values = self._values(schema, inputs)
+        check_types(schema, [None if v is None else v.type for v in values])
         wanted = self._wanted(schema, outputs, attributes, name)
         placeholders = tuple(_PLACEHOLDER if n else None for n in wanted)
         node = Node(op_type, values, placeholders, attributes, domain, name or "", self.position)

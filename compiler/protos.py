@@ -1,13 +1,15 @@
-"""Single nodes and attributes as ONNX messages; whole graphs are the exporter's."""
+"""Nodes, attributes and graphs as ONNX messages; whole models are the exporter's."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, NodeProto, TensorProto
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto
 
+from .ir import Graph, Node, Value
 from .schemas import find_schema
-from .types import OptionalType, SequenceType, TensorType, to_proto
+from .types import OptionalType, SequenceType, TensorType, is_float, to_proto
 
 
 def tensor_proto(array: np.ndarray, name: str = "") -> TensorProto:
@@ -29,7 +31,7 @@ def node_proto(
     attributes: dict[str, Any],
     name: str = "",
 ) -> NodeProto:
-    """Write a node whose attributes hold no graphs (those are added by the exporter)."""
+    """Write a node from names."""
     proto = NodeProto(op_type=op_type, domain=domain, name=name)
     proto.input.extend(inputs)
     proto.output.extend(outputs)
@@ -53,6 +55,8 @@ def attribute_proto(name: str, value: Any, kind: int = 0) -> AttributeProto:
             proto.s = _encode(value)
         case kinds.TENSOR:
             proto.t.CopyFrom(tensor_proto(np.asarray(value)))
+        case kinds.GRAPH:
+            proto.g.CopyFrom(graph_proto(value))
         case kinds.TYPE_PROTO:
             proto.tp.CopyFrom(to_proto(value))
         case kinds.INTS:
@@ -86,6 +90,52 @@ def _kind(value: Any) -> int:
         return int(kinds.STRING)
     if isinstance(value, np.ndarray):
         return int(kinds.TENSOR)
+    if isinstance(value, Graph):
+        return int(kinds.GRAPH)
     if isinstance(value, TensorType | SequenceType | OptionalType):
         return int(kinds.TYPE_PROTO)
     raise TypeError(f"no ONNX attribute can hold {value!r}")
+
+
+TensorWriter = Callable[[np.ndarray, str], TensorProto]
+"""Writes the array of an initializer: into the message, or elsewhere."""
+
+CONSTANT_MARK = "constant"
+"""doc_string of the initializers that are no parameters: training leaves them alone."""
+
+
+def graph_proto(graph: Graph, tensor: TensorWriter = tensor_proto) -> GraphProto:
+    """Write a graph or subgraph as it stands; constants become initializers."""
+    proto = GraphProto(name=graph.name, doc_string=graph.doc)
+    proto.input.extend(value_proto(v) for v in graph.inputs)
+    proto.output.extend(value_proto(v) for v in graph.outputs)
+    for value in graph.values():
+        if value.constant is not None and graph.producer(value) is None:
+            initializer = tensor(value.constant, value.name)
+            if not value.parameter and is_float(value.constant.dtype):
+                initializer.doc_string = CONSTANT_MARK
+            proto.initializer.append(initializer)
+    proto.node.extend(call_proto(n, tensor) for n in graph.nodes())
+    return proto
+
+
+def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
+    """Write a node of a graph, its subgraphs too."""
+    plain = {k: v for k, v in node.attributes.items() if not isinstance(v, Graph)}
+    proto = node_proto(
+        node.op_type,
+        node.domain,
+        ["" if v is None else v.name for v in node.inputs],
+        ["" if v is None else v.name for v in node.outputs],
+        plain,
+        node.name,
+    )
+    for key, graph in node.attributes.items():
+        if isinstance(graph, Graph):
+            proto.attribute.append(onnx.helper.make_attribute(key, graph_proto(graph, tensor)))
+    return proto
+
+
+def value_proto(value: Value) -> ValueInfoProto:
+    """Write a value's name and type, without dimension names of our own."""
+    return ValueInfoProto(name=value.name, type=to_proto(value.type, anonymous=False))

@@ -1,5 +1,6 @@
 """What ONNX's own schemas say of an operator: attributes, arity, defaults; it decides nothing."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from onnx.defs import OpSchema
 
 from .errors import GraphError, UnsupportedOpError
 from .opset import OPSET
+from .types import Type, type_string
 
 DOMAIN_VERSIONS = {"": OPSET, "ai.onnx.ml": 5, "ai.onnx.preview.training": 1, "ai.onnx.preview": 1}
 """Versions of the domains that operators have inside the compiler."""
@@ -89,6 +91,33 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
     for name, spec in schema.attributes.items():
         if spec.required and name not in attributes:
             raise GraphError(f"{schema.name} needs the attribute '{name}': {signature(schema)}")
+
+
+def check_types(schema: OpSchema, types: Sequence[Type | None]) -> None:
+    """Refuse inputs of types that the operator does not take, or that must be equal and differ."""
+    allowed = _allowed_types(schema)
+    met: dict[str, str] = {}
+    last = len(schema.inputs) - 1
+    for k, type_ in enumerate(types):
+        if type_ is None:
+            continue
+        formal, given = schema.inputs[min(k, last)], type_string(type_)
+        constraint = formal.type_str
+        if given not in allowed.get(constraint, (constraint,)):
+            raise GraphError(_type_message(schema, types, f"{formal.name} cannot be {given}"))
+        if formal.is_homogeneous and met.setdefault(constraint, given) != given:
+            reason = f"{met[constraint]} and {given} must be one type ({constraint}); use Cast"
+            raise GraphError(_type_message(schema, types, reason))
+
+
+@cache
+def _allowed_types(schema: OpSchema) -> dict[str, frozenset[str]]:
+    return {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
+
+
+def _type_message(schema: OpSchema, types: Sequence[Type | None], reason: str) -> str:
+    given = ", ".join("–" if t is None else str(t) for t in types)
+    return f"{schema.name}({given}) does not fit {signature(schema)}: {reason}"
 
 
 def signature(schema: OpSchema) -> str:

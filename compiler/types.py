@@ -1,5 +1,6 @@
 """Types of values: tensor, sequence, optional, to and from ONNX's TypeProto; it infers nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +17,9 @@ Shape = tuple[Dim, ...]
 
 ANONYMOUS = "unk__"
 """Marks dimension names that the compiler made up; they are not written to files."""
+
+LONGEST_DIM = 64
+"""Longer names in a file (sums of sums) are not read as arithmetic: they get a name of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,15 @@ def _number(name: str) -> int:
     return int(TensorProto.DataType.Value(name.upper()))
 
 
+@cache
+def type_string(type_: Type) -> str:
+    """Write a type as operators' type constraints do: "tensor(float)", "seq(tensor(int64))"."""
+    if isinstance(type_, TensorType):
+        return f"tensor({TensorProto.DataType.Name(onnx_dtype(type_.dtype)).lower()})"
+    kind = "seq" if isinstance(type_, SequenceType) else "optional"
+    return f"{kind}({type_string(type_.element)})"
+
+
 def is_float(dtype: np.dtype) -> bool:
     """Tell whether gradients can flow through this dtype: real floats of at least 16 bits."""
     return dtype.name in ("float32", "float64", "float16", "bfloat16")
@@ -168,3 +181,42 @@ class FreshDim:
 
 
 fresh_dim = FreshDim()
+
+
+class TypeReader:
+    """Reads the types that a file declares; `shapes` gives numbers to its symbols."""
+
+    def __init__(self, shapes: Mapping[str, int] | None = None) -> None:
+        self._shapes = dict(shapes or {})
+        self._renamed: dict[str, str] = {}
+        self.symbols: set[str] = set()
+
+    def __call__(self, info: onnx.ValueInfoProto) -> Type:
+        """Read the type of a named value."""
+        try:
+            return self.read(info.type)
+        except GraphError as error:
+            raise GraphError(f"'{info.name}': {error}") from None
+
+    def read(self, proto: TypeProto) -> Type:
+        """Read a type."""
+        return self._pinned(from_proto(proto, fresh_dim))
+
+    def _pinned(self, type_: Type) -> Type:
+        if isinstance(type_, SequenceType):
+            return SequenceType(self._pinned(type_.element))
+        if isinstance(type_, OptionalType):
+            return OptionalType(self._pinned(type_.element))
+        if type_.shape is None:
+            return type_
+        return TensorType(type_.dtype, tuple(self._dim(d) for d in type_.shape))
+
+    def _dim(self, dim: Dim) -> Dim:
+        if isinstance(dim, int):
+            return dim if dim >= 0 else fresh_dim()  # −1 is how some exporters write "unknown"
+        self.symbols.add(dim)
+        if dim in self._shapes:
+            return self._shapes[dim]
+        if ANONYMOUS not in dim and len(dim) <= LONGEST_DIM and "\0" not in dim:
+            return dim
+        return self._renamed.setdefault(dim, fresh_dim())

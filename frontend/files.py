@@ -1,14 +1,19 @@
-"""Read and write model files."""
+"""Read and write model files; what stands in them is the compiler's."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError, EncodeError
 
 from onnxgrad.compiler.errors import ModelFileError
-from onnxgrad.compiler.exporter import to_onnx
+from onnxgrad.compiler.expand import Forms
+from onnxgrad.compiler.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
+from onnxgrad.compiler.exporter import to_onnx, weight_bytes
 from onnxgrad.compiler.importer import import_model
 from onnxgrad.compiler.ir import Graph
 from onnxgrad.compiler.opset import EXPORT_OPSET
@@ -18,31 +23,110 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
     """Read a model: a path, bytes, a ModelProto or an onnx_ir.Model.
 
     Args:
-        source: the model; external data are looked for beside a path.
+        source: the model; external data are looked for beside a path, never outside its folder.
         shapes: numbers for symbolic dimensions, such as {"N": 8}.
 
     Raises:
         ModelFileError: the file is missing, truncated or no ONNX model.
+        UnsupportedOpError: it uses operators that ONNX does not know; all of them at once.
     """
+    folder = None
     if isinstance(source, str | PathLike):
-        model = onnx.load(Path(source))
+        path = Path(source)
+        model, folder = _read(path), path.parent
     elif isinstance(source, bytes):
-        model = onnx.load_from_string(source)
+        model = _parse(source, "these bytes")
     elif isinstance(source, onnx.ModelProto):
         model = source
+    elif type(source).__module__.partition(".")[0] == "onnx_ir":
+        import onnx_ir  # whoever has such a model has it loaded
+
+        model = onnx_ir.to_proto(source)
     else:
-        raise ModelFileError(f"cannot load a model from {type(source).__name__}")
-    return import_model(model, shapes)
+        raise ModelFileError(
+            f"cannot load a model from {type(source).__name__}; give a path, bytes or a ModelProto"
+        )
+    try:
+        return import_model(model, shapes, folder)
+    except Exception as error:
+        if isinstance(source, str | PathLike):
+            error.add_note(f"in the file {source}")
+        raise
 
 
 def save(
     graph: Graph,
     path: str | PathLike[str],
     opset: int = EXPORT_OPSET,
-    forms: Mapping[str, str] | None = None,
+    forms: Forms | None = None,
+    *,
+    external_data: bool | None = None,
 ) -> None:
-    """Write a graph as an ONNX file, whole or not at all; `forms` as in `to_onnx`."""
+    """Write a graph as an ONNX file, whole or not at all.
+
+    Args:
+        graph: the graph, unchanged by this.
+        path: the file; weights apart from it go to "<path>.data".
+        opset: version of the standard operators.
+        forms: the form in which to write composites, by operator.
+        external_data: write weights to a file of their own; None: only where they exceed 2 GB.
+
+    Raises:
+        UnsupportedOpError: operators that the opset lacks; all of them at once.
+        ModelFileError: the file cannot be written.
+    """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(to_onnx(graph, opset, forms).SerializeToString())
-    temporary.replace(target)
+    if external_data is None:
+        external_data = weight_bytes(graph) > PROTOBUF_LIMIT
+    try:
+        if external_data:
+            _save_apart(graph, target, opset, forms)
+        else:
+            content = _serialise(to_onnx(graph, opset, forms))
+            with _replacing(target) as part:
+                part.write_bytes(content)
+    except OSError as error:
+        raise ModelFileError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _save_apart(graph: Graph, target: Path, opset: int, forms: Forms | None) -> None:
+    """Write model and weights as two files; both stand complete before either takes its place."""
+    weights = target.with_name(f"{target.name}.data")
+    with _replacing(target) as part, _replacing(weights) as weights_part:
+        with weights_part.open("wb") as file:
+            writer = ExternalTensorWriter(file, weights.name)
+            model = to_onnx(graph, opset, forms, tensor=writer)
+        part.write_bytes(_serialise(model))
+
+
+def _serialise(model: onnx.ModelProto) -> bytes:
+    try:
+        return model.SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise ModelFileError(f"the model cannot be written: {error}") from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Give a path beside `target` that takes its place at the end, or vanishes on an error."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        return _parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _parse(content: bytes, name: str) -> onnx.ModelProto:
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except DecodeError:
+        raise ModelFileError(f"{name}: this is no ONNX model, or a truncated one") from None
+    return model

@@ -1,0 +1,142 @@
+"""Say a graph in the operators of an older opset; what fits is only relabelled, nothing is guessed."""
+
+from typing import Any
+
+import numpy as np
+from onnx.defs import OpSchema
+
+from .downgrades import DOWNGRADES, MEANING_SINCE
+from .errors import GraphError, UnsupportedOpError
+from .expand import expand_node, has_body
+from .ir import Graph, Node
+from .opset import COMPOSITE_DOMAIN, OPSET
+from .ops import Ops
+from .schemas import attribute_defaults, attribute_value, find_schema
+from .types import type_string
+
+OLDEST = 7
+"""The oldest opset that is written: before it, broadcasting was another one."""
+
+
+def lower(graph: Graph, opset: int) -> None:
+    """Bring every node to the opset, in place: as it is, rewritten, or by its body.
+
+    Raises:
+        GraphError: there is no such opset.
+        UnsupportedOpError: operators that cannot be said at this opset; all of them at once.
+    """
+    if not OLDEST <= opset <= OPSET:
+        raise GraphError(f"opset {opset} cannot be written; choose one from {OLDEST} to {OPSET}")
+    refused: dict[str, str] = {}
+    _lower(graph, opset, refused)
+    if refused:
+        listed = "; ".join(refused.values())
+        operators = sorted({key.partition(" ")[0] for key in refused})
+        raise UnsupportedOpError(f"opset {opset} cannot say {listed}", operators)
+
+
+def _lower(graph: Graph, opset: int, refused: dict[str, str]) -> None:
+    pending = graph.nodes()
+    while pending:
+        for node in pending:
+            for subgraph in node.subgraphs:
+                _lower(subgraph, opset, refused)
+            if node.subgraphs:
+                graph.reconnect(node)
+        before = set(graph.nodes())
+        for node in pending:
+            if node.domain != COMPOSITE_DOMAIN:
+                _lower_node(graph, node, opset, refused)
+        pending = [n for n in graph.nodes() if n not in before]
+
+
+def _lower_node(graph: Graph, node: Node, opset: int, refused: dict[str, str]) -> None:
+    if (reason := misfit(node, opset)) is None:
+        relabel(node, opset)
+        return
+    prefix = f"{node.name or next(node.writes()).name}/"
+    op = Ops(graph, node.position, prefix)
+    for since, rewrite in DOWNGRADES.get(node.op_type, ()) if not node.domain else ():
+        if opset < since and rewrite(op, node):
+            graph.reconnect(node)
+            reason = _misfit_signature(node, opset)
+            if reason is None:
+                relabel(node, opset)
+                return
+    if has_body(node):
+        try:
+            expand_node(graph, node)
+            return
+        except UnsupportedOpError:
+            pass  # no body for these types: refused below
+    name = node.name or next(node.writes()).name
+    lowest = next((v for v in range(opset + 1, OPSET + 1) if misfit(node, v) is None), None)
+    advice = f"; opset {lowest} can" if lowest else ""
+    refused[f"{node.operator} {name}"] = f"{node.operator} '{name}' ({reason}{advice})"
+
+
+def misfit(node: Node, opset: int) -> str | None:
+    """Tell why a node cannot stand as it is at an opset, None where it can."""
+    if not node.domain and opset < (since := MEANING_SINCE.get(node.op_type, 0)):
+        if find_schema(node.op_type, "", opset) is not None:
+            return f"it meant something else before opset {since}"
+    return _misfit_signature(node, opset)
+
+
+def _misfit_signature(node: Node, opset: int) -> str | None:
+    if node.domain:
+        return None
+    now, then = find_schema(node.op_type), find_schema(node.op_type, "", opset)
+    if now is None or then is None:
+        return "the opset has no such operator"
+    if now.since_version == then.since_version:
+        return None
+    defaults = attribute_defaults(node.op_type)
+    for name, value in node.attributes.items():
+        if name not in then.attributes and not _equal(value, defaults.get(name)):
+            return f"its attribute '{name}' is newer"
+    for name, spec in then.attributes.items():
+        if spec.required and name not in node.attributes and name not in defaults:
+            return f"it needs the attribute '{name}' there"
+    return _misfit_values(node, then)
+
+
+def _misfit_values(node: Node, schema: OpSchema) -> str | None:
+    if not schema.min_input <= len(node.inputs) <= schema.max_input:
+        return f"it takes {schema.min_input} to {schema.max_input} inputs there"
+    if len(node.outputs) > schema.max_output:
+        return f"it has {schema.max_output} outputs there"
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    optional = OpSchema.FormalParameterOption.Optional
+    for values, formal in ((node.inputs, schema.inputs), (node.outputs, schema.outputs)):
+        for k, value in enumerate(values):
+            parameter = formal[min(k, len(formal) - 1)]
+            if value is None:
+                if values is node.inputs and parameter.option != optional:
+                    return f"it needs the input '{parameter.name}' there"
+            elif type_string(value.type) not in allowed.get(
+                parameter.type_str, [parameter.type_str]
+            ):
+                return f"'{value.name}' cannot be {value.type} there"
+    return None
+
+
+def relabel(node: Node, opset: int) -> None:
+    """Drop attributes that are newer than the opset and write defaults that were others there."""
+    then = find_schema(node.op_type, node.domain, None if node.domain else opset)
+    if then is None or node.domain:
+        return
+    defaults = attribute_defaults(node.op_type)
+    node.attributes = {k: v for k, v in node.attributes.items() if k in then.attributes}
+    for name, spec in then.attributes.items():
+        if name in node.attributes or name not in defaults:
+            continue
+        old = attribute_value(spec.default_value) if spec.default_value.type else None
+        if spec.required or not _equal(old, defaults[name]):
+            node.attributes[name] = defaults[name]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return a is not None and b is not None and np.array_equal(a, b)
+    return bool(a == b)
