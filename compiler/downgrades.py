@@ -200,3 +200,24 @@ def softmax(op: Ops, node: Node) -> bool:
 def roi_align(op: Ops, node: Node) -> bool:
     """Boxes were never shifted."""
     return node.attributes.pop("coordinate_transformation_mode", "") == "output_half_pixel"
+
+
+@downgrade("CumProd", before=26)
+def cumulative_product(op: Ops, node: Node) -> bool:
+    """y[i] = Π x[j] over the j up to i: products along rows of x under a triangular mask."""
+    x, axis = node.inputs[0], _constant(node, 1)
+    assert x is not None
+    if x.rank is None or axis is None:
+        return False
+    last, reverse = x.rank - 1, node.attributes.get("reverse", 0)
+    order = list(range(x.rank))
+    order[axis[0]], order[last] = last, order[axis[0]]
+    rows = op.Unsqueeze(op.Transpose(x, perm=order), [last])
+    length = op.Squeeze(op.Shape(rows, start=last + 1), [0])
+    count = op.Range(op.constant(0), length, op.constant(1))
+    i, j = op.Unsqueeze(count, [1]), op.Unsqueeze(count, [0])
+    compare = op.GreaterOrEqual if not node.attributes.get("exclusive", 0) else op.Greater
+    mask = compare(j, i) if reverse else compare(i, j)
+    products = op.ReduceProd(op.Where(mask, rows, op.like(1, x)), [last + 1], keepdims=0)
+    node.op_type, node.inputs, node.attributes = "Transpose", (products,), {"perm": order}
+    return True

@@ -20,7 +20,8 @@ def import_model(
 ) -> Graph:
     """Read a model; `shapes` gives numbers to symbolic dimensions.
 
-    Initializers are parameters (integers: constants), also those that are listed as inputs.
+    Float initializers are parameters, others constants, and no inputs, also where the model lists
+    them as inputs: to IR version 3 it had to, and exporters went on doing so.
 
     Args:
         model: the model, left as it is.

@@ -105,12 +105,16 @@ CONSTANT_MARK = "constant"
 
 
 def graph_proto(graph: Graph, tensor: TensorWriter = tensor_proto) -> GraphProto:
-    """Write a graph or subgraph as it stands; constants become initializers."""
+    """Write a graph or subgraph as it stands; constants become initializers.
+
+    What an input starts with is not written: whoever runs the model feeds its inputs.
+    """
     proto = GraphProto(name=graph.name, doc_string=graph.doc)
     proto.input.extend(value_proto(v) for v in graph.inputs)
     proto.output.extend(value_proto(v) for v in graph.outputs)
+    inputs = set(graph.inputs)
     for value in graph.values():
-        if value.constant is not None and graph.producer(value) is None:
+        if value.constant is not None and value not in inputs and graph.producer(value) is None:
             initializer = tensor(value.constant, value.name)
             if not value.parameter and is_float(value.constant.dtype):
                 initializer.doc_string = CONSTANT_MARK

@@ -91,7 +91,7 @@ def read_graph(
     inner = bool(context.prefix) or bool(outer)
     for k, info in enumerate(proto.input):
         if info.name in arrays:
-            continue  # to IR version 3 every weight was listed as an input too
+            continue  # a weight: to IR version 3 all of them had to be listed as inputs, too
         type_: Type | None = given[k] if k < len(given) else None
         if _typed(info) or type_ is None:
             type_ = context.type(info)
