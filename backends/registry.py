@@ -30,9 +30,28 @@ def find_backend(name: str) -> Backend:
     return backend
 
 
-def available_backends() -> dict[str, str | None]:
-    """Give for each backend why it cannot run here, None where it can."""
-    return {name: _load(name).why_unavailable() for name in backend_names()}
+class Availability(dict[str, str | None]):
+    """Why each backend cannot run here, None where it can; printed with a line for each."""
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        lines = (f"{name:{width}}  {why or 'available'}" for name, why in self.items())
+        return "\n".join(lines)
+
+
+def available_backends() -> Availability:
+    """Give for each backend why it cannot run here, None where it can.
+
+    A third party's backend that cannot even be loaded is listed with its error.
+    """
+    return Availability({name: _why_unavailable(name) for name in backend_names()})
+
+
+def _why_unavailable(name: str) -> str | None:
+    try:
+        return _load(name).why_unavailable()
+    except Exception as error:  # somebody else's code: it must not take the others along
+        return f"{type(error).__name__}: {error}"
 
 
 def _load(name: str) -> Backend:

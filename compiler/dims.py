@@ -2,8 +2,9 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from math import prod
 
 from .types import Dim
 
@@ -105,3 +106,13 @@ def _write(polynomial: _Polynomial) -> Dim:
     if not any(m and c for m, c in polynomial.items()):
         return polynomial.get((), 0)
     return text.removeprefix("+")
+
+
+def evaluate(dim: Dim, sizes: Mapping[str, int]) -> int | None:
+    """Give the number that a dimension is where its symbols have these sizes, None if unknown."""
+    total = 0
+    for monomial, coefficient in _read(dim).items():
+        if any(name not in sizes for name in monomial):
+            return sizes.get(dim) if isinstance(dim, str) else None
+        total += coefficient * prod(sizes[name] for name in monomial)
+    return total

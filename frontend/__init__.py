@@ -20,6 +20,7 @@ from .files import load, save
 from .running import Compiled, compile
 from .training import initial_state, start_graph, train_step, with_parameters
 from .transforms import grad, hvp, jvp, optimize, vjp
+from .validation import check_gradients, validate
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "UnsupportedOpError",
     "Value",
     "backends",
+    "check_gradients",
     "compile",
     "draw",
     "grad",
@@ -53,6 +55,7 @@ __all__ = [
     "start_graph",
     "to_onnx",
     "train_step",
+    "validate",
     "vjp",
     "vmap",
     "with_parameters",
