@@ -17,6 +17,7 @@ from ..compiler.errors import UnsupportedOpError
 from ..compiler.exporter import to_onnx
 from ..compiler.ir import Graph, Node
 from ..compiler.opset import EXPORT_OPSET, OPSET
+from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.prepare import prepare_for
 from ..compiler.protos import tensor_proto
 from ..compiler.schemas import find_schema
@@ -52,10 +53,11 @@ class OnnxruntimeBackend:
         Raises:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
-        prepared = prepare_for(graph, self.native)
+        prepared = prepare_for(graph, self.native, passes=[choose_forms])
         opset = min(_opsets(), key=lambda version: (len(_lacking(prepared, version)), version))
         if _lacking(prepared, opset):
-            prepared = prepare_for(graph, self.native, partial(_has_kernel, opset=opset))
+            supports = partial(_has_kernel, opset=opset)
+            prepared = prepare_for(graph, self.native, supports, [choose_forms])
         return OnnxruntimeExecutable(graph, _open_session(prepared, opset))
 
 

@@ -1,16 +1,20 @@
 """Make a graph ready for a backend: a copy without the operators that the backend lacks."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 
 from .errors import UnsupportedOpError
 from .expand import expand_composites, expand_node, has_body
 from .ir import Graph, Node
 from .opset import COMPOSITE_DOMAIN
 from .passes.dead_code import remove_dead_code
+from .passes.pipeline import Pass, run_passes
 
 
 def prepare_for(
-    graph: Graph, native: Set[str], supports: Callable[[Node], bool] | None = None
+    graph: Graph,
+    native: Set[str],
+    supports: Callable[[Node], bool] | None = None,
+    passes: Sequence[Pass] = (),
 ) -> Graph:
     """Copy a graph and expand what a backend lacks, as far as it has bodies.
 
@@ -18,8 +22,10 @@ def prepare_for(
         graph: the graph, unchanged by this.
         native: the composites that stay.
         supports: tells which standard operators stay; None: all of them.
+        passes: what the backend wants done before its composites are expanded.
     """
     graph = graph.copy()
+    run_passes(graph, *passes)
     expand_composites(graph, {}, native)
     if supports is not None:
         _expand_functions(graph, supports)

@@ -1,0 +1,79 @@
+"""Give each gradient of a convolution the form that is fastest in onnxruntime for its shape.
+
+The thresholds were read off the table that tests/benchmarks/convolution_forms.py prints. Nothing
+is chosen where sizes are symbolic or channels are grouped: the default forms run there.
+"""
+
+from math import prod
+
+from ..expand import expand_node
+from ..ir import Graph, Node
+from ..opset import COMPOSITE_DOMAIN
+from ..shapes import elements_of
+
+_COLUMNS = 2**25
+"""Most elements of a matrix of columns; a larger one costs more memory than its speed is worth."""
+
+
+def choose_forms(graph: Graph) -> bool:
+    """Expand the gradients of convolutions whose form is chosen, in subgraphs too.
+
+    ConvInputGrad:   dX = transposed(…) → columns(…)
+    ConvWeightGrad:  dW = unfold(…) → taps(…), columns(…) or rows(…)
+    """
+    changed = False
+    for node in graph.nodes():
+        if (form := choose_form(node)) is not None:
+            expand_node(graph, node, form)
+            changed = True
+            continue
+        for subgraph in node.subgraphs:
+            if choose_forms(subgraph):
+                graph.reconnect(node)
+                changed = True
+    return changed
+
+
+def choose_form(node: Node) -> str | None:
+    """Name the form that is fastest for a node; None where the default is, or nothing is known."""
+    if node.domain != COMPOSITE_DOMAIN or node.attributes.get("group") != 1:
+        return None
+    if node.op_type == "ConvInputGrad":
+        return _by_input(node)
+    return _by_weight(node) if node.op_type == "ConvWeightGrad" else None
+
+
+def _by_input(node: Node) -> str | None:
+    dy, w, _ = node.inputs
+    assert dy is not None and w is not None
+    outputs, kernel = _numbers(dy.shape), _numbers(w.shape)
+    if outputs is None or kernel is None or len(outputs) != 4:
+        return None
+    size = outputs[0] * prod(outputs[2:]) * prod(kernel[1:])
+    return "columns" if prod(kernel[2:]) > 1 and size <= _COLUMNS else None
+
+
+def _by_weight(node: Node) -> str | None:
+    """Weigh what each form moves besides the product itself.
+
+    Unfolding multiplies image by image and adds up one weight per image: good while an image has
+    many more positions than the weight has maps. With few positions the product of each tap needs
+    no columns. In between one product over all images is best, with channels last where a stride
+    would break up the innermost axis.
+    """
+    dy, _, w_shape = node.inputs
+    assert dy is not None
+    outputs, kernel = _numbers(dy.shape), _numbers(elements_of(w_shape))
+    if outputs is None or kernel is None:
+        return None
+    maps, positions = outputs[1], prod(outputs[2:])
+    if positions >= 3 * maps or outputs[0] * positions * prod(kernel[1:]) > _COLUMNS:
+        return None
+    if positions < maps:
+        return "taps"
+    return "columns" if max(node.attributes["strides"]) > 1 else "rows"
+
+
+def _numbers(shape: tuple[int | str, ...] | None) -> list[int] | None:
+    known = [d for d in shape or () if isinstance(d, int)]
+    return known if shape and len(known) == len(shape) else None
