@@ -82,7 +82,7 @@ def activity(loop: Recurrence, path: Path, arriving: Sequence[bool]) -> Active:
         for entry, tape in zip(loop.entries_in, loop.read, strict=True)
         if tape is not None and _wanted(tape, path)
     ]
-    moved, reach = _moved(loop, path, {*captures, *entries})
+    states, reach = moved(loop, path, {*captures, *entries})
     tapes = [
         k
         for k, (entry, wanted) in enumerate(zip(loop.entries_out, written, strict=True))
@@ -90,29 +90,29 @@ def activity(loop: Recurrence, path: Path, arriving: Sequence[bool]) -> Active:
     ]
     needed, influence = _needed(loop, final, [loop.entries_out[k] for k in tapes])
     return Active(
-        [k for k in range(loop.states) if k in moved and k in needed],
+        [k for k in range(loop.states) if k in states and k in needed],
         [k for k, v in enumerate(loop.entries_in) if v in entries and v in influence],
         tapes,
         [v for v in captures if v in influence],
     )
 
 
-def _moved(loop: Recurrence, path: Path, seeds: set[Value]) -> tuple[set[int], Path]:
+def moved(loop: Recurrence, path: Path, seeds: set[Value]) -> tuple[set[int], Path]:
     """Give the states that wrt reaches, and all values of the body that it reaches."""
-    moved = {
+    states = {
         k
         for k, v in enumerate(loop.initial)
         if v is not None and _wanted(v, path) and is_differentiable(loop.states_in[k].type)
     }
     while True:
-        sources = seeds | {loop.states_in[k] for k in moved}
+        sources = seeds | {loop.states_in[k] for k in states}
         reach = loop.body.downstream(sources) | sources
         found = {
             k for k, v in enumerate(loop.states_out) if v in reach and is_differentiable(v.type)
         }
-        if found <= moved:
-            return moved, reach
-        moved |= found
+        if found <= states:
+            return states, reach
+        states |= found
 
 
 def _needed(loop: Recurrence, final: Sequence[bool], entries: list[Value]) -> tuple[set[int], Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any
 
-from .composites import FORMS, find_body
+from .composites import FORMS, STANDARD_BODIES, find_body
 from .errors import GraphError
 from .functions import emit_function_body
 from .ir import Graph, Node, Value
@@ -21,6 +21,8 @@ def has_body(node: Node) -> bool:
     """Tell whether a node can be expanded."""
     if node.domain == COMPOSITE_DOMAIN:
         return node.op_type in FORMS
+    if not node.domain and node.op_type in STANDARD_BODIES:
+        return True
     schema: Any = find_schema(node.op_type, node.domain)  # onnx types only half of OpSchema
     if schema is None:
         return False
@@ -37,6 +39,8 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     op = Ops(graph, node.position, prefix)
     if node.domain == COMPOSITE_DOMAIN:
         results = find_body(node.op_type, form)(op, node)
+    elif not node.domain and node.op_type in STANDARD_BODIES:
+        results = STANDARD_BODIES[node.op_type](op, node)
     else:
         results = emit_function_body(op, node)
     results = (results,) if isinstance(results, Value) else results

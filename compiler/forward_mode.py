@@ -4,25 +4,20 @@ There is no second table of rules. A rule is linear in its cotangent, so its tra
 node's forward derivative; only control flow has rules of its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from .autodiff import Sums, apply_rule, expand_path, has_rule, label, total, walk_back
 from .errors import GradientError
 from .expand import expand_node, has_body
-from .gradients import Refused
+from .gradients import TANGENT_RULES, Refused
 from .ir import Graph, Node, Value
 from .naming import TANGENT
 from .ops import Ops
 from .types import is_differentiable
 
 Tangents = dict[Value, Value]
-
-TangentRule = Callable[[Ops, Node, Tangents], Tangents]
-"""`rule(op, node, tangents)` gives the tangents of a node's outputs, for control flow."""
-
-TANGENT_RULES: dict[str, TangentRule] = {}
 
 
 def push_forward(graph: Graph, tangents: Mapping[Value, Value], of: Iterable[Value]) -> Tangents:
@@ -48,7 +43,7 @@ def push_forward(graph: Graph, tangents: Mapping[Value, Value], of: Iterable[Val
             continue
         first = next(node.writes())
         op = Ops(graph, prefix=f"{TANGENT}{first.name.removeprefix(TANGENT)}/")
-        rule = TANGENT_RULES.get(node.op_type) if not node.domain else None
+        rule = TANGENT_RULES.get((node.domain, node.op_type))
         pushed = rule(op, node, known) if rule is not None else _transposed(op, node, known)
         for value, tangent in pushed.items():
             known[value] = op.Add(known[value], tangent) if value in known else tangent

@@ -361,22 +361,29 @@ class Graph:
     # Copying
 
     def copy(
-        self, mapping: dict[Value, Value] | None = None, names: Names | None = None
+        self,
+        mapping: dict[Value, Value] | None = None,
+        names: Names | None = None,
+        renamed: bool = False,
     ) -> "Graph":
         """Copy the graph, its subgraphs too; `mapping` (old → new) gains every value copied.
 
         Arrays of constants are shared. A capture that is not in `mapping` stays what it is.
+        With `renamed`, a subgraph's copy takes fresh names, so that both may stand in one model.
         """
         mapping = {} if mapping is None else mapping
         other = Graph(self.name, self.names.copy() if names is None else names)
         other.metadata, other.doc = dict(self.metadata), self.doc
         for value in self._values.values():
             copied = Value(value.name, value.type, value.constant, value.parameter, value.elements)
+            if renamed:
+                copied.name = other.names.fresh(value.name)
+                other.names.claim(copied.name)
             mapping[value] = copied
-            other._values[value.name] = copied
+            other._values[copied.name] = copied
             other._dag.add_node(copied)
         for node in self.nodes():
-            other._adopt(copy_node(node, mapping, other.names))
+            other._adopt(copy_node(node, mapping, other.names, renamed))
         other.inputs = [mapping[v] for v in self.inputs]
         other.outputs = [mapping.get(v, v) for v in self.outputs]
         other._next_position = self._next_position
@@ -395,10 +402,12 @@ class Graph:
         )
 
 
-def copy_node(node: Node, mapping: dict[Value, Value], names: Names) -> Node:
-    """Copy a node under a mapping of values, its subgraphs copied with it."""
+def copy_node(
+    node: Node, mapping: dict[Value, Value], names: Names, renamed: bool = False
+) -> Node:
+    """Copy a node under a mapping of values, its subgraphs copied with it, see Graph.copy."""
     attributes = {
-        key: attribute.copy(mapping, names) if isinstance(attribute, Graph) else attribute
+        key: attribute.copy(mapping, names, renamed) if isinstance(attribute, Graph) else attribute
         for key, attribute in node.attributes.items()
     }
     return Node(

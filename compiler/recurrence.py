@@ -2,9 +2,10 @@
 
 Iterate is the composite that gradients of loops emit: a Loop that reads tapes as a Scan does. A
 tape is a tensor cut along one axis, or a sequence with one element per step; either may be walked
-from its end. It knows shapes and places, and emits nothing.
+from its end. It emits no operators.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .ir import Graph, Node, Value
@@ -19,6 +20,27 @@ class Tape:
     axis: int
     backward: bool
     type: Type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewState:
+    """A state that is added: before the first step, as a step begins, as it ends; at the end."""
+
+    initial: Value
+    before: Value
+    after: Value
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class NewTape:
+    """A tape that is added: the body's entry and how it is cut; `value` read, or named `name`."""
+
+    entry: Value
+    spec: Tape
+    value: Value | None = None
+    name: str = ""
 
 
 class Recurrence:
@@ -90,6 +112,83 @@ class Recurrence:
     def output_tapes(self) -> list[Tape]:
         """How the tapes that are written are cut."""
         return self._tapes("output", self.written)
+
+    def extend(
+        self,
+        outer: Graph,
+        states: Sequence[NewState] = (),
+        read: Sequence[NewTape] = (),
+        written: Sequence[NewTape] = (),
+    ) -> list[Value]:
+        """Add states and tapes behind those that are there; give the node's new outputs.
+
+        The new values that a body takes belong to it already; `outer` is the node's graph.
+        """
+        node, body = self.node, self.body
+        specs = {
+            "input": [*self.input_tapes, *(t.spec for t in read)],
+            "output": [*self.output_tapes, *(t.spec for t in written)],
+        }
+        count, cut, end = len(node.outputs), self.lead + self.states, self.lead // 2 + self.states
+        outputs = [Value(outer.names.fresh(s.name), s.type) for s in states]
+        for tape in written:
+            assert tape.spec.type is not None
+            outputs.append(Value(outer.names.fresh(tape.name), tape.spec.type))
+        for value in outputs:
+            outer.add_output(node, len(node.outputs), value)
+        finals, tapes = outputs[: len(states)], outputs[len(states) :]
+        given = node.outputs[:count]
+        node.outputs = (*given[: self.states], *finals, *given[self.states :], *tapes)
+        node.inputs = (
+            *node.inputs[:cut],
+            *(s.initial for s in states),
+            *node.inputs[cut:],
+            *(t.value for t in read),
+        )
+        body.inputs = [
+            *body.inputs[:cut],
+            *(s.before for s in states),
+            *body.inputs[cut:],
+            *(t.entry for t in read),
+        ]
+        body.outputs = [
+            *body.outputs[:end],
+            *(s.after for s in states),
+            *body.outputs[end:],
+            *(t.entry for t in written),
+        ]
+        self.states += len(states)
+        self._describe(specs)
+        outer.reconnect(node)
+        return outputs
+
+    def make_composite(self, lead: Sequence[Value]) -> None:
+        """Turn a Loop or Scan into an Iterate; a Scan's body takes `lead` in front."""
+        node, body = self.node, self.body
+        specs = {"input": self.input_tapes, "output": self.output_tapes}
+        if not self.lead:
+            body.inputs = [*lead, *body.inputs]
+            body.outputs = [lead[1], *body.outputs]
+            node.inputs = (None, None, *node.inputs)
+            self.lead = 2
+        node.attributes.clear()
+        node.attributes["body"] = body
+        node.domain, node.op_type = COMPOSITE_DOMAIN, "Iterate"
+        self._describe(specs)
+
+    def _describe(self, specs: Mapping[str, Sequence[Tape]]) -> None:
+        """Write the node's attributes."""
+        attributes = self.node.attributes
+        if self.is_composite:
+            attributes["states"] = self.states
+        elif self.lead:
+            return  # a Loop reads no tapes and writes all of them in one way
+        else:
+            attributes["num_scan_inputs"] = len(specs["input"])
+        for side, tapes in specs.items():
+            prefix = side if self.is_composite else f"scan_{side}"
+            attributes[f"{prefix}_axes"] = [t.axis for t in tapes]
+            attributes[f"{prefix}_directions"] = [int(t.backward) for t in tapes]
 
     def _tapes(self, side: str, values: list[Value | None]) -> list[Tape]:
         attributes, scan = self.node.attributes, "scan_" * (not self.is_composite)

@@ -52,7 +52,8 @@ def vectorize(
             pending.extendleft(reversed(expand_node(graph, node)))
             continue
         if result is None:
-            result = loop_over_batch(batch, node, operands)
+            captured = {v: found[v] for g in node.subgraphs for v in g.captures() if v in found}
+            result = loop_over_batch(batch, node, operands, captured)
         results = (result,) if isinstance(result, Value | Shared) else result
         for value, computed in zip(node.outputs, results, strict=True):
             if value is None or computed is None:
@@ -85,12 +86,15 @@ def _between(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> lis
 
 
 def loop_over_batch(
-    batch: Batch, node: Node, operands: Sequence[Operand | None]
+    batch: Batch,
+    node: Node,
+    operands: Sequence[Operand | None],
+    captured: Mapping[Value, Operand],
 ) -> list[Value | None]:
     """Run one node for each example in turn, in a Loop whose scan outputs are the batch."""
-    if node.subgraphs or any(not isinstance(v.type, TensorType) for v in node.writes()):
+    if any(not isinstance(v.type, TensorType) for v in node.writes()):
         raise UnsupportedOpError(
-            f"no batching rule for {node.operator} '{node.name}' with a batched operand",
+            f"no batching rule for {node.operator} '{node.name}', whose result is no tensor",
             [node.operator],
         )
     names = batch.op.graph.names
@@ -100,18 +104,17 @@ def loop_over_batch(
         value = Value(names.fresh(inner.prefix + name), TensorType(np.dtype(dtype), ()))
         body.inputs.append(body.add_value(value))
     iteration, condition = body.inputs
-    inputs = [
-        o if o is None or not o.batched else Operand(inner.Gather(o.value, iteration), False)
-        for o in operands
-    ]
-    results = inner.emit(
-        node.op_type,
-        *(None if o is None else o.value for o in inputs),
-        outputs=["" if v is None else names.fresh(inner.prefix + v.name) for v in node.outputs],
-        domain=node.domain,
-        **node.attributes,
-    )
-    listed = [v for v in ((results,) if isinstance(results, Value) else results) if v is not None]
+
+    def example(operand: Operand) -> Value:
+        value: Value = inner.Gather(operand.value, iteration) if operand.batched else operand.value
+        return value
+
+    given = {v: o for v, o in zip(node.inputs, operands, strict=True) if v is not None and o}
+    mapping = {v: example(o) for v, o in {**captured, **given}.items()}
+    for value in node.writes():
+        mapping[value] = Value(names.fresh(inner.prefix + value.name), value.type)
+    copied = inner.adopt(copy_node(node, mapping, names, renamed=True))
+    listed = [v for v in ((copied,) if isinstance(copied, Value) else copied) if v is not None]
     body.outputs = [inner.Identity(condition), *listed]
     trips = batch.op.Squeeze(batch.size, [0])
     stacked = batch.op.Loop(trips, np.array(True), body=body)

@@ -4,15 +4,39 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .activations import relu, sigmoid
+from .activations import (
+    elu,
+    hard_sigmoid,
+    leaky_relu,
+    relu,
+    sigmoid,
+    softplus,
+    softsign,
+    thresholded_relu,
+)
 from .precision import widened
-from .registry import Array, KernelDoesNotApply, kernel
+from .registry import Array, kernel
 
-_ACTIVATIONS: dict[str, Callable[[Any, Array], Array]] = {
-    "relu": relu,
-    "sigmoid": sigmoid,
-    "tanh": lambda xp, x: xp.tanh(x),
+_Activation = Callable[[Array], Array]
+
+_ACTIVATIONS: dict[str, tuple[Callable[..., Array], dict[str, float]]] = {
+    "affine": (lambda xp, x, alpha, beta: alpha * x + beta, {"alpha": 1.0, "beta": 0.0}),
+    "elu": (elu, {"alpha": 1.0}),
+    "hardsigmoid": (hard_sigmoid, {"alpha": 0.2, "beta": 0.5}),
+    "leakyrelu": (leaky_relu, {"alpha": 0.01}),
+    "relu": (relu, {}),
+    "scaledtanh": (
+        lambda xp, x, alpha, beta: alpha * xp.tanh(beta * x),
+        {"alpha": 1.0, "beta": 1.0},
+    ),
+    "sigmoid": (sigmoid, {}),
+    "softplus": (softplus, {}),
+    "softsign": (softsign, {}),
+    "tanh": (lambda xp, x: xp.tanh(x), {}),
+    "thresholdedrelu": (thresholded_relu, {"alpha": 1.0}),
 }
+"""Activations, and what their parameters are where a node gives none."""
+
 # (what the inputs give at this step, the states before) → the states after, the first being h
 _Step = Callable[[Array, tuple[Array, ...]], tuple[Array, ...]]
 _MakeStep = Callable[[int], _Step]
@@ -29,14 +53,27 @@ def _activations(
     defaults: Sequence[str],
     direction: str,
     clip: float | None,
-) -> Sequence[Sequence[Callable[[Array], Array]]]:
-    """Return the activations of each direction; parameters and clipping are left out."""
+    alpha: Sequence[float] | None,
+    beta: Sequence[float] | None,
+) -> Sequence[Sequence[_Activation]]:
+    """Return the activations of each direction; those that take alpha and beta get them in order.
+
+    A clip bounds what every activation gets.
+    """
     directions = len(_directions(direction))
-    chosen = [name.lower() for name in (names or [])] or list(defaults) * directions
-    if clip is not None or any(name not in _ACTIVATIONS for name in chosen):
-        raise KernelDoesNotApply
-    functions = [functools.partial(_ACTIVATIONS[name], xp) for name in chosen]
+    given = {"alpha": iter(alpha or []), "beta": iter(beta or [])}
+    functions = []
+    for name in [n.lower() for n in names or [*defaults] * directions]:
+        function, parameters = _ACTIVATIONS[name]
+        settings = {p: next(given[p], default) for p, default in parameters.items()}
+        functions.append(_clipped(xp, functools.partial(function, xp, **settings), clip))
     return [functions[i * len(defaults) : (i + 1) * len(defaults)] for i in range(directions)]
+
+
+def _clipped(xp: Any, function: _Activation, clip: float | None) -> _Activation:
+    if not clip:
+        return function
+    return lambda x: function(xp.clip(x, -clip, clip))
 
 
 def _unroll(
@@ -110,7 +147,8 @@ def rnn(
 ) -> tuple[Array, ...]:
     """Return all h and the last: h = f(x·wᵀ + h·rᵀ + biases)."""
     count = len(_directions(direction))
-    f = _activations(xp, (activations or [])[:count], ["tanh"], direction, clip)
+    chosen = (activations or [])[:count]  # the schema's default names two
+    f = _activations(xp, chosen, ["tanh"], direction, clip, activation_alpha, activation_beta)
     hidden = r.shape[-1]
 
     def make_step(i: int) -> _Step:
@@ -144,7 +182,9 @@ def gru(
     clip: float | None = None,
 ) -> tuple[Array, ...]:
     """Return all h and the last: h = (1 - z)·n + z·h, gates in the order z, r, n."""
-    f = _activations(xp, activations, ["sigmoid", "tanh"], direction, clip)
+    f = _activations(
+        xp, activations, ["sigmoid", "tanh"], direction, clip, activation_alpha, activation_beta
+    )
     hidden = r.shape[-1]
 
     def make_step(i: int) -> _Step:
@@ -190,9 +230,8 @@ def lstm(
     clip: float | None = None,
 ) -> tuple[Array, ...]:
     """Return all h, the last h and the last c; gates in the order input, output, forget, cell."""
-    f = _activations(xp, activations, ["sigmoid", "tanh", "tanh"], direction, clip)
-    if input_forget:
-        raise KernelDoesNotApply
+    defaults = ["sigmoid", "tanh", "tanh"]
+    f = _activations(xp, activations, defaults, direction, clip, activation_alpha, activation_beta)
     hidden = r.shape[-1]
 
     def make_step(i: int) -> _Step:
@@ -204,7 +243,9 @@ def lstm(
             h, c = states
             total = given + h @ r[i].T + bias
             i_, o_, f_, c_ = (total[:, k * hidden : (k + 1) * hidden] for k in range(4))
-            c = gate(f_ + p[2] * c) * c + gate(i_ + p[0] * c) * cell(c_)
+            admit = gate(i_ + p[0] * c)
+            forget = 1 - admit if input_forget else gate(f_ + p[2] * c)
+            c = forget * c + admit * cell(c_)
             return gate(o_ + p[1] * c) * output(c), c
 
         return step

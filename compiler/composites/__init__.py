@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from .registry import FORMS, Body, find_body, form
+from .registry import FORMS, STANDARD_BODIES, Body, find_body, form
 
 FAMILIES = [
     "activations",
@@ -14,6 +14,7 @@ FAMILIES = [
     "losses",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "sequences",
     "softmax",
@@ -22,4 +23,4 @@ FAMILIES = [
 for _family in FAMILIES:  # importing a file registers its forms
     import_module(f".{_family}", __name__)
 
-__all__ = ["FORMS", "Body", "find_body", "form"]
+__all__ = ["FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]

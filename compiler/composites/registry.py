@@ -16,6 +16,21 @@ FORMS: dict[str, dict[str, Body]] = {}
 """Bodies of each composite by form; the first is the default."""
 
 
+STANDARD_BODIES: dict[str, Body] = {}
+"""Bodies of standard operators that ONNX gives none; used where a gradient passes through."""
+
+
+def standard_body(op_type: str) -> Callable[[Body], Body]:
+    """Register a body of a standard operator."""
+
+    def register(body: Body) -> Body:
+        assert op_type not in STANDARD_BODIES, op_type
+        STANDARD_BODIES[op_type] = body
+        return body
+
+    return register
+
+
 def form(op_type: str, name: str = "default") -> Callable[[B], B]:
     """Register a body of a composite; the form registered first is its default."""
 

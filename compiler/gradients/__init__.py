@@ -2,7 +2,16 @@
 
 from importlib import import_module
 
-from .registry import RULES, ZERO_GRADIENT, Entries, Entry, Refused, Rule, gradient
+from .registry import (
+    RULES,
+    TANGENT_RULES,
+    ZERO_GRADIENT,
+    Entries,
+    Entry,
+    Refused,
+    Rule,
+    gradient,
+)
 
 FAMILIES = [
     "activations",
@@ -33,4 +42,13 @@ FAMILIES = [
 for _family in FAMILIES:  # importing a file registers its rules
     import_module(f".{_family}", __name__)
 
-__all__ = ["RULES", "ZERO_GRADIENT", "Entries", "Entry", "Refused", "Rule", "gradient"]
+__all__ = [
+    "RULES",
+    "TANGENT_RULES",
+    "ZERO_GRADIENT",
+    "Entries",
+    "Entry",
+    "Refused",
+    "Rule",
+    "gradient",
+]

@@ -38,6 +38,24 @@ ZERO_GRADIENT: dict[tuple[str, str], str] = {}
 """Operators whose derivative is zero almost everywhere or undefined, with the reason."""
 
 
+TangentRule = Callable[..., Mapping[Value, Value]]
+"""`rule(op, node, tangents)` gives the tangents of a node's outputs from those of what it reads."""
+
+TANGENT_RULES: dict[tuple[str, str], TangentRule] = {}
+"""Forward-mode rules of control flow; every other operator's gradient rule is transposed."""
+
+
+def tangent(*op_types: str, domain: str = "") -> Callable[[TangentRule], TangentRule]:
+    """Register `rule(op, node, tangents)` as the forward derivative of the named operators."""
+
+    def register(function: TangentRule) -> TangentRule:
+        for op_type in op_types:
+            TANGENT_RULES[domain, op_type] = function
+        return function
+
+    return register
+
+
 def gradient(
     *op_types: str, domain: str = "", broadcasts: bool = False
 ) -> Callable[[RuleFunction], RuleFunction]:

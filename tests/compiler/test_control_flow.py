@@ -68,6 +68,29 @@ def test_gradient_and_second_order(case: Case, count: int) -> None:
             )
 
 
+@every_case
+def test_forward_mode(case: Case, count: int) -> None:
+    graph, feeds = case.graph(), {**FEEDS, "n": np.array(count)}
+    of = [v.name for v in graph.outputs]
+    compiled = og.compile(graph)
+    tangents = {"x.tangent": np.array([[0.5, -1.2], [0.7, 0.3]]), "w.tangent": np.array([1.1, 0.4])}
+
+    def moved(step: float) -> Arrays:
+        return compiled.run(
+            {**feeds, **{n: feeds[n] + step * tangents[f"{n}.tangent"] for n in WRT}}
+        )
+
+    ahead, behind = moved(1e-6), moved(-1e-6)
+    forward = og.jvp(graph, WRT, of)
+    for backend in BACKENDS:
+        results = og.compile(forward, backend).run({**feeds, **tangents})
+        for name in of:
+            expected = (ahead[name] - behind[name]) / 2e-6
+            np.testing.assert_allclose(
+                results[f"{name}.tangent"], expected, rtol=1e-6, atol=1e-6, err_msg=backend
+            )
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_gradient_is_valid_onnx_that_loads_again(case: Case) -> None:
     graph = case.graph()

@@ -18,6 +18,7 @@ FAMILIES = [
     "losses",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "resize",
     "scatter",

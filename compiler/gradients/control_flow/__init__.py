@@ -1,5 +1,5 @@
 """Gradients of If, Loop, Scan and Iterate: a body's gradient becomes a body of its own."""
 
-from . import branches, recurrences
+from . import branches, recurrences, tangents
 
-__all__ = ["branches", "recurrences"]
+__all__ = ["branches", "recurrences", "tangents"]

@@ -9,8 +9,7 @@ from ...dims import symbols
 from ...errors import GradientError
 from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
-from ...opset import COMPOSITE_DOMAIN
-from ...recurrence import Recurrence, Tape
+from ...recurrence import NewTape, Recurrence, Tape
 from ...types import SequenceType, TensorType, as_dtype, fresh_dim
 
 
@@ -33,23 +32,16 @@ def tape_of(outer: Graph, loop: Recurrence, value: Value) -> tuple[Value, Tape]:
 def _add_tape(
     outer: Graph, loop: Recurrence, value: Value, type_: TensorType
 ) -> tuple[Value, Tape]:
-    node = loop.node
     kept: TensorType | SequenceType
     if is_invariant(loop, type_):
         kept = TensorType(type_.dtype, (steps_dim(loop), *(type_.shape or ())))
     else:
         kept = SequenceType(TensorType(type_.dtype, None if type_.shape is None else _loose(type_)))
-        make_composite(loop)
-    specs = [*loop.output_tapes, Tape(0, False, kept)]
-    loop.body.outputs.append(value)
-    name = outer.names.fresh(f"{GRADIENT}{value.name}/steps")
-    tape = outer.add_output(node, len(node.outputs), Value(name, kept))
-    if node.op_type != "Loop":
-        prefix = "" if loop.is_composite else "scan_"
-        node.attributes[f"{prefix}output_axes"] = [t.axis for t in specs]
-        node.attributes[f"{prefix}output_directions"] = [int(t.backward) for t in specs]
-    outer.reconnect(node)
-    return tape, specs[-1]
+        if not loop.is_composite:
+            loop.make_composite(() if loop.lead else lead_inputs(loop.body))
+    tape = NewTape(value, Tape(0, False, kept), name=f"{GRADIENT}{value.name}/steps")
+    (steps,) = loop.extend(outer, written=[tape])
+    return steps, tape.spec
 
 
 def _loose(type_: TensorType) -> tuple[int | str, ...]:
@@ -80,30 +72,6 @@ def steps_dim(loop: Recurrence) -> int | str:
         if value is not None and isinstance(value.type, TensorType) and value.shape is not None:
             return value.shape[spec.axis]
     return fresh_dim()
-
-
-def make_composite(loop: Recurrence) -> None:
-    """Turn a Loop or Scan into an Iterate, which writes sequences too; names and values stay."""
-    node, body = loop.node, loop.body
-    if loop.is_composite:
-        return
-    attributes = {
-        "body": body,
-        "states": loop.states,
-        "input_axes": [t.axis for t in loop.input_tapes],
-        "input_directions": [int(t.backward) for t in loop.input_tapes],
-        "output_axes": [t.axis for t in loop.output_tapes],
-        "output_directions": [int(t.backward) for t in loop.output_tapes],
-    }
-    if node.op_type == "Scan":
-        lead = lead_inputs(body)
-        body.inputs = [*lead, *body.inputs]
-        body.outputs = [lead[1], *body.outputs]
-        node.inputs = (None, None, *node.inputs)
-    node.attributes.clear()
-    node.attributes.update(attributes)
-    node.domain, node.op_type = COMPOSITE_DOMAIN, "Iterate"
-    loop.lead = 2
 
 
 def lead_inputs(body: Graph) -> list[Value]:

@@ -1,0 +1,254 @@
+"""Bodies of RNN, GRU and LSTM: one product for the inputs of all steps, then a Scan of the cell.
+
+They are used where a gradient passes through; ONNX gives these operators no bodies.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..ir import Graph, Node, Value
+from ..ops import Ops
+from ..types import Dim, TensorType, as_dtype, fresh_dim
+from .registry import standard_body
+
+Activation = Callable[[Ops, Value], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One direction's cell: what it captures, and the step.
+
+    `recurrent` is Rᵀ, (hidden, gates·hidden); `bias` the recurrent half of B, (gates·hidden).
+    """
+
+    step: Callable[..., list[Value]]
+    activations: Sequence[Activation]
+    recurrent: Value
+    bias: Value | None
+    peepholes: Value | None
+    attributes: dict[str, Any]
+
+
+@standard_body("RNN")
+def rnn(op: Ops, node: Node) -> list[Value | None]:
+    """h' = f(x·Wᵀ + h·Rᵀ + biases)"""
+    return _layer(op, node, ["Tanh"], _rnn_step, states=1)
+
+
+@standard_body("GRU")
+def gru(op: Ops, node: Node) -> list[Value | None]:
+    """h' = (1 − z)·n + z·h with n = g(x·Wₙᵀ + (r·h)·Rₙᵀ), or r·(h·Rₙᵀ) for linear_before_reset"""
+    return _layer(op, node, ["Sigmoid", "Tanh"], _gru_step, states=1)
+
+
+@standard_body("LSTM")
+def lstm(op: Ops, node: Node) -> list[Value | None]:
+    """c' = f·c + i·g, h' = o·h(c'); peepholes let the gates see c, and o see c'"""
+    return _layer(op, node, ["Sigmoid", "Tanh", "Tanh"], _lstm_step, states=2)
+
+
+def _rnn_step(op: Ops, cell: _Cell, given: Value, h: Value) -> list[Value]:
+    (f,) = cell.activations
+    return [f(op, _plus(op, op.Add(given, op.MatMul(h, cell.recurrent)), cell.bias))]
+
+
+def _gru_step(op: Ops, cell: _Cell, given: Value, h: Value) -> list[Value]:
+    f, g = cell.activations
+    rz, rr, rn = op.Split(cell.recurrent, axis=1, num_outputs=3)
+    bz, br, bn = _split(op, cell.bias, 3)
+    xz, xr, xn = op.Split(given, axis=-1, num_outputs=3)
+    z = f(op, _plus(op, op.Add(xz, op.MatMul(h, rz)), bz))
+    r = f(op, _plus(op, op.Add(xr, op.MatMul(h, rr)), br))
+    if cell.attributes.get("linear_before_reset", 0):
+        recurrent = op.Mul(r, _plus(op, op.MatMul(h, rn), bn))
+    else:
+        recurrent = _plus(op, op.MatMul(op.Mul(r, h), rn), bn)
+    n = g(op, op.Add(xn, recurrent))
+    return [op.Add(n, op.Mul(z, op.Sub(h, n)))]
+
+
+def _lstm_step(op: Ops, cell: _Cell, given: Value, h: Value, c: Value) -> list[Value]:
+    f, g, output = cell.activations
+    total = _plus(op, op.Add(given, op.MatMul(h, cell.recurrent)), cell.bias)
+    xi, xo, xf, xc = op.Split(total, axis=-1, num_outputs=4)
+    pi, po, pf = _split(op, cell.peepholes, 3)
+    i = f(op, _plus(op, xi, pi, c))
+    coupled = cell.attributes.get("input_forget", 0)
+    forget = op.Sub(1.0, i) if coupled else f(op, _plus(op, xf, pf, c))
+    after = op.Add(op.Mul(forget, c), op.Mul(i, g(op, xc)))
+    o = f(op, _plus(op, xo, po, after))
+    return [op.Mul(o, output(op, after)), after]
+
+
+def _plus(op: Ops, x: Value, weight: Value | None, factor: Value | None = None) -> Value:
+    """x + weight·factor; x where there is no weight."""
+    if weight is None:
+        return x
+    result: Value = op.Add(x, weight if factor is None else op.Mul(weight, factor))
+    return result
+
+
+def _split(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:
+    parts: Sequence[Value | None]
+    parts = (None,) * count if x is None else op.Split(x, axis=-1, num_outputs=count)
+    return parts
+
+
+def _layer(
+    op: Ops, node: Node, defaults: list[str], step: Callable[..., list[Value]], states: int
+) -> list[Value | None]:
+    """Run the cell in each direction; give Y and the last states, as far as they are asked for."""
+    x, w, r, b, lengths, *more = (*node.inputs, *[None] * (8 - len(node.inputs)))
+    assert x is not None and w is not None and r is not None
+    initial, peepholes = more[:states], more[2] if states == 2 else None
+    batch_first = bool(node.attributes.get("layout", 0))
+    if batch_first:
+        x = op.Transpose(x, perm=[1, 0, 2])
+        initial = [None if s is None else op.Transpose(s, perm=[1, 0, 2]) for s in initial]
+    directions = {"reverse": [1], "bidirectional": [0, 1]}
+    backward = directions.get(node.attributes.get("direction", "forward"), [0])
+    count = len(backward)
+    activations = _activations(node, defaults * count)
+    mask = None if lengths is None else _mask(op, x, lengths)
+    per_direction = zip(*(_directions(op, v, count) for v in (w, r, b, peepholes)), strict=True)
+    starts = [_directions(op, s, count) for s in initial]
+    results = []
+    for k, (w_k, r_k, b_k, p_k) in enumerate(per_direction):
+        input_bias, bias = _split(op, b_k, 2)
+        given = _plus(op, op.MatMul(x, op.Transpose(w_k)), input_bias)
+        chosen = activations[k * len(defaults) :][: len(defaults)]
+        recurrent = op.Transpose(r_k, perm=[1, 0])
+        cell = _Cell(step, chosen, recurrent, bias, p_k, node.attributes)
+        zero = _zero_state(op, x, r_k)
+        state = [zero if s[k] is None else s[k] for s in starts]
+        results.append(_scan(op, cell, given, mask, state, backward[k]))
+    *ends, y = (list(parts) for parts in zip(*results, strict=True))
+    stacked = [op.Concat(*(op.Unsqueeze(v, [1]) for v in y), axis=1)]
+    stacked += [op.Concat(*(op.Unsqueeze(v, [0]) for v in end), axis=0) for end in ends]
+    if batch_first:
+        perms = [[2, 0, 1, 3], *[[1, 0, 2]] * states]
+        stacked = [op.Transpose(v, perm=p) for v, p in zip(stacked, perms, strict=True)]
+    return list(stacked)
+
+
+def _directions(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:
+    """Cut a tensor along its first axis, the directions."""
+    if x is None:
+        return [None] * count
+    parts = op.Split(x, axis=0, num_outputs=count) if count > 1 else [x]
+    return [op.Squeeze(part, [0]) for part in parts]
+
+
+def _mask(op: Ops, x: Value, lengths: Value) -> Value:
+    """Tell for each step and sequence whether it has begun: (steps, batch, 1)."""
+    steps = op.Range(0, op.Gather(op.Shape(x), 0), op.constant(1))
+    ends = op.Cast(lengths, to=7)
+    result: Value = op.Less(op.Unsqueeze(steps, [1, 2]), op.Unsqueeze(ends, [0, 2]))
+    return result
+
+
+def _zero_state(op: Ops, x: Value, r: Value) -> Value:
+    shape = op.Concat(op.Shape(x, start=1, end=2), op.Shape(r, start=1), axis=0)
+    zero: Value = op.Expand(op.like(0, x), shape)
+    return zero
+
+
+def _scan(
+    op: Ops,
+    cell: _Cell,
+    given: Value,
+    mask: Value | None,
+    states: list[Value],
+    backward: int,
+) -> Sequence[Value]:
+    """Scan one direction; give the last states and h of all steps, (steps, batch, hidden).
+
+    Where a sequence has ended, its state stays and its output is zero. Walked backwards, a
+    sequence that has not begun keeps its initial state.
+    """
+    body = Graph("cell", op.graph.names)
+    inner = Ops(body, prefix=op.prefix)
+    batch, width = (given.shape or (fresh_dim(), fresh_dim(), fresh_dim()))[1:]
+    hidden = (cell.recurrent.shape or (fresh_dim(),))[0]
+    before = [_input(inner, given.dtype, (batch, hidden)) for _ in states]
+    entry = _input(inner, given.dtype, (batch, width))
+    after = cell.step(inner, cell, entry, *before)
+    tapes, y = [given], after[0]
+    if mask is not None:
+        runs = _input(inner, as_dtype("bool"), (batch, 1))
+        tapes.append(mask)
+        y = inner.Where(runs, after[0], inner.like(0, given))
+        after = [inner.Where(runs, a, s) for a, s in zip(after, before, strict=True)]
+    body.outputs = [*after, y]
+    results: Sequence[Value] = op.Scan(
+        *states,
+        *tapes,
+        body=body,
+        num_scan_inputs=len(tapes),
+        scan_input_directions=[backward] * len(tapes),
+        scan_output_directions=[backward],
+    )
+    return results
+
+
+def _input(op: Ops, dtype: Any, shape: tuple[Dim, ...]) -> Value:
+    name = op.graph.names.fresh(f"{op.prefix}cell.in")
+    value = op.graph.add_value(Value(name, TensorType(dtype, shape)))
+    op.graph.inputs.append(value)
+    return value
+
+
+def _activations(node: Node, defaults: list[str]) -> list[Activation]:
+    """Give the activations of all directions; alpha and beta go to those that take them, in order.
+
+    A clip bounds what every activation gets.
+    """
+    names = node.attributes.get("activations") or defaults
+    alphas = iter(node.attributes.get("activation_alpha") or [])
+    betas = iter(node.attributes.get("activation_beta") or [])
+    clip = node.attributes.get("clip")
+    chosen: list[Activation] = []
+    for name in (n.lower() for n in names[: len(defaults)]):
+        takes = _PARAMETERS.get(name, ())
+        settings = {p: next(alphas if p == "alpha" else betas, default) for p, default in takes}
+        chosen.append(partial(_apply, name, settings, clip))
+    return chosen
+
+
+_PARAMETERS: dict[str, tuple[tuple[str, float], ...]] = {
+    "affine": (("alpha", 1.0), ("beta", 0.0)),
+    "leakyrelu": (("alpha", 0.01),),
+    "thresholdedrelu": (("alpha", 1.0),),
+    "scaledtanh": (("alpha", 1.0), ("beta", 1.0)),
+    "hardsigmoid": (("alpha", 0.2), ("beta", 0.5)),
+    "elu": (("alpha", 1.0),),
+}
+"""Activations with parameters, and what those are where the node gives none."""
+
+
+def _apply(name: str, settings: dict[str, float], clip: float | None, op: Ops, x: Value) -> Value:
+    if clip:
+        x = op.Clip(x, op.like(-clip, x), op.like(clip, x))
+    if name == "affine":
+        result = op.Add(op.Mul(x, settings["alpha"]), settings["beta"])
+    elif name == "scaledtanh":
+        result = op.Mul(op.Tanh(op.Mul(x, settings["beta"])), settings["alpha"])
+    else:
+        result = getattr(op, _OPERATORS[name])(x, **settings)
+    value: Value = result
+    return value
+
+
+_OPERATORS = {
+    "elu": "Elu",
+    "hardsigmoid": "HardSigmoid",
+    "leakyrelu": "LeakyRelu",
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+    "tanh": "Tanh",
+    "thresholdedrelu": "ThresholdedRelu",
+}
