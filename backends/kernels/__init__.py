@@ -5,6 +5,7 @@ from importlib import import_module
 # importing a file registers its kernels
 for _family in (
     "activations",
+    "affine",
     "convolution",
     "elementwise",
     "indexing",

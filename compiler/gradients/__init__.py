@@ -15,6 +15,7 @@ from .registry import (
 
 FAMILIES = [
     "activations",
+    "affine",
     "casts",
     "comparison",
     "concatenation",

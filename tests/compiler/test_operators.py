@@ -9,7 +9,7 @@ import onnxgrad as og
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
 from onnxgrad.compiler.schemas import find_schema
 
-BY_BODY = {"AffineGrid", "CenterCropPad", "RotaryEmbedding", "SequenceMap"}
+BY_BODY = {"CenterCropPad", "RotaryEmbedding", "SequenceMap"}
 """Differentiated through the body that ONNX gives for them."""
 
 NOT_YET = {

@@ -49,7 +49,7 @@ def differentiate(flow: Flow, dense: Iterable[Value] = ()) -> Backward:
         if value not in gradients:
             gradients[value] = zeros_like(op, value)
     emitted = [n for n in graph.nodes() if n not in forward]
-    kept = _measurements(emitted)
+    kept = _measurements(emitted, cotangents)
     back = _moved(graph, [n for n in emitted if n not in kept], cotangents)
     back.outputs = list(gradients.values())
     _copy_constants(graph, back)
@@ -57,9 +57,9 @@ def differentiate(flow: Flow, dense: Iterable[Value] = ()) -> Backward:
     return Backward(back, cotangents, list(gradients), residuals)
 
 
-def _measurements(emitted: list[Node]) -> set[Node]:
+def _measurements(emitted: list[Node], cotangents: list[Value]) -> set[Node]:
     """Give the nodes that measure values of the forward part: a size is cheaper to keep."""
-    results = {v for n in emitted for v in n.writes()}
+    results = {*cotangents, *(v for n in emitted for v in n.writes())}
     return {
         n
         for n in emitted
