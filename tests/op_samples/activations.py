@@ -25,11 +25,10 @@ SAMPLES = [
     # onnx.reference takes its body, whose constants are float32
     Sample("HardSwish", [WIDE], forward_tolerance=1e-6),
     Sample("Sigmoid", [WIDE]),
-    # newer than opset 21, to which onnxruntime's graphs are exported
-    Sample("Swish", [WIDE], onnxruntime=False),
-    Sample("Swish", [WIDE], {"alpha": 2.0}, onnxruntime=False),
-    Sample("SwiGLU", [WIDE, random(3, 4, seed=1)], onnxruntime=False),
-    Sample("SwiGLU", [WIDE, random(3, 4, seed=1)], {"alpha": 2.0}, onnxruntime=False),
+    Sample("Swish", [WIDE]),
+    Sample("Swish", [WIDE], {"alpha": 2.0}),
+    Sample("SwiGLU", [WIDE, random(3, 4, seed=1)]),
+    Sample("SwiGLU", [WIDE, random(3, 4, seed=1)], {"alpha": 2.0}),
     Sample("Softplus", [WIDE]),
     Sample("Softsign", [WIDE]),
     Sample("Tanh", [WIDE]),

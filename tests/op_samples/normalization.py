@@ -72,9 +72,7 @@ SAMPLES = [
     ),
     # its body adds float32 numbers to float64 tensors
     # and without axes onnx.checker cannot read the body
-    Sample(
-        "MeanVarianceNormalization", [random(2, 3, 2, 2)], reference=False, onnxruntime=False
-    ),
+    Sample("MeanVarianceNormalization", [random(2, 3, 2, 2)], reference=False, onnxruntime=False),
     Sample(
         "MeanVarianceNormalization",
         [random(2, 3, 2, 2)],

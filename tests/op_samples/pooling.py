@@ -42,9 +42,7 @@ SAMPLES = [
         [random(1, 2, 5, 6)],
         {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]},
     ),
-    Sample(
-        "MaxPool", [random(1, 2, 5, 6)], {"kernel_shape": [2, 3], "auto_pad": "SAME_LOWER"}
-    ),
+    Sample("MaxPool", [random(1, 2, 5, 6)], {"kernel_shape": [2, 3], "auto_pad": "SAME_LOWER"}),
     Sample("AveragePool", [random(2, 2, 6)], {"kernel_shape": [3]}),
     Sample("AveragePool", [random(1, 2, 5, 6)], {"kernel_shape": [2, 3], "strides": [2, 2]}),
     Sample("AveragePool", [random(1, 1, 3, 4, 3)], {"kernel_shape": [2, 2, 2]}),
