@@ -48,6 +48,21 @@ def divide(dividend: Dim, divisor: Dim) -> Dim | None:
     return _write(result)
 
 
+def quotient(dividend: Dim, divisor: int) -> Dim:
+    """Divide and round down: ("H+1", 2) → "((H + 1) // 2)"; equal quotients have equal names.
+
+    Multiples of the divisor stand outside: ("H-1", 2) → "((H + 1) // 2)-1".
+    """
+    whole: _Polynomial = {}
+    rest: _Polynomial = {}
+    for monomial, coefficient in _read(dividend).items():
+        whole[monomial], rest[monomial] = divmod(coefficient, divisor)
+    left = _write(rest)
+    if isinstance(left, int):  # a constant alone, smaller than the divisor
+        return _write(whole)
+    return add(_write(whole), f"({left})//{divisor}")
+
+
 def symbols(dim: Dim) -> set[str]:
     """Give the names that a dimension is made of: "2*N+1" → {"N"}."""
     if isinstance(dim, int):
@@ -112,7 +127,19 @@ def evaluate(dim: Dim, sizes: Mapping[str, int]) -> int | None:
     """Give the number that a dimension is where its symbols have these sizes, None if unknown."""
     total = 0
     for monomial, coefficient in _read(dim).items():
-        if any(name not in sizes for name in monomial):
+        factors = [_size(name, sizes) for name in monomial]
+        known = [f for f in factors if f is not None]
+        if len(known) < len(factors):
             return sizes.get(dim) if isinstance(dim, str) else None
-        total += coefficient * prod(sizes[name] for name in monomial)
+        total += coefficient * prod(known)
     return total
+
+
+def _size(name: str, sizes: Mapping[str, int]) -> int | None:
+    """Give the size of one symbol, which may be a quotient."""
+    match _parse(name):
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=ast.Constant(value=int(divisor))):
+            dividend = evaluate(ast.unparse(left), sizes)
+            return None if dividend is None else dividend // divisor
+        case _:
+            return sizes.get(name)

@@ -10,6 +10,7 @@ import numpy as np
 from .dims import add, divide, multiply, negate
 from .ir import Node, Value
 from .types import ANONYMOUS, Dim, Shape, TensorType
+from .window_shapes import WINDOW_SHAPES
 
 Elements = tuple[Dim, ...]
 
@@ -311,4 +312,5 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "MeanVarianceNormalization": _as_input,
     "Flatten": _flatten,
     "Concat": _concatenation,
+    **WINDOW_SHAPES,
 }
