@@ -45,7 +45,7 @@ def backpropagate(
     wrt = list(wrt)
     path = expand_path(graph, cotangents, wrt)
     sums = {v: [dy] for v, dy in cotangents.items()}
-    nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
+    nodes = [n for n in graph.nodes() if n in path]
     walk_back(graph, nodes, sums, path)
     ops = Ops(graph, prefix=GRADIENT)
     return {v: dv for v in wrt if (dv := total(ops, sums, v)) is not None}
@@ -120,8 +120,8 @@ def _expand_path(
 ) -> set[Value | Node]:
     """Expand in a graph and in the subgraphs on its path; note the nodes without a rule."""
     while True:
-        path = graph.upstream(of) & graph.downstream(wrt)
-        nodes = [n for n in graph.nodes() if n in path and _carries(n, path)]
+        path = _path_between(graph, of, wrt)
+        nodes = [n for n in graph.nodes() if n in path]
         bare = [n for n in nodes if not has_rule(n)]
         bodies = [n for n in bare if has_body(n)]
         if not bodies:
@@ -142,9 +142,22 @@ def has_rule(node: Node) -> bool:
     return key in RULES or key in ZERO_GRADIENT
 
 
-def _carries(node: Node, path: set[Value | Node]) -> bool:
-    reads = any(v in path and is_differentiable(v.type) for v in node.reads())
-    return reads and any(v in path and is_differentiable(v.type) for v in node.writes())
+def _path_between(graph: Graph, of: list[Value], wrt: list[Value]) -> set[Value | Node]:
+    """Give the nodes and float values by which `wrt` moves `of`; steps and integers end a path."""
+    between = graph.upstream(of) & graph.downstream(wrt)
+    moved = {v for v in wrt if v in between}
+    passed = []
+    for node in [n for n in graph.nodes() if n in between]:
+        zero = (node.domain, node.op_type) in ZERO_GRADIENT
+        if not zero and any(v in moved for v in node.reads()):
+            moved.update(v for v in node.writes() if is_differentiable(v.type))
+            passed.append(node)
+    path: set[Value | Node] = {v for v in of if v in moved}
+    for node in reversed(passed):
+        if any(v in path for v in node.writes()):
+            path.add(node)
+            path.update(v for v in node.reads() if v in moved)
+    return path
 
 
 def _pairs(node: Node, entries: Entries) -> Iterable[tuple[Value, Entry]]:

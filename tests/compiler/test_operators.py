@@ -70,3 +70,12 @@ def test_an_operator_without_a_gradient_is_refused_by_name(monkeypatch: pytest.M
     with pytest.raises(og.UnsupportedOpError) as caught:
         og.vjp(b.build(), "y", "x")
     assert list(caught.value.ops) == ["Erf", "Sin"]
+
+
+def test_an_operator_behind_a_step_needs_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(RULES, ("", "Erf"))
+    b = og.Builder("step")
+    x = b.input("x", "float32", (2,))
+    b.output(b.op.Add(b.op.Erf(b.op.Floor(x)), x), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    assert [n.op_type for n in graph.nodes()] == ["Floor", "Erf", "Add", "Identity"]
