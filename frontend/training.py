@@ -7,32 +7,22 @@ changes, an input and the output "<input>.new" that is fed back there at the nex
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
+from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.ir import Graph, Node, Value
+from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.types import TensorType, is_float, onnx_dtype
+from onnxgrad.compiler.passes.pipeline import clean_up
+from onnxgrad.compiler.types import TensorType, onnx_dtype
 
 from .optim import Optimizer
-from .transforms import grad
+from .parameters import choose_parameters, statistics_of
+from .transforms import copied, require_scalar, seed_of_one, select
 
 STATE_KEY = "onnxgrad.state"
 """Key of a step's metadata, also in its file: a JSON object of input name → output name."""
-
-_SCALES_AND_BIASES = {
-    "BatchNormalization": (1, 2),
-    "InstanceNormalization": (1, 2),
-    "GroupNormalization": (1, 2),
-    "LayerNormalization": (1, 2),
-    "RMSNormalization": (1,),
-    "Conv": (2,),
-    "ConvTranspose": (2,),
-    "Gemm": (2,),
-}
-"""Inputs that are a scale or a bias, by operator."""
 
 State = dict[str, np.ndarray]
 
@@ -121,26 +111,33 @@ def train_step(
         loss: a float tensor of one element.
         optimizer: `og.optim.SGD`, `Adam`, `AdamW` or an object like them.
         parameters: initializers or inputs to train; by default every float initializer that the
-            loss depends on, statistics of BatchNormalization excepted.
+            loss depends on, without scalars and statistics of BatchNormalization.
 
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
     """
     if optimizer is None:
         raise GraphError("train_step needs an optimizer, such as og.optim.SGD(0.1)")
-    names = _parameter_names(graph, loss, parameters)
-    inner = {name: graph.names.fresh(f"grad/{name}") for name in names}
-    step = grad(graph, loss, names, names=inner)
-    gradients = dict(zip(names, step.outputs[-len(names) :], strict=True))
-    step.outputs = step.outputs[: -len(names)]
+    step, mapping = copied(graph)
+    (target,) = select(graph, mapping, loss)
+    require_scalar(target)
+    chosen = [mapping[v] for v in choose_parameters(graph, loss, parameters)]
+    gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen)
+    unused = [v.name for v in chosen if v not in gradients]
+    if parameters is not None and unused or not gradients:
+        raise GradientError(
+            f"'{target.name}' does not depend on {', '.join(unused) or 'any float initializer'} in "
+            "a differentiable way; name what to train with parameters=[…]"
+        )
     update = Update(step, optimizer.learning_rate)
-    values = [step.find(name) for name in names]
+    values = [v for v in chosen if v in gradients]
     step.inputs += [v for v in values if all(v is not i for i in step.inputs)]
-    wide = {update.widen(v): update.widen(gradients[v.name]) for v in values}
+    wide = {update.widen(v): update.widen(gradients[v]) for v in values}
     changed = optimizer.update(update, wide)
     pairs = {v: update.cast(changed[w], v) for v, w in zip(values, wide, strict=True)}
     pairs |= _statistics_pairs(step) | update.pairs
     _finish(step, pairs)
+    clean_up(step)
     return step
 
 
@@ -158,70 +155,10 @@ def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
     step.metadata[STATE_KEY] = json.dumps(names)
 
 
-def _parameter_names(
-    graph: Graph, loss: str | Value, given: Sequence[str | Value] | None
-) -> list[str]:
-    target = graph.find(loss if isinstance(loss, str) else loss.name)
-    reached = graph.upstream([target])
-    if given is None:
-        statistics = {v for pair in _statistics(graph).values() for v in pair}
-        chosen = [
-            v
-            for v in graph.values()
-            if v.parameter and is_float(v.dtype) and v in reached and v not in statistics
-        ]
-        if not chosen:
-            raise GradientError(
-                f"'{target.name}' depends on no float initializer; name what to train with "
-                "parameters=[…]"
-            )
-    else:
-        chosen = [graph.find(p if isinstance(p, str) else p.name) for p in given]
-        if not chosen:
-            raise GraphError("an empty list of parameters; name at least one")
-    for value in chosen:
-        if graph.producer(value) is not None or value.constant is not None and not value.parameter:
-            raise GraphError(f"'{value.name}' is no initializer or input, so it cannot be trained")
-        _warn_if_merged(value, [n for n in graph.consumers(value) if n in reached])
-    return [v.name for v in chosen]
-
-
-def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
-    readers = [n for n in consumers if _is_scale_or_bias(n, value)]
-    if len(readers) > 1:
-        listed = ", ".join(n.name or next(n.writes()).name for n in readers)
-        warn(
-            f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}): exporters "
-            "merge equal initializers, and training it ties these layers. Export the model with "
-            "parameters that differ, or train others with parameters=[…]",
-            stacklevel=4,
-        )
-
-
-def _is_scale_or_bias(node: Node, value: Value) -> bool:
-    if node.op_type in ("Add", "Mul"):
-        return value.rank == 1
-    return any(
-        k < len(node.inputs) and node.inputs[k] is value
-        for k in _SCALES_AND_BIASES.get(node.op_type, ())
-    )
-
-
-def _statistics(graph: Graph) -> dict[Node, tuple[Value, Value]]:
-    """Give the mean and variance that each BatchNormalization takes from initializers."""
-    found = {}
-    for node in graph.nodes():
-        if node.op_type == "BatchNormalization" and not node.domain:
-            mean, variance = node.inputs[3:5]
-            if mean is not None and variance is not None and mean.parameter and variance.parameter:
-                found[node] = (mean, variance)
-    return found
-
-
 def _statistics_pairs(graph: Graph) -> dict[Value, Value]:
     """Pair running statistics with their updates, which training mode gives as outputs 1 and 2."""
     pairs = {}
-    for node, statistics in _statistics(graph).items():
+    for node, statistics in statistics_of(graph).items():
         for before, after in zip(statistics, node.outputs[1:3], strict=False):
             if after is not None:
                 pairs[before] = after

@@ -43,7 +43,7 @@ def grad(
     copy, mapping = copied(graph)
     (target,) = select(graph, mapping, of)
     require_scalar(target)
-    seed = _seed_of_one(copy, target)
+    seed = seed_of_one(copy, target)
     return _reverse(copy, {target: seed}, select(graph, mapping, wrt), names or {}, allow_unused)
 
 
@@ -123,7 +123,7 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     chosen = select(graph, mapping, wrt)
     for value in chosen:
         require_float(value, "wrt")
-    gradients = backpropagate(copy, {target: _seed_of_one(copy, target)}, chosen)
+    gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, chosen)
     cotangents: dict[Value, Value] = {}
     for value in chosen:
         gradient = gradients.get(value)
@@ -218,7 +218,8 @@ def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list
     return [mapping[v] for v in found]
 
 
-def _seed_of_one(graph: Graph, target: Value) -> Value:
+def seed_of_one(graph: Graph, target: Value) -> Value:
+    """Add the cotangent of a scalar that is differentiated: the number one, in its shape."""
     shape = [d for d in target.shape or () if isinstance(d, int)]
     return Ops(graph, prefix=GRADIENT).constant(np.ones(shape, target.dtype), name=f"{GRADIENT}one")
 
