@@ -33,7 +33,7 @@ class _Caster:
     def graph(self, graph: Graph, names: Names, mapping: dict[Value, Value]) -> Graph:
         """Copy a graph or subgraph; `mapping` (old → new) knows what it captures."""
         other = Graph(graph.name, names)
-        other.metadata, other.domains = dict(graph.metadata), dict(graph.domains)
+        other.metadata = dict(graph.metadata)
         for value in graph.values():
             if graph.producer(value) is None:
                 mapping[value] = other.add_value(self._value(value))

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from onnxgrad.backends.report import Report
 from onnxgrad.compiler.errors import OnnxgradError
 from onnxgrad.compiler.ir import Graph
 
@@ -106,10 +107,17 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(_plain, row))
+    _console().print(table)
+
+
+def print_report(report: Report) -> None:
+    """Print what a check found."""
+    _console().print(report)
+
+
+def _console() -> Console:
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
+    return console if console.is_terminal else Console(width=200)
 
 
 def _plain(text: str) -> str:

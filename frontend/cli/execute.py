@@ -1,4 +1,4 @@
-"""The commands that run a model: run."""
+"""The commands that run a model: run, validate."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,9 @@ from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.types import dtype_name
 
 from ..running import compile
-from .app import AsJson, Model, busy, command, print_json, print_table, read
+from ..validation import check_gradients, validate
+from .app import AsJson, Model, busy, command, print_json, print_report, print_table, read
+from .models import matching
 
 Inputs = Annotated[
     list[str] | None,
@@ -45,6 +47,46 @@ def run(
         return
     columns = ["name", "type", "min", "mean", "max"]
     print_table(model.name, columns, [[_shown(row[c]) for c in columns] for row in rows])
+
+
+@command("validate")
+def validate_command(
+    model: Model,
+    inputs: Inputs = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="A backend; repeatable. By default all there are.")
+    ] = None,
+    of: Annotated[
+        list[str] | None, typer.Option(help="Check gradients instead: of this value; repeatable.")
+    ] = None,
+    wrt: Annotated[
+        list[str] | None, typer.Option(help="By this value or pattern; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of inputs that are not given.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run a model on all backends and compare; or its gradients with finite differences.
+
+    The exit status is 1 where they differ.
+
+    Example: onnxgrad validate model.onnx --of loss --wrt '*'
+    """
+    if bool(of) != bool(wrt):
+        raise GraphError("--of and --wrt go together")
+    graph, feeds = read(model), read_feeds(inputs or [])
+    with busy("comparing"):
+        if of and wrt:
+            names = [name for pattern in wrt for name in matching(graph, pattern)]
+            names = list(dict.fromkeys(names))
+            report = check_gradients(graph, of, names, feeds, backend or None, seed=seed)
+        else:
+            report = validate(graph, feeds, backend or None, seed=seed)
+    if as_json:
+        print(report.to_json())
+    else:
+        print_report(report)
+    if not report:
+        raise typer.Exit(1)
 
 
 def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:

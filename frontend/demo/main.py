@@ -16,6 +16,7 @@ from ..files import save
 from ..optim import SGD, Adam, Optimizer
 from ..running import compile
 from ..training import start_graph, train_step, with_parameters
+from ..validation import validate
 from .curves import plot
 from .network import Digits, batches, build_network, load_digits, steps_per_epoch
 from .replay import replay
@@ -61,6 +62,7 @@ def main(out: Path = Path("out/demo"), epochs: int = 5) -> float:
         row = (str(len(training.losses)), f"{training.seconds:.1f} s", f"{training.accuracy:.2%}")
         table.add_row(name, *row, f"{difference:.1e}")
     console.print(table)
+    console.print(validate(trained["sgd"].step, next(batches(digits, 1))))
     console.print(f"written to {out}/: {', '.join(sorted(p.name for p in out.iterdir()))}")
     return min(t.accuracy for t in trained.values())
 

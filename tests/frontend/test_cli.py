@@ -81,6 +81,25 @@ def test_grad_by_vjp_and_jvp(model: Path, tmp_path: Path) -> None:
     assert [v.name for v in og.load(out).outputs] == ["loss", "y", "y.tangent"]
 
 
+def test_validate(model: Path, tmp_path: Path) -> None:
+    report = json.loads(run("validate", model, "--json"))
+    assert report["passed"] and {c["value"] for c in report["comparisons"]} == {"loss", "y"}
+    assert "onnxruntime" in run("validate", model, "--input", f"x={tmp_path / 'x.npy'}")
+    gradients = ["validate", model, "--of", "loss", "--wrt", "*"]
+    report = json.loads(run(*gradients, "--backend", "numpy", "--json"))
+    assert {c["value"] for c in report["comparisons"]} == {"x.grad", "w.grad"}
+    assert "go together" in refusal("validate", model, "--of", "loss")
+
+
+def test_validate_tells_of_a_difference(tmp_path: Path) -> None:
+    """Backends draw random numbers of their own: status 1."""
+    b = og.Builder()
+    b.output(b.op.RandomUniformLike(b.input("x", "float32", (4,))), "y")
+    og.save(b.build(), tmp_path / "random.onnx")
+    printed = run("validate", tmp_path / "random.onnx", status=1)
+    assert "y" in printed
+
+
 def test_draw(model: Path, tmp_path: Path) -> None:
     run("draw", model, "-o", tmp_path / "graph.svg")
     assert (tmp_path / "graph.svg").read_text().startswith("<svg")
@@ -101,7 +120,7 @@ def test_ops_lists_the_standard() -> None:
 
 
 def test_every_command_helps_with_an_example() -> None:
-    for name in ("info", "grad", "run", "draw", "ops", "demo"):
+    for name in ("info", "grad", "run", "validate", "draw", "ops", "demo"):
         assert f"Example: onnxgrad {name}" in run(name, "--help")
 
 
@@ -139,6 +158,17 @@ def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
     assert "is no .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
     np.save(x, np.zeros((1, 3), np.float32))
     assert "(1, 3)" in refusal("run", model, "-i", f"x={x}")
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 60])
+def test_broken_models(model: Path, tmp_path: Path, size: int) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(model.read_bytes()[:size])
+    for command in (["info", bad], ["draw", bad, "-o", tmp_path / "x.svg"]):
+        refusal(*command)
+    bad.write_bytes(b"not a model" * 20)
+    refusal("info", bad)
+    refusal("info", tmp_path)  # a folder
 
 
 def test_as_a_program(model: Path, tmp_path: Path) -> None:
