@@ -52,7 +52,7 @@ def transposed_shape(node: Node) -> Shape | None:
 
 
 def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
-    """Give (size + padding − span) // stride + 1 along each axis; SAME gives ceil(size / stride)."""
+    """Give (size + padding − span) // stride + 1 along each axis, for SAME ceil(size / stride)."""
     rank, mode = len(sizes), _mode(node)
     strides, dilations, pads = _placement(node, rank)
     if mode == "NOTSET" and node.attributes.get("ceil_mode", 0):

@@ -253,7 +253,7 @@ def _through_inverse(
     wide = as_float32(op, x)
     mean, inverse = cast_to(op, mean, wide), cast_to(op, inverse, wide)
     cube = op.Mul(op.Mul(inverse, inverse), inverse)
-    share = op.Div(op.Mul(cast_to(op, dinverse, wide), cube), _count(op, x, wide))
+    share = op.Div(op.Mul(cast_to(op, dinverse, wide), cube), _count(op, x, inverse))
     return op.Neg(op.Mul(op.Sub(wide, mean), share))
 
 
