@@ -34,6 +34,7 @@ def feeds_for(graph: og.Graph, seed: int = 0) -> dict[str, np.ndarray]:
     return {
         v.name: rng.uniform(0.5, 1.5, [int(d) for d in v.shape or ()]).astype(v.dtype)
         for v in graph.inputs
+        if v.constant is None
     }
 
 
