@@ -59,7 +59,9 @@ class ExternalTensorReader(TensorReader):
         try:
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
         except ValueError:
-            raise ModelFileError(f"the tensor '{proto.name}' has a damaged place in '{path.name}'") from None
+            raise ModelFileError(
+                f"the tensor '{proto.name}' has a damaged place in '{path.name}'"
+            ) from None
         available = path.stat().st_size - offset
         length = available if "length" not in entries else length
         if offset < 0 or not 0 <= length <= available:

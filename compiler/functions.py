@@ -29,9 +29,7 @@ def function_body(node: Node) -> FunctionProto:
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
-    types = [
-        b"" if v is None else to_proto(v.type).SerializeToString() for v in node.inputs
-    ]
+    types = [b"" if v is None else to_proto(v.type).SerializeToString() for v in node.inputs]
     version = max(schema.context_dependent_function_opset_versions, default=0)
     if version:
         body = schema.get_context_dependent_function_with_opset_version(

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, SparseTensorProto, TensorProto
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+)
 
 from .errors import GraphError, ModelFileError, OnnxgradError
 from .ir import Graph, Value
@@ -33,6 +40,7 @@ FunctionKey = tuple[str, str, str]
 
 SPARSE_LIMIT = 2**31
 """Largest size in bytes to which a sparse tensor is filled up."""
+
 
 class TensorReader:
     """Reads tensors that a file holds in itself; see external_data for the others."""
@@ -280,9 +288,7 @@ class _NodeReader:
                 results[k] = op.emit("Identity", value, outputs=[name])
         return results
 
-    def _resolve(
-        self, node: NodeProto, name: str, following: Sequence[NodeProto]
-    ) -> Value | None:
+    def _resolve(self, node: NodeProto, name: str, following: Sequence[NodeProto]) -> Value | None:
         if not name:
             return None
         if name in self.scope:
@@ -290,8 +296,11 @@ class _NodeReader:
         later = any(name in other.output for other in following)
         raise ModelFileError(
             f"it reads '{name}', which "
-            + ("is computed only from it or behind it: the nodes form a cycle or are not sorted"
-               if later else "nothing computes")
+            + (
+                "is computed only from it or behind it: the nodes form a cycle or are not sorted"
+                if later
+                else "nothing computes"
+            )
         )
 
     def _name(self, name: str) -> str:

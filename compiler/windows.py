@@ -193,8 +193,10 @@ def spread(op: Ops, dy: Value, x_shape: Value, begins: Sizes, pool: Pool) -> Val
     missing = op.Sub(covered(op, sizes_of(op, dy), span, pool.strides), sizes)
     after = op.Sub(missing, op.value(begins))
     before, ends = numbers(begins), numbers(after)
-    if before is not None and ends is not None and all(
-        -s < e for s, e in zip(pool.strides, ends, strict=True)
+    if (
+        before is not None
+        and ends is not None
+        and all(-s < e for s, e in zip(pool.strides, ends, strict=True))
     ):
         attributes["pads"] = [*before, *(max(e, 0) for e in ends)]
         attributes["output_padding"] = [max(-e, 0) for e in ends]

@@ -70,5 +70,14 @@ def _key(node: Node) -> Any:
 
 
 def _may_go(graph: Graph, node: Node, everything: bool) -> bool:
+    """Tell whether a duplicate may be merged.
+
+    What is computed from constants alone may be two weights that happen to be equal: merged before
+    they are differentiated or trained, they would be tied.
+    """
     outputs = set(graph.outputs)
-    return all(v not in outputs and (everything or is_emitted(v)) for v in node.writes())
+    if any(v in outputs for v in node.writes()):
+        return False
+    if all(is_emitted(v) for v in node.writes()):
+        return True
+    return everything and any(v.constant is None or v.parameter for v in node.reads())
