@@ -79,9 +79,7 @@ def session_of(graph: og.Graph, composite: str, form: str, threads: int) -> Any:
 def feeds_of(session: Any) -> dict[str, np.ndarray]:
     """Draw the inputs."""
     random = np.random.default_rng(0)
-    return {
-        v.name: random.standard_normal(v.shape, dtype=np.float32) for v in session.get_inputs()
-    }
+    return {v.name: random.standard_normal(v.shape, dtype=np.float32) for v in session.get_inputs()}
 
 
 def time_forms(
