@@ -10,6 +10,7 @@ Run: python tests/benchmarks/light_models.py [--only resnet50,vgg19]
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,6 @@ import onnx
 
 import onnxgrad as og
 from onnxgrad.compiler.precision import with_dtype
-
-TOLERANCE = 1e-3
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -50,8 +49,9 @@ def reached(graph: og.Graph, names: list[str]) -> list[str]:
 def with_drawn_weights(path: Path) -> onnx.ModelProto:
     """Give a model whose ConstantOfShape weights are drawn at random, scaled by their fan-in.
 
-    As shipped all weights of a layer are equal, and so are all logits: behind the Softmax every
-    gradient is exactly zero and what one measures is rounding noise.
+    As shipped all weights of a layer are equal, and so are all logits: before the Softmax every
+    gradient is exactly zero and what one measures is rounding noise. The output here is the
+    Softmax's input, for it may be saturated.
     """
     model = onnx.load(path)
     rng = np.random.default_rng(1)
@@ -63,22 +63,36 @@ def with_drawn_weights(path: Path) -> onnx.ModelProto:
             continue
         shape = shapes[node.input[0]]
         if len(shape) > 1:
-            scale = np.sqrt(2 / np.prod(shape[1:])) * (1 if len(shape) > 2 else 0.1)
-            array = rng.normal(size=shape) * scale
+            array = rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))
         else:
             array = rng.uniform(0.5, 1.5, shape)
         tensor = onnx.numpy_helper.from_array(array.astype(np.float32), node.output[0])
         model.graph.initializer.append(tensor)
+    if kept[-1].op_type == "Softmax":
+        model.graph.output[0].name = kept.pop().input[0]
+        model.graph.output[0].type.tensor_type.ClearField("shape")
     del model.graph.node[:]
     model.graph.node.extend(kept)
     return model
 
 
-def check(model: Path | onnx.ModelProto) -> tuple[bool, str]:
+def largest(array: np.ndarray) -> float:
+    """Give the largest absolute element."""
+    return float(np.abs(array).max())
+
+
+def length(array: np.ndarray) -> float:
+    """Give the Euclidean norm."""
+    return float(np.linalg.norm(array.ravel()))
+
+
+def check(
+    model: Path | onnx.ModelProto, norm: Callable[[np.ndarray], float], tolerance: float
+) -> tuple[bool, str]:
     """Differentiate one model and compare the backends.
 
-    Differences are relative to the array's largest gradient, or to the model's where the array is
-    in float32 only rounding noise.
+    Differences are relative to the array's norm, or to the model's largest where the array is in
+    float32 only rounding noise.
     """
     start = time.perf_counter()
     graph = og.load(model)
@@ -90,17 +104,17 @@ def check(model: Path | onnx.ModelProto) -> tuple[bool, str]:
     truth = og.compile(with_dtype(backward, np.dtype(np.float64))).run(
         {k: a.astype(np.float64) for k, a in feeds.items()}
     )
-    sizes = {n: float(np.abs(truth[f"{n}.grad"]).max()) for n in names}
-    largest = max(sizes.values())
+    sizes = {n: norm(truth[f"{n}.grad"]) for n in names}
+    scale = max(sizes.values())
     worst, where = 0.0, ""
     for backend in ("numpy", "onnxruntime"):
         results = og.compile(backward, backend).run(feeds)
         for name in names:
-            gap = float(np.abs(results[f"{name}.grad"] - truth[f"{name}.grad"]).max())
-            error = gap / (sizes[name] if sizes[name] > 1e-5 * largest else largest)
+            gap = norm(results[f"{name}.grad"] - truth[f"{name}.grad"])
+            error = gap / (sizes[name] if sizes[name] > 1e-5 * scale else scale)
             worst, where = max((worst, where), (error, f"{name} on {backend}"))
     nodes = len(og.to_onnx(backward).graph.node)
-    return worst < TOLERANCE, (
+    return worst < tolerance, (
         f"{len(graph.nodes())} → {nodes} nodes, {len(names)} gradients, largest difference "
         f"{worst:.1e} ({where}), {compile_time:.1f} s to load and differentiate"
     )
@@ -134,8 +148,11 @@ def main() -> int:
     parts = options.only.split(",") if options.only else [""]
     good = total = 0
     for path in [p for p in sorted(FOLDER.glob("*.onnx")) if any(s in p.name for s in parts)]:
-        for title, model in (("as shipped", path), ("weights drawn", with_drawn_weights(path))):
-            right, detail = check(model)
+        shipped = check(path, largest, 1e-3)
+        # rounding flips a few of the decisions of Relu and MaxPool: single elements then differ
+        # entirely, so the whole arrays are compared
+        drawn = check(with_drawn_weights(path), length, 1e-2)
+        for title, (right, detail) in (("as shipped", shipped), ("weights drawn", drawn)):
             good, total = good + right, total + 1
             verdict = "ok   " if right else "WRONG"
             print(f"{verdict} {path.stem}, {title}: {detail}", flush=True)
