@@ -5,6 +5,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
 
 import onnxgrad as og
@@ -114,3 +115,16 @@ def _stretched(parameter: np.ndarray, attributes: dict[str, int]) -> np.ndarray:
 
 def _dtype(name: str) -> Any:
     return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def test_bits_read_as_the_same_dtype_are_the_identity_and_as_another_are_refused() -> None:
+    b = og.Builder("bits")
+    x = b.input("x", "float16", (3,))
+    b.output(b.op.BitCast(x, to=TensorProto.FLOAT16), "same")
+    b.output(b.op.BitCast(x, to=TensorProto.BFLOAT16), "other")
+    graph = b.build()
+    dy = np.array([1, 2, 3], np.float16)
+    results = og.compile(og.vjp(graph, "same", "x")).run({"x": dy, "same.grad": dy})
+    np.testing.assert_array_equal(results["x.grad"], dy)
+    with pytest.raises(og.OnnxgradError, match="bits"):
+        og.vjp(graph, "other", "x")
