@@ -33,7 +33,7 @@ SAMPLES = [
         {"blocksize": 2, "mode": "CRD"},
         onnxruntime=False,
     ),
-    Sample("Range", [np.array(0.5), np.array(3.2), np.array(0.75)], wrt=[0, 2], second_order=False),
+    Sample("Range", [np.array(0.5), np.array(3.2), np.array(0.75)], wrt=[0, 2]),
     Sample(
         "Range", [np.array(0.5), np.array(-3.2), np.array(-0.75)], wrt=[0, 2], second_order=False
     ),
