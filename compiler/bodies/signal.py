@@ -1,0 +1,35 @@
+"""Bodies of operators on signals."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import body
+
+
+@body("STFT")
+def short_time_fourier_transform(op: Ops, node: Node) -> Value:
+    """Transform each window: frames (batch, frames, length, 1 or 2) of the signal, times the window.
+
+    The length is the window's where frame_length is omitted, else the signal's.
+    """
+    signal, step, window, length = [*node.inputs, None, None][:4]
+    assert step is not None
+    size = op.Gather(op.Shape(signal), 1)
+    step = op.Cast(step, to=INT64)
+    if length is not None:
+        length = op.Cast(length, to=INT64)
+    else:
+        length = size if window is None else op.Size(window)
+    step, length = (op.Reshape(v, op.constant([], "int64")) for v in (step, length))
+    count = op.Add(op.Div(op.Sub(size, length), step), 1)
+    starts = op.Mul(op.Range(0, count, 1), step)
+    places = op.Add(op.Unsqueeze(starts, [1]), op.Range(0, length, 1))
+    frames = op.Gather(signal, places, axis=1)
+    if window is not None:
+        frames = op.Mul(frames, op.Unsqueeze(window, [1]))
+    onesided = node.attributes.get("onesided", 1)
+    result: Value = op.DFT(frames, None, -2, onesided=onesided)
+    return result
+
+
+INT64 = 7
+"""TensorProto.INT64."""

@@ -1,0 +1,131 @@
+"""Gradients of operators on images that are linear in them."""
+
+from ..ir import Node, Value
+from ..ops import Ops
+from .positions import cast_to, dimension, first_input, numbered, product, zeros
+from .registry import Entries, Refused, gradient
+
+
+@gradient("Col2Im")
+def col_to_im(op: Ops, node: Node, dy: Value) -> Entries:
+    """Sums columns into an image, so dx reads the columns back: zero where a block leaves it
+
+    dx[n, (c, k), l] = dy[n, c, place(k, l)], the place being l·stride + k·dilation − pad per axis.
+    """
+    x, image_shape, block_shape = node.inputs
+    assert x is not None and image_shape is not None and block_shape is not None
+    places, inside = _block_places(op, node, image_shape, block_shape)
+    pixels = product(op, image_shape)
+    batch, channels = (dimension(op, dy, axis) for axis in (0, 1))
+    flat = op.Reshape(dy, op.Concat(batch, channels, pixels, axis=0), allowzero=1)
+    with_zero = op.Pad(flat, [0, 1], None, [2])
+    columns = op.Gather(with_zero, op.Where(inside, places, pixels), axis=2)
+    return op.Reshape(columns, op.Shape(x), allowzero=1), None, None
+
+
+def _block_places(
+    op: Ops, node: Node, image_shape: Value, block_shape: Value
+) -> tuple[Value, Value]:
+    """Give which pixel of the flattened image each (k, l) is, and whether it is in the image."""
+    stride = op.constant(node.attributes.get("strides") or [1])
+    dilation = op.constant(node.attributes.get("dilations") or [1])
+    pads = node.attributes.get("pads") or [0, 0]
+    before, after = (op.constant(p) for p in (pads[: len(pads) // 2], pads[len(pads) // 2 :]))
+    reach = op.Add(op.Mul(dilation, op.Sub(block_shape, 1)), 1)
+    padded = op.Add(image_shape, op.Add(before, after))
+    blocks = op.Add(op.Div(op.Sub(padded, reach), stride), 1)
+    starts = op.Sub(op.Mul(_unravelled(op, blocks), stride), before)
+    offsets = op.Mul(_unravelled(op, block_shape), dilation)
+    at = op.Add(op.Unsqueeze(offsets, [1]), op.Unsqueeze(starts, [0]))
+    valid = op.And(op.GreaterOrEqual(at, 0), op.Less(at, image_shape))
+    inside = op.ReduceMin(op.Cast(valid, to=INT32), [-1], keepdims=0)
+    places = op.ReduceSum(op.Mul(at, _strides(op, image_shape)), [-1], keepdims=0)
+    return places, op.Equal(inside, 1)
+
+
+INT32 = 6
+"""TensorProto.INT32."""
+
+
+def _strides(op: Ops, shape: Value) -> Value:
+    """Give how many elements lie between neighbours along each axis: the product of the later dims."""
+    axes = op.Range(0, op.Size(shape), 1)
+    later = op.Greater(op.Unsqueeze(axes, [0]), op.Unsqueeze(axes, [1]))
+    result: Value = op.ReduceProd(op.Where(later, shape, [1]), [1], keepdims=0)
+    return result
+
+
+def _unravelled(op: Ops, shape: Value) -> Value:
+    """Give the coordinates of every element of a shape: (count, rank)."""
+    every = op.Range(0, op.ReduceProd(shape, keepdims=0), 1)
+    result: Value = op.Mod(op.Div(op.Unsqueeze(every, [1]), _strides(op, shape)), shape)
+    return result
+
+
+@gradient("MaxUnpool")
+def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
+    """Writes each x at its index, so dx reads dy there; of several at one place the last is seen
+
+    The indices count in the shape that the attributes give; output_shape adds zeros behind it.
+    """
+    x, indices = first_input(node), node.inputs[1]
+    rest: list[None] = [None] * (len(node.inputs) - 1)
+    kernel = node.attributes["kernel_shape"]
+    rank = len(kernel)
+    strides = node.attributes.get("strides") or [1] * rank
+    pads = node.attributes.get("pads") or [0] * 2 * rank
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        growth = [k - pads[i] - pads[rank + i] for i, k in enumerate(kernel)]
+        steps = op.Mul(op.Sub(op.Shape(x, start=2), 1), op.constant(strides))
+        ends = op.Add(steps, op.constant(growth))
+        dy = op.Slice(dy, [0] * rank, ends, list(range(2, 2 + rank)))
+    flat, places = op.Reshape(dy, [-1]), op.Reshape(indices, [-1])
+    number = numbered(op, op.Shape(places))
+    nothing = op.Expand(op.constant([0]), op.Shape(flat))
+    last = op.ScatterElements(nothing, places, number)
+    seen = op.Equal(op.GatherElements(last, places), number)
+    dx = op.Where(seen, op.GatherElements(flat, places), op.like(0, dy))
+    return op.Reshape(dx, op.Shape(x), allowzero=1), *rest
+
+
+@gradient("AffineGrid")
+def affine_grid(op: Ops, node: Node, dy: Value) -> Entries:
+    """grid = θ·(p, 1) at every place p:  dθ = Σ_p dy·(p, 1)ᵀ;  the identity θ gives the places"""
+    theta, size = node.inputs
+    assert theta is not None and size is not None
+    batch, axes = dimension(op, theta, 0), dimension(op, theta, 1)
+    row = op.Range(0, op.Squeeze(axes, [0]), 1)
+    column = op.Range(0, op.Squeeze(dimension(op, theta, 2), [0]), 1)
+    identity = op.Equal(op.Unsqueeze(row, [0, 2]), op.Unsqueeze(column, [0, 1]))
+    one_image = op.Concat([1], op.Slice(size, [1], [2**31]), axis=0)
+    align = node.attributes.get("align_corners", 0)
+    grid = op.AffineGrid(cast_to(op, identity, theta), one_image, align_corners=align)
+    count = product(op, op.Slice(size, [2], [2**31]))
+    places = op.Reshape(grid, op.Concat(count, axes, axis=0), allowzero=1)
+    with_one = op.Pad(places, [0, 1], op.like(1, theta), [1])
+    columns = op.Reshape(dy, op.Concat(batch, count, axes, axis=0), allowzero=1)
+    return op.MatMul(op.Transpose(columns, perm=[0, 2, 1]), with_one), None
+
+
+@gradient("TensorScatter")
+def tensor_scatter(op: Ops, node: Node, dy: Value) -> Entries:
+    """Writes a run of slices into a cache: what was overwritten gets zero, what was written gets dy"""
+    cache, update, *rest = node.inputs
+    assert cache is not None and update is not None
+    none: list[None] = [None] * len(rest)
+    if update.rank is None:
+        return (Refused("the rank of its inputs is unknown"),) * 2 + tuple(none)
+    axis = node.attributes.get("axis", -2) % update.rank
+    count, length = dimension(op, update, axis), dimension(op, cache, axis)
+    places = op.Range(0, op.Squeeze(count, [0]), 1)
+    if rest and rest[0] is not None:
+        places = op.Add(op.Unsqueeze(rest[0], [1]), places)
+    else:
+        places = op.Unsqueeze(places, [0])
+    if node.attributes.get("mode", "linear") == "circular":
+        places = op.Mod(places, length)
+    others = [k for k in range(1, update.rank) if k != axis]
+    indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))
+    nothing = zeros(op, op.Shape(update), update)
+    overwritten = op.ScatterElements(dy, indices, nothing, axis=axis)
+    return overwritten, op.GatherElements(dy, indices, axis=axis), *none
