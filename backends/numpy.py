@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.bodies import BODIES
 from ..compiler.ir import Graph, Node
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.prepare import prepare_for
@@ -13,7 +14,7 @@ from .kernels.registry import KERNELS
 
 
 class NumpyBackend:
-    """Runs every operator: by a kernel of ours, else by onnx.reference."""
+    """Runs every operator: by a kernel of ours, a body of ours, else by onnx.reference."""
 
     name = "numpy"
     native = frozenset(
@@ -30,7 +31,12 @@ class NumpyBackend:
 
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
-        return Interpreter(prepare_for(graph, self.native), np, _identity)
+        return Interpreter(prepare_for(graph, self.native, _runs_as_it_is), np, _identity)
+
+
+def _runs_as_it_is(node: Node) -> bool:
+    """Tell whether there is a kernel, or no body that is faster than onnx.reference."""
+    return bool(node.domain) or ("", node.op_type) in KERNELS or node.op_type not in BODIES
 
 
 def _identity(array: Any) -> Any:

@@ -84,7 +84,10 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     schema = get_schema(node.op_type, node.domain)
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
-    proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
+    attributes = node.attributes
+    if node.op_type == "STFT":  # where it is not given, ONNX's inference takes 0 for its default
+        attributes = {"onesided": 1, **attributes}
+    proto = node_proto(node.op_type, node.domain, inputs, outputs, attributes)
     present = [(n, v) for n, v in zip(inputs, node.inputs, strict=True) if v is not None]
     types = {name: to_proto(_given_type(node, value)) for name, value in present}
     data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}

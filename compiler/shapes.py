@@ -306,6 +306,7 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "ConstantOfShape": _from_elements(0),
     "Tile": _tile,
     "Range": _range,
+    "MaxUnpool": _from_elements(2),
     "Resize": _resize,
     "MaxUnpool": _from_elements(2),
     "GroupNormalization": _as_input,

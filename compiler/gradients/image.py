@@ -2,7 +2,15 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, dimension, first_input, numbered, product, zeros
+from .positions import (
+    dimension,
+    first_input,
+    numbered,
+    product,
+    strides_of,
+    unravelled,
+    zeros,
+)
 from .registry import Entries, Refused, gradient
 
 
@@ -34,32 +42,17 @@ def _block_places(
     reach = op.Add(op.Mul(dilation, op.Sub(block_shape, 1)), 1)
     padded = op.Add(image_shape, op.Add(before, after))
     blocks = op.Add(op.Div(op.Sub(padded, reach), stride), 1)
-    starts = op.Sub(op.Mul(_unravelled(op, blocks), stride), before)
-    offsets = op.Mul(_unravelled(op, block_shape), dilation)
+    starts = op.Sub(op.Mul(unravelled(op, blocks), stride), before)
+    offsets = op.Mul(unravelled(op, block_shape), dilation)
     at = op.Add(op.Unsqueeze(offsets, [1]), op.Unsqueeze(starts, [0]))
     valid = op.And(op.GreaterOrEqual(at, 0), op.Less(at, image_shape))
     inside = op.ReduceMin(op.Cast(valid, to=INT32), [-1], keepdims=0)
-    places = op.ReduceSum(op.Mul(at, _strides(op, image_shape)), [-1], keepdims=0)
+    places = op.ReduceSum(op.Mul(at, strides_of(op, image_shape)), [-1], keepdims=0)
     return places, op.Equal(inside, 1)
 
 
 INT32 = 6
 """TensorProto.INT32."""
-
-
-def _strides(op: Ops, shape: Value) -> Value:
-    """Give how many elements lie between neighbours along each axis: the product of the later dims."""
-    axes = op.Range(0, op.Size(shape), 1)
-    later = op.Greater(op.Unsqueeze(axes, [0]), op.Unsqueeze(axes, [1]))
-    result: Value = op.ReduceProd(op.Where(later, shape, [1]), [1], keepdims=0)
-    return result
-
-
-def _unravelled(op: Ops, shape: Value) -> Value:
-    """Give the coordinates of every element of a shape: (count, rank)."""
-    every = op.Range(0, op.ReduceProd(shape, keepdims=0), 1)
-    result: Value = op.Mod(op.Div(op.Unsqueeze(every, [1]), _strides(op, shape)), shape)
-    return result
 
 
 @gradient("MaxUnpool")
@@ -86,25 +79,6 @@ def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
     seen = op.Equal(op.GatherElements(last, places), number)
     dx = op.Where(seen, op.GatherElements(flat, places), op.like(0, dy))
     return op.Reshape(dx, op.Shape(x), allowzero=1), *rest
-
-
-@gradient("AffineGrid")
-def affine_grid(op: Ops, node: Node, dy: Value) -> Entries:
-    """grid = θ·(p, 1) at every place p:  dθ = Σ_p dy·(p, 1)ᵀ;  the identity θ gives the places"""
-    theta, size = node.inputs
-    assert theta is not None and size is not None
-    batch, axes = dimension(op, theta, 0), dimension(op, theta, 1)
-    row = op.Range(0, op.Squeeze(axes, [0]), 1)
-    column = op.Range(0, op.Squeeze(dimension(op, theta, 2), [0]), 1)
-    identity = op.Equal(op.Unsqueeze(row, [0, 2]), op.Unsqueeze(column, [0, 1]))
-    one_image = op.Concat([1], op.Slice(size, [1], [2**31]), axis=0)
-    align = node.attributes.get("align_corners", 0)
-    grid = op.AffineGrid(cast_to(op, identity, theta), one_image, align_corners=align)
-    count = product(op, op.Slice(size, [2], [2**31]))
-    places = op.Reshape(grid, op.Concat(count, axes, axis=0), allowzero=1)
-    with_one = op.Pad(places, [0, 1], op.like(1, theta), [1])
-    columns = op.Reshape(dy, op.Concat(batch, count, axes, axis=0), allowzero=1)
-    return op.MatMul(op.Transpose(columns, perm=[0, 2, 1]), with_one), None
 
 
 @gradient("TensorScatter")

@@ -51,6 +51,21 @@ def numbered(op: Ops, shape: Value) -> Value:
     return result
 
 
+def strides_of(op: Ops, shape: Value) -> Value:
+    """Give how many elements lie between neighbours along each axis: the product of the later dims."""
+    axes = op.Range(0, op.Size(shape), 1)
+    later = op.Greater(op.Unsqueeze(axes, [0]), op.Unsqueeze(axes, [1]))
+    result: Value = op.ReduceProd(op.Where(later, shape, [1]), [1], keepdims=0)
+    return result
+
+
+def unravelled(op: Ops, shape: Value) -> Value:
+    """Give the coordinates of every element of a shape: (count, rank)."""
+    every = op.Range(0, op.ReduceProd(shape, keepdims=0), 1)
+    result: Value = op.Mod(op.Div(op.Unsqueeze(every, [1]), strides_of(op, shape)), shape)
+    return result
+
+
 def put_back(op: Ops, dy: Value, positions: Value, x: Value) -> Value:
     """Add each element of dy at its position in the flattened x: dx, zero elsewhere."""
     shape = op.Shape(x)

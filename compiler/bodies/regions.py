@@ -1,0 +1,197 @@
+"""Bodies of operators that pool regions of interest."""
+
+from dataclasses import dataclass
+
+from ..gradients.positions import cast_to, dimension, first_input
+from ..ir import Node, Value
+from ..ops import Ops
+from .registry import body
+
+INT64 = 7
+"""TensorProto.INT64."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Where regions are sampled along one axis; each tensor is (regions, bins, samples).
+
+    `at` are pixels, `valid` marks the samples that a region has, `inside` those that also lie in
+    the image, `count` is how many samples a bin of each region has: (regions, 1, 1).
+    """
+
+    at: Value
+    valid: Value
+    inside: Value
+    count: Value
+
+
+@body("RoiAlign")
+def roi_align(op: Ops, node: Node) -> Value:
+    """Sample each bin of each region linearly between pixels and take the mean or the maximum.
+
+    x: (batch, channels, height, width), regions: (count, 4) of x1, y1, x2, y2. The samples form a
+    grid, so the mean is a product with one matrix per axis. In max mode it is the maximum of the
+    four weighted pixels of all samples, as ONNX's reference has it.
+    """
+    x, regions, batch = node.inputs
+    assert x is not None and regions is not None and batch is not None
+    images = op.Gather(x, batch, axis=0)
+    vertical = _samples(op, node, 1, dimension(op, x, 2), "output_height")
+    horizontal = _samples(op, node, 0, dimension(op, x, 3), "output_width")
+    height, width = dimension(op, x, 2), dimension(op, x, 3)
+    result: Value
+    if node.attributes.get("mode", "avg") == "avg":
+        rows = _mean_matrix(op, vertical, height)
+        columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
+        result = op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
+        return result
+    return _maximum(op, images, vertical, horizontal)
+
+
+def _samples(op: Ops, node: Node, axis: int, size: Value, output: str) -> Samples:
+    """Spread samples evenly over the bins of every region along one axis (x is 0, y is 1)."""
+    regions = node.inputs[1]
+    half_pixel = node.attributes.get("coordinate_transformation_mode", "half_pixel") == "half_pixel"
+    bins = node.attributes.get(output, 1)
+    scaled = op.Mul(regions, node.attributes.get("spatial_scale", 1.0))
+    scaled = op.Sub(scaled, 0.5) if half_pixel else scaled
+    start, end = (op.Unsqueeze(op.Gather(scaled, k, axis=1), [1, 2]) for k in (axis, axis + 2))
+    extent = op.Sub(end, start)
+    extent = extent if half_pixel else op.Max(extent, op.like(1, extent))
+    bin_size = op.Div(extent, float(bins))
+    ratio = node.attributes.get("sampling_ratio", 0)
+    count = op.Add(op.Mul(extent, 0.0), float(ratio)) if ratio > 0 else op.Ceil(bin_size)
+    most = op.Cast(op.ReduceMax(count, keepdims=0), to=INT64)
+    sample = cast_to(op, op.Range(0, op.Max(most, op.constant(1)), 1), extent)
+    share = op.Div(op.Add(sample, 0.5), op.Max(count, op.like(1, count)))
+    number = op.constant([[[float(k)] for k in range(bins)]], extent.dtype)
+    at = op.Add(start, op.Mul(op.Add(number, share), bin_size))
+    limit = cast_to(op, size, at)
+    reaches = op.And(op.GreaterOrEqual(at, op.like(-1, at)), op.LessOrEqual(at, limit))
+    valid = op.And(op.Less(sample, count), op.Equal(at, at))
+    at = op.Min(op.Max(at, op.like(0, at)), op.Sub(limit, 1.0))
+    return Samples(at, valid, op.And(valid, reaches), count)
+
+
+def _mean_matrix(op: Ops, samples: Samples, size: Value) -> Value:
+    """Give each pixel's share in the mean of each bin: (regions, bins, size)."""
+    pixel = op.Range(0, op.Squeeze(size, [0]), 1)
+    first, fraction = _split(op, samples.at)
+    first = op.Unsqueeze(op.Cast(first, to=INT64), [3])
+    nothing = op.like(0, fraction)
+    before = op.Where(samples.inside, op.Sub(1.0, fraction), nothing)
+    behind = op.Where(samples.inside, fraction, nothing)
+    weights = op.Add(
+        op.Where(op.Equal(pixel, first), op.Unsqueeze(before, [3]), nothing),
+        op.Where(op.Equal(pixel, op.Add(first, 1)), op.Unsqueeze(behind, [3]), nothing),
+    )
+    total = op.ReduceSum(weights, [2], keepdims=0)
+    result: Value = op.Div(total, op.Max(samples.count, op.like(1, total)))
+    return result
+
+
+def _split(op: Ops, at: Value) -> tuple[Value, Value]:
+    """Split coordinates into the pixel before and the fraction behind it."""
+    first = op.Floor(at)
+    return first, op.Sub(at, first)
+
+
+def _maximum(op: Ops, images: Value, vertical: Samples, horizontal: Samples) -> Value:
+    """Take the maximum of the weighted pixels of all samples of each bin.
+
+    images: (regions, channels, height, width); everything else is laid out as (regions, channels,
+    bins y, bins x, samples y, samples x, 4 pixels).
+    """
+    rows, row_weights = _pixel_pairs(op, vertical, dimension(op, images, 2))
+    columns, column_weights = _pixel_pairs(op, horizontal, dimension(op, images, 3))
+    places = op.Add(op.Mul(_across(op, rows, 0), dimension(op, images, 3)), _across(op, columns, 1))
+    weights = op.Mul(_across(op, row_weights, 0), _across(op, column_weights, 1))
+    valid = op.And(
+        op.Unsqueeze(vertical.valid, [2, 4, 5, 6]), op.Unsqueeze(horizontal.valid, [1, 3, 5, 6])
+    )
+    inside = op.And(
+        op.Unsqueeze(vertical.inside, [2, 4, 5, 6]), op.Unsqueeze(horizontal.inside, [1, 3, 5, 6])
+    )
+    weights = op.Where(inside, weights, op.like(0, weights))
+    regions, channels = dimension(op, images, 0), dimension(op, images, 1)
+    count = op.Div(op.Size(places), op.Max(regions, [1]))
+    flat = op.Reshape(
+        images, op.Concat(regions, channels, op.Reshape(_pixels(op, images), [1]), axis=0)
+    )
+    rows_of = op.Reshape(places, op.Concat(regions, count, [1], axis=0))
+    pixels = op.GatherND(op.Transpose(flat, perm=[0, 2, 1]), rows_of, batch_dims=1)
+    pixels = op.Reshape(pixels, op.Concat(op.Shape(places), channels, axis=0))
+    weighted = op.Mul(pixels, op.Unsqueeze(weights, [7]))
+    lowest = op.like(float("-inf"), weighted)
+    candidates = op.Where(op.Unsqueeze(valid, [7]), weighted, lowest)
+    best = op.ReduceMax(candidates, [3, 4, 5, 6], keepdims=0)
+    some = op.Greater(best, lowest)
+    result: Value = op.Transpose(op.Where(some, best, op.like(0, best)), perm=[0, 3, 1, 2])
+    return result
+
+
+def _pixels(op: Ops, images: Value) -> Value:
+    result: Value = op.Mul(dimension(op, images, 2), dimension(op, images, 3))
+    return result
+
+
+def _pixel_pairs(op: Ops, samples: Samples, size: Value) -> tuple[Value, Value]:
+    """Give both pixels of each sample along an axis and their weights: (regions, bins, samples, 2)."""
+    first, fraction = _split(op, samples.at)
+    before = op.Cast(first, to=INT64)
+    behind = op.Min(op.Add(before, 1), op.Sub(size, 1))
+    pixels = op.Concat(op.Unsqueeze(before, [3]), op.Unsqueeze(behind, [3]), axis=3)
+    rest = op.Sub(1.0, fraction)
+    return pixels, op.Concat(op.Unsqueeze(rest, [3]), op.Unsqueeze(fraction, [3]), axis=3)
+
+
+def _across(op: Ops, pairs: Value, axis: int) -> Value:
+    """Lay (regions, bins, samples, 2) of y (0) or x (1) out in the common order of both axes."""
+    result: Value = op.Unsqueeze(pairs, [2, 4, 6] if axis == 0 else [1, 3, 5])
+    return result
+
+
+@body("MaxRoiPool")
+def max_roi_pool(op: Ops, node: Node) -> Value:
+    """Take the maximum of each bin of each region, first along x, then along y; empty bins give 0.
+
+    regions: (count, 5) of image, x1, y1, x2, y2, rounded to pixels, the last one included.
+    """
+    x, regions = first_input(node), node.inputs[1]
+    bins_y, bins_x = node.attributes["pooled_shape"]
+    number = op.Cast(op.Gather(regions, 0, axis=1), to=INT64)
+    images = op.Gather(x, number, axis=0)
+    in_row = _bin_members(op, node, 1, bins_x, dimension(op, x, 3))
+    in_column = _bin_members(op, node, 2, bins_y, dimension(op, x, 2))
+    lowest = op.like(float("-inf"), x)
+    rows = op.Where(op.Unsqueeze(in_row, [1, 2]), op.Unsqueeze(images, [3]), lowest)
+    narrow = op.ReduceMax(rows, [4], keepdims=0)
+    turned = op.Unsqueeze(op.Transpose(narrow, perm=[0, 1, 3, 2]), [2])
+    columns = op.Where(op.Unsqueeze(in_column, [1, 3]), turned, lowest)
+    y = op.ReduceMax(columns, [4], keepdims=0)
+    result: Value = op.Where(op.Greater(y, lowest), y, op.like(0, x))
+    return result
+
+
+def _bin_members(op: Ops, node: Node, axis: int, bins: int, size: Value) -> Value:
+    """Tell which pixels belong to which bin along one axis: (regions, bins, size)."""
+    regions = node.inputs[1]
+    scale = node.attributes.get("spatial_scale", 1.0)
+    start, end = (
+        op.Unsqueeze(_rounded(op, op.Mul(op.Gather(regions, k, axis=1), scale)), [1, 2])
+        for k in (axis, axis + 2)
+    )
+    extent = op.Max(op.Add(op.Sub(end, start), 1.0), op.like(1, start))
+    bin_size = op.Div(extent, float(bins))
+    number = op.constant([[[float(k)] for k in range(bins)]], extent.dtype)
+    first = op.Add(start, op.Floor(op.Mul(number, bin_size)))
+    behind = op.Add(start, op.Ceil(op.Mul(op.Add(number, 1.0), bin_size)))
+    pixel = cast_to(op, op.Range(0, op.Squeeze(size, [0]), 1), extent)
+    result: Value = op.And(op.GreaterOrEqual(pixel, first), op.Less(pixel, behind))
+    return result
+
+
+def _rounded(op: Ops, x: Value) -> Value:
+    """Round halves away from zero."""
+    result: Value = op.Mul(op.Sign(x), op.Floor(op.Add(op.Abs(x), 0.5)))
+    return result

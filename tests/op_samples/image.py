@@ -1,0 +1,47 @@
+"""Samples of operators on images that are linear in them."""
+
+
+from .sample import Sample, ints, random
+
+INDICES = ints([[[[5, 7], [13, 15]]]])
+CACHE = random(2, 3, 5, 2)
+UPDATE = random(2, 3, 2, 2, seed=1)
+
+SAMPLES = [
+    Sample("Col2Im", [random(1, 8, 6), ints(3, 4), ints(2, 2)]),
+    Sample(
+        "Col2Im",
+        [random(2, 12, 6), ints(5, 6), ints(2, 3)],
+        {"strides": [2, 2], "pads": [1, 0, 0, 1], "dilations": [1, 2]},
+    ),
+    Sample("Col2Im", [random(1, 8, 8), ints(3, 3, 3), ints(2, 2, 2)], {"strides": [1, 1, 1]}),
+    Sample("MaxUnpool", [random(1, 1, 2, 2), INDICES], {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    # onnxruntime counts the indices in output_shape
+    Sample(
+        "MaxUnpool",
+        [random(1, 1, 2, 2), INDICES, ints(1, 1, 5, 5)],
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        onnxruntime=False,
+    ),
+    Sample(
+        "MaxUnpool",
+        [random(1, 2, 3), ints([[[1, 1, 3], [5, 5, 7]]])],
+        {"kernel_shape": [2], "strides": [1]},
+        label="overlapping",
+    ),
+    # onnx.reference computes the grid in float32
+    *(
+        Sample("AffineGrid", [theta, size], {"align_corners": corners}, reference=False)
+        for theta, size in (
+            (random(2, 2, 3), ints(2, 1, 3, 4)),
+            (random(1, 3, 4), ints(1, 2, 2, 3, 2)),
+        )
+        for corners in (0, 1)
+    ),
+    # younger than the opset that is exported
+    Sample("TensorScatter", [CACHE, UPDATE, ints(1, 3)], onnxruntime=False),
+    Sample("TensorScatter", [CACHE, random(2, 3, 5, 1)], {"axis": 3}, onnxruntime=False),
+    Sample("TensorScatter", [CACHE, UPDATE, ints(4, 2)], {"mode": "circular"}, onnxruntime=False),
+    Sample("CenterCropPad", [random(4, 3), ints(2, 5)]),
+    Sample("CenterCropPad", [random(4, 3, 3), ints(7, 2)], {"axes": [0, 2]}),
+]
