@@ -54,6 +54,8 @@ def _transposed(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     """Apply a node's gradient rule to zeros, transpose what it emitted, and drop it."""
     graph = op.graph
     moving = [v for v in node.writes() if is_differentiable(v.type)]
+    if not moving:
+        return {}
     dummies = {v: op.ConstantOfShape(op.Shape(v), value=np.zeros(1, v.dtype)) for v in moving}
     for value, dummy in dummies.items():
         dummy.type = value.type

@@ -14,7 +14,7 @@ from .errors import GraphError
 from .ir import Graph, Node, Value
 from .protos import node_proto, tensor_proto
 from .schemas import DOMAIN_VERSIONS, get_schema
-from .shapes import LIMIT, infer_elements, infer_shape, refine
+from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
 from .types import (
     Dim,
     OptionalType,
@@ -261,8 +261,15 @@ def _einsum(node: Node) -> list[Type | None]:
     return [TensorType(inferred.dtype, tuple(dims))]
 
 
+def _dft(node: Node) -> list[Type | None]:
+    x = node.inputs[0]
+    assert x is not None
+    return [TensorType(x.dtype, dft_shape(node))]
+
+
 _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
     "Einsum": _einsum,
+    "DFT": _dft,
     "If": _if,
     "Loop": _loop,
     "Scan": _scan,

@@ -9,7 +9,7 @@ import numpy as np
 
 from .dims import add, divide, multiply, negate
 from .ir import Node, Value
-from .types import ANONYMOUS, Dim, Shape, TensorType
+from .types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim
 from .window_shapes import WINDOW_SHAPES
 
 Elements = tuple[Dim, ...]
@@ -279,6 +279,26 @@ def _resize(node: Node) -> Shape | None:
     return sizes if sizes and plain and stretched else None
 
 
+def dft_shape(node: Node) -> Shape | None:
+    """Give the shape of a DFT's output; ONNX's inference overlooks lengths unknown until run time."""
+    x, length, axis = [*node.inputs, None, None][:3]
+    if x is None or x.shape is None:
+        return None
+    inverse, onesided = (node.attributes.get(name, 0) for name in ("inverse", "onesided"))
+    places = elements_of(axis) if axis is not None else (-2,)
+    if places is None or not isinstance(places[0], int):
+        return (*(fresh_dim() for _ in x.shape[:-1]), 1 if inverse and onesided else 2)
+    at = places[0] % len(x.shape)
+    if length is not None:
+        given = elements_of(length)
+        size = fresh_dim() if given is None else given[0]
+    else:
+        size = multiply([2, add(x.shape[at], -1)]) if inverse and onesided else x.shape[at]
+    if onesided and not inverse:
+        size = size // 2 + 1 if isinstance(size, int) else fresh_dim()
+    return (*x.shape[:at], size, *x.shape[at + 1 : -1], 1 if inverse and onesided else 2)
+
+
 def _flatten(node: Node) -> Shape | None:
     shape = node.inputs[0].shape if node.inputs[0] is not None else None
     if shape is None:
@@ -306,7 +326,6 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "ConstantOfShape": _from_elements(0),
     "Tile": _tile,
     "Range": _range,
-    "MaxUnpool": _from_elements(2),
     "Resize": _resize,
     "MaxUnpool": _from_elements(2),
     "GroupNormalization": _as_input,

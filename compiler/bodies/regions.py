@@ -60,7 +60,7 @@ def _samples(op: Ops, node: Node, axis: int, size: Value, output: str) -> Sample
     extent = extent if half_pixel else op.Max(extent, op.like(1, extent))
     bin_size = op.Div(extent, float(bins))
     ratio = node.attributes.get("sampling_ratio", 0)
-    count = op.Add(op.Mul(extent, 0.0), float(ratio)) if ratio > 0 else op.Ceil(bin_size)
+    count = op.constant([[[float(ratio)]]], extent.dtype) if ratio > 0 else op.Ceil(bin_size)
     most = op.Cast(op.ReduceMax(count, keepdims=0), to=INT64)
     sample = cast_to(op, op.Range(0, op.Max(most, op.constant(1)), 1), extent)
     share = op.Div(op.Add(sample, 0.5), op.Max(count, op.like(1, count)))
@@ -136,7 +136,7 @@ def _pixels(op: Ops, images: Value) -> Value:
 
 
 def _pixel_pairs(op: Ops, samples: Samples, size: Value) -> tuple[Value, Value]:
-    """Give both pixels of each sample along an axis and their weights: (regions, bins, samples, 2)."""
+    """Give both pixels of each sample along an axis, and weights: (regions, bins, samples, 2)."""
     first, fraction = _split(op, samples.at)
     before = op.Cast(first, to=INT64)
     behind = op.Min(op.Add(before, 1), op.Sub(size, 1))

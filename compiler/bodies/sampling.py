@@ -37,16 +37,14 @@ def affine_grid(op: Ops, node: Node) -> Value:
 
 @body("GridSample")
 def grid_sample(op: Ops, node: Node) -> Value:
-    """Read x: (batch, channels, *spatial) at each place of grid: (batch, *out, axes), last axis first.
+    """Read x: (batch, channels, *spatial) at the places of grid: (batch, *out, axes), x before y.
 
     A grid's −1 and 1 are the centres of the outermost pixels, or with align_corners=0 their edges.
     """
     x, grid = node.inputs
     assert x is not None and grid is not None and x.rank is not None
     rank = x.rank - 2
-    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(
-        given := node.attributes.get("mode", "linear"), given
-    )
+    mode = str(node.attributes.get("mode", "linear")).removeprefix("bi")
     padding = node.attributes.get("padding_mode", "zeros")
     corners = bool(node.attributes.get("align_corners", 0))
     places = product(op, op.Shape(grid, start=1, end=-1))

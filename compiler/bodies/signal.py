@@ -7,7 +7,7 @@ from .registry import body
 
 @body("STFT")
 def short_time_fourier_transform(op: Ops, node: Node) -> Value:
-    """Transform each window: frames (batch, frames, length, 1 or 2) of the signal, times the window.
+    """Transform frames of the signal, (batch, frames, length, 1 or 2), times the window.
 
     The length is the window's where frame_length is omitted, else the signal's.
     """

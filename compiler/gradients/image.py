@@ -4,8 +4,6 @@ from ..ir import Node, Value
 from ..ops import Ops
 from .positions import (
     dimension,
-    first_input,
-    numbered,
     product,
     strides_of,
     unravelled,
@@ -55,35 +53,9 @@ INT32 = 6
 """TensorProto.INT32."""
 
 
-@gradient("MaxUnpool")
-def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
-    """Writes each x at its index, so dx reads dy there; of several at one place the last is seen
-
-    The indices count in the shape that the attributes give; output_shape adds zeros behind it.
-    """
-    x, indices = first_input(node), node.inputs[1]
-    rest: list[None] = [None] * (len(node.inputs) - 1)
-    kernel = node.attributes["kernel_shape"]
-    rank = len(kernel)
-    strides = node.attributes.get("strides") or [1] * rank
-    pads = node.attributes.get("pads") or [0] * 2 * rank
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        growth = [k - pads[i] - pads[rank + i] for i, k in enumerate(kernel)]
-        steps = op.Mul(op.Sub(op.Shape(x, start=2), 1), op.constant(strides))
-        ends = op.Add(steps, op.constant(growth))
-        dy = op.Slice(dy, [0] * rank, ends, list(range(2, 2 + rank)))
-    flat, places = op.Reshape(dy, [-1]), op.Reshape(indices, [-1])
-    number = numbered(op, op.Shape(places))
-    nothing = op.Expand(op.constant([0]), op.Shape(flat))
-    last = op.ScatterElements(nothing, places, number)
-    seen = op.Equal(op.GatherElements(last, places), number)
-    dx = op.Where(seen, op.GatherElements(flat, places), op.like(0, dy))
-    return op.Reshape(dx, op.Shape(x), allowzero=1), *rest
-
-
 @gradient("TensorScatter")
 def tensor_scatter(op: Ops, node: Node, dy: Value) -> Entries:
-    """Writes a run of slices into a cache: what was overwritten gets zero, what was written gets dy"""
+    """Writes a run of slices into a cache: they get dy, and what they overwrote gets zero"""
     cache, update, *rest = node.inputs
     assert cache is not None and update is not None
     none: list[None] = [None] * len(rest)

@@ -1,9 +1,7 @@
 """Samples of operators on images that are linear in them."""
 
-
 from .sample import Sample, ints, random
 
-INDICES = ints([[[[5, 7], [13, 15]]]])
 CACHE = random(2, 3, 5, 2)
 UPDATE = random(2, 3, 2, 2, seed=1)
 
@@ -15,20 +13,6 @@ SAMPLES = [
         {"strides": [2, 2], "pads": [1, 0, 0, 1], "dilations": [1, 2]},
     ),
     Sample("Col2Im", [random(1, 8, 8), ints(3, 3, 3), ints(2, 2, 2)], {"strides": [1, 1, 1]}),
-    Sample("MaxUnpool", [random(1, 1, 2, 2), INDICES], {"kernel_shape": [2, 2], "strides": [2, 2]}),
-    # onnxruntime counts the indices in output_shape
-    Sample(
-        "MaxUnpool",
-        [random(1, 1, 2, 2), INDICES, ints(1, 1, 5, 5)],
-        {"kernel_shape": [2, 2], "strides": [2, 2]},
-        onnxruntime=False,
-    ),
-    Sample(
-        "MaxUnpool",
-        [random(1, 2, 3), ints([[[1, 1, 3], [5, 5, 7]]])],
-        {"kernel_shape": [2], "strides": [1]},
-        label="overlapping",
-    ),
     # onnx.reference computes the grid in float32
     *(
         Sample("AffineGrid", [theta, size], {"align_corners": corners}, reference=False)
