@@ -280,7 +280,7 @@ def _resize(node: Node) -> Shape | None:
 
 
 def dft_shape(node: Node) -> Shape | None:
-    """Give the shape of a DFT's output; ONNX's inference overlooks lengths unknown until run time."""
+    """Give the shape of a DFT's output; ONNX's inference overlooks run-time lengths."""
     x, length, axis = [*node.inputs, None, None][:3]
     if x is None or x.shape is None:
         return None
