@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.bodies import BODIES
+from ..compiler.composites import STANDARD_BODIES
 from ..compiler.ir import Graph, Node
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.prepare import prepare_for
@@ -36,7 +36,7 @@ class NumpyBackend:
 
 def _runs_as_it_is(node: Node) -> bool:
     """Tell whether there is a kernel, or no body that is faster than onnx.reference."""
-    return bool(node.domain) or ("", node.op_type) in KERNELS or node.op_type not in BODIES
+    return bool(node.domain) or ("", node.op_type) in KERNELS or node.op_type not in STANDARD_BODIES
 
 
 def _identity(array: Any) -> Any:

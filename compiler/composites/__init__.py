@@ -16,7 +16,10 @@ FAMILIES = [
     "pooling",
     "recurrent",
     "reduction",
+    "regions",
+    "sampling",
     "sequences",
+    "signal",
     "softmax",
 ]
 

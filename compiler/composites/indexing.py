@@ -1,8 +1,9 @@
 """Bodies of the gradients of operators that read by index."""
 
+from ..errors import UnsupportedOpError
 from ..ir import Node, Value
 from ..ops import Ops
-from .registry import form
+from .registry import form, standard_body
 
 
 @form("GatherGrad")
@@ -32,3 +33,26 @@ def gather_grad(op: Ops, node: Node) -> Value:
     sums = op.Transpose(op.ScatterND(empty, rows, slices, reduction="add"), perm=[1, 0, 2])
     dx: Value = op.Reshape(sums, x_shape, allowzero=1)
     return dx
+
+
+@standard_body("TensorScatter")
+def tensor_scatter(op: Ops, node: Node) -> Value:
+    """Write a run of slices into a cache by ScatterElements, from each example's index on.
+
+    cache: (batch, …, length, …), update: (batch, …, count, …), both along `axis`.
+    """
+    cache, update, starts = [*node.inputs, None][:3]
+    assert cache is not None and update is not None
+    if update.rank is None:
+        raise UnsupportedOpError("the rank of its inputs is unknown", [node.operator])
+    axis = node.attributes.get("axis", -2) % update.rank
+    count, length = (op.Shape(v, start=axis, end=axis + 1) for v in (update, cache))
+    places = op.Unsqueeze(op.Range(0, op.Squeeze(count, [0]), 1), [0])
+    if starts is not None:
+        places = op.Add(op.Unsqueeze(starts, [1]), places)
+    if node.attributes.get("mode", "linear") == "circular":
+        places = op.Mod(places, length)
+    others = [k for k in range(1, update.rank) if k != axis]
+    indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))
+    result: Value = op.ScatterElements(cache, indices, update, axis=axis)
+    return result

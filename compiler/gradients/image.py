@@ -7,9 +7,8 @@ from .positions import (
     product,
     strides_of,
     unravelled,
-    zeros,
 )
-from .registry import Entries, Refused, gradient
+from .registry import Entries, gradient
 
 
 @gradient("Col2Im")
@@ -51,27 +50,3 @@ def _block_places(
 
 INT32 = 6
 """TensorProto.INT32."""
-
-
-@gradient("TensorScatter")
-def tensor_scatter(op: Ops, node: Node, dy: Value) -> Entries:
-    """Writes a run of slices into a cache: they get dy, and what they overwrote gets zero"""
-    cache, update, *rest = node.inputs
-    assert cache is not None and update is not None
-    none: list[None] = [None] * len(rest)
-    if update.rank is None:
-        return (Refused("the rank of its inputs is unknown"),) * 2 + tuple(none)
-    axis = node.attributes.get("axis", -2) % update.rank
-    count, length = dimension(op, update, axis), dimension(op, cache, axis)
-    places = op.Range(0, op.Squeeze(count, [0]), 1)
-    if rest and rest[0] is not None:
-        places = op.Add(op.Unsqueeze(rest[0], [1]), places)
-    else:
-        places = op.Unsqueeze(places, [0])
-    if node.attributes.get("mode", "linear") == "circular":
-        places = op.Mod(places, length)
-    others = [k for k in range(1, update.rank) if k != axis]
-    indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))
-    nothing = zeros(op, op.Shape(update), update)
-    overwritten = op.ScatterElements(dy, indices, nothing, axis=axis)
-    return overwritten, op.GatherElements(dy, indices, axis=axis), *none

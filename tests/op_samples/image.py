@@ -22,10 +22,9 @@ SAMPLES = [
         )
         for corners in (0, 1)
     ),
-    # younger than the opset that is exported
-    Sample("TensorScatter", [CACHE, UPDATE, ints(1, 3)], onnxruntime=False),
-    Sample("TensorScatter", [CACHE, random(2, 3, 5, 1)], {"axis": 3}, onnxruntime=False),
-    Sample("TensorScatter", [CACHE, UPDATE, ints(4, 2)], {"mode": "circular"}, onnxruntime=False),
+    Sample("TensorScatter", [CACHE, UPDATE, ints(1, 3)]),
+    Sample("TensorScatter", [CACHE, random(2, 3, 5, 1)], {"axis": 3}),
+    Sample("TensorScatter", [CACHE, UPDATE, ints(4, 2)], {"mode": "circular"}),
     Sample("CenterCropPad", [random(4, 3), ints(2, 5)]),
     Sample("CenterCropPad", [random(4, 3, 3), ints(7, 2)], {"axes": [0, 2]}),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..gradients.positions import cast_to, dimension, first_input
 from ..ir import Node, Value
 from ..ops import Ops
-from .registry import body
+from .registry import standard_body
 
 INT64 = 7
 """TensorProto.INT64."""
@@ -25,7 +25,7 @@ class Samples:
     count: Value
 
 
-@body("RoiAlign")
+@standard_body("RoiAlign")
 def roi_align(op: Ops, node: Node) -> Value:
     """Sample each bin of each region linearly between pixels and take the mean or the maximum.
 
@@ -151,7 +151,7 @@ def _across(op: Ops, pairs: Value, axis: int) -> Value:
     return result
 
 
-@body("MaxRoiPool")
+@standard_body("MaxRoiPool")
 def max_roi_pool(op: Ops, node: Node) -> Value:
     """Take the maximum of each bin of each region, first along x, then along y; empty bins give 0.
 

@@ -2,10 +2,10 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .registry import body
+from .registry import standard_body
 
 
-@body("STFT")
+@standard_body("STFT")
 def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     """Transform frames of the signal, (batch, frames, length, 1 or 2), times the window.
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from ..gradients.positions import cast_to, dimension, first_input, product, unravelled
 from ..ir import Node, Value
 from ..ops import Ops
-from .registry import body
+from .registry import standard_body
 
 CUBIC = -0.75
 """The coefficient of cubic interpolation that GridSample's definition fixes."""
 
 
-@body("AffineGrid")
+@standard_body("AffineGrid")
 def affine_grid(op: Ops, node: Node) -> Value:
     """Map every place p of an image: θ·(p, 1), θ: (batch, axes, axes + 1), places last axis first.
 
@@ -35,7 +35,7 @@ def affine_grid(op: Ops, node: Node) -> Value:
     return result
 
 
-@body("GridSample")
+@standard_body("GridSample")
 def grid_sample(op: Ops, node: Node) -> Value:
     """Read x: (batch, channels, *spatial) at the places of grid: (batch, *out, axes), x before y.
 
@@ -186,7 +186,7 @@ def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]]) -> Value:
     return result
 
 
-@body("DeformConv")
+@standard_body("DeformConv")
 def deform_conv(op: Ops, node: Node) -> Value:
     """A convolution that reads every tap of its kernel at an offset, linearly between pixels.
 
