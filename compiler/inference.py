@@ -16,6 +16,7 @@ from .protos import node_proto, tensor_proto
 from .schemas import DOMAIN_VERSIONS, get_schema
 from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
 from .types import (
+    ANONYMOUS,
     Dim,
     OptionalType,
     SequenceType,
@@ -267,12 +268,23 @@ def _dft(node: Node) -> list[Type | None]:
     return [TensorType(x.dtype, dft_shape(node))]
 
 
+def _sequence_at(node: Node) -> list[Type | None]:
+    """Give the type of one element; a size without a name may differ from element to element."""
+    s = node.inputs[0]
+    element = s.type.element if s is not None and isinstance(s.type, SequenceType) else None
+    if not isinstance(element, TensorType) or element.shape is None:
+        return [element]
+    dims = (fresh_dim() if isinstance(d, str) and ANONYMOUS in d else d for d in element.shape)
+    return [TensorType(element.dtype, tuple(dims))]
+
+
 _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
     "Einsum": _einsum,
     "DFT": _dft,
     "If": _if,
     "Loop": _loop,
     "Scan": _scan,
+    "SequenceAt": _sequence_at,
     "SequenceMap": _sequence_map,
 }
 

@@ -100,7 +100,8 @@ def _layer(
     op: Ops, node: Node, defaults: list[str], step: Callable[..., list[Value]], states: int
 ) -> list[Value | None]:
     """Run the cell in each direction; give Y and the last states, as far as they are asked for."""
-    x, w, r, b, lengths, *more = (*node.inputs, *[None] * (8 - len(node.inputs)))
+    missing: list[Value | None] = [None] * (8 - len(node.inputs))
+    x, w, r, b, lengths, *more = [*node.inputs, *missing]
     assert x is not None and w is not None and r is not None
     initial, peepholes = more[:states], more[2] if states == 2 else None
     batch_first = bool(node.attributes.get("layout", 0))
@@ -122,7 +123,7 @@ def _layer(
         recurrent = op.Transpose(r_k, perm=[1, 0])
         cell = _Cell(step, chosen, recurrent, bias, p_k, node.attributes)
         zero = _zero_state(op, x, r_k)
-        state = [zero if s[k] is None else s[k] for s in starts]
+        state = [s[k] or zero for s in starts]
         results.append(_scan(op, cell, given, mask, state, backward[k]))
     *ends, y = (list(parts) for parts in zip(*results, strict=True))
     stacked = [op.Concat(*(op.Unsqueeze(v, [1]) for v in y), axis=1)]

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...activity import Flow
-from ...ir import Graph, Node, Value
+from ...ir import Graph, Node, Value, copy_node
 from ...naming import GRADIENT
 from ...ops import Ops
+from ...randomness import is_random
 from ...sequences import add, zeros_like
+from ...types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,26 @@ def differentiate(flow: Flow, dense: Iterable[Value] = ()) -> Backward:
 
 
 def _measurements(emitted: list[Node], cotangents: list[Value]) -> set[Node]:
-    """Give the nodes that measure values of the forward part: a size is cheaper to keep."""
-    results = {*cotangents, *(v for n in emitted for v in n.writes())}
-    return {
-        n
-        for n in emitted
-        if n.op_type in ("Shape", "Size", "SequenceLength")
-        and not n.domain
-        and not any(v in results for v in n.reads())
-        and all(v.constant is None for v in n.writes())
-    }
+    """Give the nodes that measure values of the forward part: a size is cheaper to keep.
+
+    Shapes, lengths, positions; and elements of sequences, since a sequence cannot be kept.
+    """
+    later = {v for n in emitted for v in n.writes()} | set(cotangents)
+    found: set[Node] = set()
+    for node in emitted:
+        if later.isdisjoint(node.reads()) and _is_measurement(node):
+            found.add(node)
+            later.difference_update(node.writes())
+    return found
+
+
+def _is_measurement(node: Node) -> bool:
+    if node.op_type in ("SequenceAt", "SequenceShapes"):
+        return True
+    return all(
+        isinstance(v.type, TensorType) and v.dtype.kind in "ib" and v.rank in (0, 1)
+        for v in node.writes()
+    )
 
 
 def _moved(graph: Graph, nodes: list[Node], values: list[Value]) -> Graph:
@@ -89,3 +101,32 @@ def _copy_constants(graph: Graph, back: Graph) -> None:
         if graph.owns(value) and value.constant is not None:
             copied = Value(back.names.fresh(value.name), value.type, value.constant)
             back.replace_uses(value, back.add_value(copied))
+
+
+def recompute_sequences(graph: Graph, part: Backward) -> Backward:
+    """Let the backward part compute again the sequences that it reads, as far as a node gives them.
+
+    A sequence cannot be kept for every step: ONNX has no sequences of sequences.
+    """
+    back = part.graph
+    while again := _recomputable(graph, back):
+        for node in again:
+            mapping = {
+                v: Value(back.names.fresh(f"{GRADIENT}{v.name}"), v.type) for v in node.writes()
+            }
+            back.add_node(copy_node(node, dict(mapping), back.names, renamed=True))
+            for old, new in mapping.items():
+                back.replace_uses(old, new)
+        _copy_constants(graph, back)
+    residuals = [v for v in back.captures() if graph.owns(v)]
+    return Backward(back, part.cotangents, part.wrt, residuals)
+
+
+def _recomputable(graph: Graph, back: Graph) -> list[Node]:
+    found: dict[Node, None] = {}
+    for value in back.captures():
+        if graph.owns(value) and not isinstance(value.type, TensorType):
+            node = graph.producer(value)
+            if node is not None and not is_random(node):
+                found[node] = None
+    return list(found)

@@ -17,7 +17,7 @@ from ...recurrence import Recurrence, Tape
 from ...sequences import add, zeros_like
 from ...types import Type
 from ..registry import Entry, composite_gradient, gradient
-from .backward import Backward, differentiate
+from .backward import Backward, differentiate, recompute_sequences
 from .residuals import lead_inputs, never_stops, tape_of
 
 
@@ -67,6 +67,7 @@ def recurrence(op: Ops, node: Node, *dys: Value | None) -> Mapping[Value, Entry]
     if not flow.of or not flow.wrt:
         return {}
     part = differentiate(flow, dense=[loop.states_in[k] for k in active.states])
+    part = recompute_sequences(loop.body, part)
     reverse = _Reverse(part.graph)
     reverse.graph.inputs = lead_inputs(part.graph)
     count = _count(op, loop)
