@@ -129,3 +129,14 @@ def test_the_base_and_the_exponent_of_a_power_keep_their_own_dtypes() -> None:
     assert (results["x.grad"].dtype, results["e.grad"].dtype) == (np.float32, np.float64)
     np.testing.assert_allclose(results["x.grad"], [12, 12], rtol=1e-6)
     np.testing.assert_allclose(results["e.grad"], [8 * np.log(2), 18 * np.log(3)], rtol=1e-6)
+
+
+def test_the_third_derivative_of_a_product_at_zeros() -> None:
+    """∂³(a·b·c·d)/∂a∂b∂c = d, also where all of a, b and c are 0."""
+    b = og.Builder("product")
+    b.output(b.op.ReduceProd(b.input("x", "float64", (4,)), keepdims=0), "y")
+    graph = og.grad(b.build(), "y", "x")
+    graph = og.vjp(graph, "x.grad", "x", names={"x.grad": "u", "x": "second"})
+    graph = og.vjp(graph, "second", "x", names={"second": "v", "x": "third"})
+    feeds = {"x": np.array([0.0, 0.0, 0.0, 5.0]), "u": np.eye(4)[0], "v": np.eye(4)[1]}
+    np.testing.assert_array_equal(og.compile(graph).run(feeds)["third"], [0, 0, 5, 0])
