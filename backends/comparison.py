@@ -74,9 +74,9 @@ def difference(
         count = int((odd | lost).sum())
         return Difference(np.inf, tolerance, f"{count} NaN or infinite on one side")
     apart = float(np.abs(actual[finite] - expected[finite]).max(initial=0.0))
-    if apart <= noise:
-        return Difference(0.0, tolerance)
     scale = magnitude_of(expected)
+    if apart <= noise:
+        return Difference(min(apart / scale, tolerance) if scale else 0.0, tolerance)
     return Difference(apart / scale if scale else np.inf, tolerance)
 
 

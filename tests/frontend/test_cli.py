@@ -173,10 +173,9 @@ def test_broken_models(model: Path, tmp_path: Path, size: int) -> None:
 
 def test_as_a_program(model: Path, tmp_path: Path) -> None:
     """Status and streams as a shell sees them."""
-    code = "import sys; sys.argv[0] = 'onnxgrad'; from onnxgrad.cli import main; main()"
 
     def call(*arguments: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, *map(str, arguments)]
+        command = [sys.executable, "-m", "onnxgrad", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     good = call("info", model, "--json")

@@ -19,6 +19,6 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert {o.domain for o in model.opset_import} == {""}
     assert (tmp_path / "out" / "losses.png").read_bytes().startswith(b"\x89PNG")
     ElementTree.parse(tmp_path / "out" / "sgd_step.svg")
-    printed = capsys.readouterr().out
-    differences = [word for word in printed.split() if "e-" in word]
-    assert len(differences) == 2 and all(float(d) < 1e-5 for d in differences)
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines()]
+    found = {row[1].strip(): float(row[5]) for row in rows if len(row) == 7}
+    assert set(found) == {"sgd", "adam"} and max(found.values()) < 1e-5
