@@ -224,6 +224,8 @@ def _has_kernel(node: Node, opset: int) -> bool:
     schema = find_schema(node.op_type, node.domain, None if node.domain else opset)
     if schema is None:
         return False
+    if node.op_type == "ScatterND" and node.attributes.get("reduction", "none") != "none":
+        return False  # it is there, but its threads race where indices repeat
     table, since = _kernels(), schema.since_version
     types = [
         (parameters[min(k, len(parameters) - 1)], _type_name(value.type))

@@ -1,6 +1,7 @@
 """Bodies of the gradients of operators that read by index."""
 
 from ..errors import UnsupportedOpError
+from ..gradients.positions import scattered
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form, standard_body
@@ -8,31 +9,37 @@ from .registry import form, standard_body
 
 @form("GatherGrad")
 def gather_grad(op: Ops, node: Node) -> Value:
-    """Add the slices of dy at indices along an axis into zeros of x's shape, by ScatterND.
+    """Add each element of dy to its place in the flattened dx, by ScatterElements.
 
-    ScatterND writes along the first axis, so the others before `axis` are moved behind it:
-    dy: (outer, count, inner) → (count, outer, inner), and back at the end.
+    dy: (outer, count, inner), dx: (outer, size, inner). ScatterND would move whole rows, but
+    onnxruntime lets threads race where its indices repeat.
     """
     dy, indices, x_shape = node.inputs
     assert dy is not None and indices is not None and x_shape is not None
     axis = node.attributes["axis"]
-    rows, count = op.Reshape(indices, [-1, 1]), op.Reshape(op.Size(indices), [1])
-    zero = op.like(0, dy)
-    if axis == 0:
-        row = op.Slice(x_shape, [1], [2**31])
-        slices = op.Reshape(dy, op.Concat(count, row, axis=0), allowzero=1)
-        result: Value = op.ScatterND(op.Expand(zero, x_shape), rows, slices, reduction="add")
-        return result
-    outer = op.ReduceProd(op.Slice(x_shape, [0], [axis]), [0], keepdims=1)
     behind = op.Slice(x_shape, [axis], [2**31])
-    size, inner_dims = op.Gather(behind, [0]), op.Slice(behind, [1], [2**31])
-    inner = op.ReduceProd(inner_dims, [0], keepdims=1)
-    parts = op.Reshape(dy, op.Concat(outer, count, inner, axis=0), allowzero=1)
-    slices = op.Transpose(parts, perm=[1, 0, 2])
-    empty = op.Expand(zero, op.Concat(size, outer, inner, axis=0))
-    sums = op.Transpose(op.ScatterND(empty, rows, slices, reduction="add"), perm=[1, 0, 2])
-    dx: Value = op.Reshape(sums, x_shape, allowzero=1)
-    return dx
+    size = op.Gather(behind, [0])
+    inner = op.ReduceProd(op.Slice(behind, [1], [2**31]), [0], keepdims=0)
+    outer = op.ReduceProd(op.Slice(x_shape, [0], [axis]), [0], keepdims=0)
+    chosen = op.Reshape(indices, [-1])
+    chosen = op.Where(op.Less(chosen, 0), op.Add(chosen, size), chosen)
+    first = op.Mul(op.Range(0, outer, 1), size)
+    rows = op.Add(op.Unsqueeze(first, [1]), chosen)
+    places = op.Add(op.Unsqueeze(op.Mul(rows, inner), [2]), op.Range(0, inner, 1))
+    empty = op.Expand(op.like(0, dy), op.ReduceProd(x_shape, [0], keepdims=1))
+    flat = op.Reshape(places, [-1]), op.Reshape(dy, [-1])
+    result: Value = op.Reshape(
+        op.ScatterElements(empty, *flat, reduction="add"), x_shape, allowzero=1
+    )
+    return result
+
+
+@standard_body("ScatterND")
+def scatter_nd(op: Ops, node: Node) -> Value:
+    """Write or reduce the elements of the updates one by one, see `scattered`."""
+    x, indices, updates = node.inputs
+    assert x is not None and indices is not None and updates is not None
+    return scattered(op, x, indices, updates, node.attributes.get("reduction", "none"))
 
 
 @standard_body("TensorScatter")

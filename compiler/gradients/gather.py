@@ -8,6 +8,7 @@ from .positions import (
     gather_grad,
     int64,
     product,
+    row_numbers,
     zeros,
 )
 from .registry import Entries, composite_gradient, gradient
@@ -39,31 +40,26 @@ def gather_elements(op: Ops, node: Node, dy: Value) -> Entries:
 
 @gradient("GatherND")
 def gather_nd(op: Ops, node: Node, dy: Value) -> Entries:
-    """Slices of x by index tuples: their gradients are added where they came from
+    """Slices of x by index tuples: Gather from x as a matrix of those slices
 
-    Batch axes are merged into one, of size B, whose number joins each index tuple in front:
-    x: (B, …), indices: (B, count, depth + 1), dy: (B, count, …).
+    With batch axes, B examples in all, each reads from its own rows of that matrix.
     """
     x, indices = node.inputs
     assert indices is not None
     batch_dims = node.attributes.get("batch_dims", 0)
-    shape, index_shape = op.Shape(x), op.Shape(indices)
-    if not batch_dims:
-        empty = zeros(op, shape, dy)
-        return op.ScatterND(empty, indices, dy, reduction="add"), None
+    shape = op.Shape(x)
     batch = product(op, op.Slice(shape, [0], [batch_dims]))
-    depth = dimension(op, indices, -1)
-    count = product(op, op.Slice(index_shape, [batch_dims], [-1]))
-    inner = op.Slice(shape, [batch_dims], [2**31])
-    slice_shape = op.Slice(shape, op.Add(depth, batch_dims), [2**31])
-    tuples = op.Reshape(indices, op.Concat(batch, count, depth, axis=0), allowzero=1)
-    numbers = op.Reshape(op.Range(0, op.Squeeze(batch, [0]), 1), [-1, 1, 1])
-    numbers = op.Expand(numbers, op.Concat(batch, count, [1], axis=0))
-    slices = op.Reshape(dy, op.Concat(batch, count, slice_shape, axis=0), allowzero=1)
-    empty = zeros(op, op.Concat(batch, inner, axis=0), dy)
-    places = op.Concat(numbers, tuples, axis=-1)
-    dx = op.ScatterND(empty, places, slices, reduction="add")
-    return op.Reshape(dx, shape, allowzero=1), None
+    depth = op.Add(dimension(op, indices, -1), batch_dims)
+    dims = op.Slice(shape, [batch_dims], depth)
+    rows = row_numbers(op, indices, dims)
+    count = product(op, op.Slice(op.Shape(indices), [batch_dims], [-1]))
+    rows = op.Reshape(rows, op.Concat(batch, count, axis=0), allowzero=1)
+    first = op.Mul(op.Range(0, op.Squeeze(batch, [0]), 1), product(op, dims))
+    rows = op.Reshape(op.Add(op.Unsqueeze(first, [1]), rows), [-1])
+    width = product(op, op.Slice(shape, depth, [2**31]))
+    slices = op.Reshape(dy, op.Concat(op.Mul(batch, count), width, axis=0), allowzero=1)
+    matrix = op.Concat(op.Mul(batch, product(op, dims)), width, axis=0)
+    return op.Reshape(gather_grad(op, slices, rows, matrix), shape, allowzero=1), None
 
 
 @gradient("TopK")

@@ -66,6 +66,28 @@ def unravelled(op: Ops, shape: Value) -> Value:
     return result
 
 
+def row_numbers(op: Ops, indices: Value, dims: Value) -> Value:
+    """Give the number of the row that each index tuple (last axis) selects among rows of dims."""
+    positive = op.Where(op.Less(indices, 0), op.Add(indices, dims), indices)
+    result: Value = op.ReduceSum(op.Mul(positive, strides_of(op, dims)), [-1], keepdims=0)
+    return result
+
+
+def scattered(op: Ops, x: Value, indices: Value, updates: Value, reduction: str) -> Value:
+    """Say ScatterND by ScatterElements on the flattened x: there repeated indices are safe.
+
+    In onnxruntime the threads of ScatterND race where they reduce into the same row.
+    """
+    shape, depth = op.Shape(x), dimension(op, indices, -1)
+    rows = row_numbers(op, indices, op.Slice(shape, [0], depth))
+    width = op.ReduceProd(op.Slice(shape, depth, [2**31]), [0], keepdims=0)
+    first = op.Mul(op.Reshape(rows, [-1, 1]), width)
+    places = op.Reshape(op.Add(first, op.Range(0, width, 1)), [-1])
+    flat = op.Reshape(x, [-1]), places, op.Reshape(updates, [-1])
+    result: Value = op.Reshape(op.ScatterElements(*flat, reduction=reduction), shape, allowzero=1)
+    return result
+
+
 def put_back(op: Ops, dy: Value, positions: Value, x: Value) -> Value:
     """Add each element of dy at its position in the flattened x: dx, zero elsewhere."""
     shape = op.Shape(x)

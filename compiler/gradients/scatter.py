@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, ones, zeros
+from .positions import cast_to, ones, scattered, zeros
 from .registry import Entries, gradient
 
 
@@ -34,9 +34,14 @@ def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
 def scatter_nd(op: Ops, node: Node, dy: Value) -> Entries:
     """y is x with updates at index tuples, see `_scatter`"""
     indices = node.inputs[1]
+    assert indices is not None
     access = Access(
         read=lambda x: op.GatherND(x, indices),
-        write=lambda x, updates, reduction: op.ScatterND(x, indices, updates, reduction=reduction),
+        write=lambda x, updates, reduction: (
+            op.ScatterND(x, indices, updates)
+            if reduction == "none"
+            else scattered(op, x, indices, updates, reduction)
+        ),
     )
     return _scatter(op, node, dy, access)
 
