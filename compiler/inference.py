@@ -1,6 +1,6 @@
 """Types of a node's outputs: ONNX's inference, our shape arithmetic, and the checks ONNX lacks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from .einsum import explicit_terms
 from .errors import GraphError
 from .ir import Graph, Node, Value
 from .protos import node_proto, tensor_proto
+from .recurrence import never_stops
 from .schemas import DOMAIN_VERSIONS, get_schema
-from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
+from .shapes import LIMIT, dft_shape, elements_of, infer_elements, infer_shape, refine
 from .types import (
     ANONYMOUS,
     Dim,
@@ -200,21 +201,56 @@ def _if(node: Node) -> list[Type | None]:
 def _loop(node: Node) -> list[Type | None]:
     body: Graph = node.attributes["body"]
     states = len(body.inputs) - 2
-    result: list[Type | None] = []
-    for initial, inside in zip(node.inputs[2:], body.outputs[1 : 1 + states], strict=True):
-        result.append(join(initial.type, inside.type) if initial is not None else inside.type)
+    result = _states(node, node.inputs[2:], body.inputs[2:], body.outputs[1 : 1 + states])
     trips: Dim = fresh_dim()
+    limit = elements_of(node.inputs[0])
+    if limit and never_stops(node) and "-" not in str(limit[0]):  # a size that is never negative
+        trips = limit[0]
     result.extend(_stacked(v.type, trips, 0) for v in body.outputs[1 + states :])
     return result
+
+
+def _states(
+    node: Node,
+    initial: Sequence[Value | None],
+    before: Sequence[Value],
+    after: Sequence[Value],
+) -> list[Type | None]:
+    """Give the types of the states after the last step; a size that changes must not be fixed."""
+    result: list[Type | None] = []
+    for start, enters, leaves in zip(initial, before, after, strict=True):
+        types = [v.type for v in (start, leaves) if v is not None]
+        for type_ in types:
+            if not _may_be(type_, enters.type):
+                raise GraphError(
+                    f"the state '{enters.name}' of {node.op_type} is {enters.type} as a step "
+                    f"begins, and also {type_}; give a size that changes a name of its own"
+                )
+        result.append(join(types[0], types[-1]))
+    return result
+
+
+def _may_be(given: Type, wanted: Type) -> bool:
+    """Tell whether a value of one type may stand where another is expected."""
+    if isinstance(given, TensorType) and isinstance(wanted, TensorType):
+        if given.dtype != wanted.dtype:
+            return False
+        if given.shape is None or wanted.shape is None:
+            return True
+        pairs = zip(given.shape, wanted.shape, strict=False)
+        return len(given.shape) == len(wanted.shape) and all(
+            p == q or isinstance(p, str) or isinstance(q, str) for p, q in pairs
+        )
+    if isinstance(given, SequenceType) and isinstance(wanted, SequenceType):
+        return _may_be(given.element, wanted.element)
+    return True
 
 
 def _scan(node: Node) -> list[Type | None]:
     body: Graph = node.attributes["body"]
     count = int(node.attributes["num_scan_inputs"])
     states = len(node.inputs) - count
-    result: list[Type | None] = []
-    for initial, inside in zip(node.inputs[:states], body.outputs[:states], strict=True):
-        result.append(join(initial.type, inside.type) if initial is not None else inside.type)
+    result = _states(node, node.inputs[:states], body.inputs[:states], body.outputs[:states])
     outputs = body.outputs[states:]
     in_axes = node.attributes.get("scan_input_axes") or [0] * count
     out_axes = node.attributes.get("scan_output_axes") or [0] * len(outputs)

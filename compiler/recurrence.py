@@ -206,3 +206,22 @@ def _states(node: Node) -> int:
     if node.op_type == "Scan":
         return len(node.inputs) - int(node.attributes["num_scan_inputs"])
     return len(node.inputs) - 2
+
+
+def never_stops(node: Node) -> bool:
+    """Tell whether a Loop or Iterate runs all the steps of its count: no condition ever fails."""
+    body: Graph = node.attributes["body"]
+    condition = node.inputs[1] if len(node.inputs) > 1 else None
+    if condition is not None and not _is_true(condition):
+        return False
+    going: Value | None = body.outputs[0]
+    while going is not None and not _is_true(going) and going is not body.inputs[1]:
+        producer = body.producer(going)
+        if producer is None or producer.op_type not in ("Identity", "Cast") or producer.domain:
+            return False
+        going = producer.inputs[0]
+    return True
+
+
+def _is_true(value: Value) -> bool:
+    return value.constant is not None and bool(value.constant.all())

@@ -141,3 +141,23 @@ def test_a_tensor_of_a_finished_subgraph_is_refused() -> None:
     b.subgraph(lambda: kept.append(x * 2) or x)  # type: ignore[func-returns-value]  # the side effect is meant
     with pytest.raises(og.GraphError, match="belongs to a subgraph"):
         b.output(kept[0] + 1)
+
+
+def test_a_state_that_grows_against_its_type_is_refused() -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", (2, 3))
+    types = ("int64", ()), ("bool", ()), x
+    body = b.subgraph(lambda i, keep, s: (keep, b.op.Concat(s, x, axis=0)), *types)
+    with pytest.raises(og.GraphError, match="a name of its own"):
+        b.op.Loop(2, None, x, body=body)
+
+
+def test_a_certain_trip_count_is_a_size() -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", ("n", 3))
+    body = b.subgraph(lambda i, keep, s: (keep, s, s), ("int64", ()), ("bool", ()), x)
+    _, fixed = b.op.Loop(5, None, x, body=body)
+    rows = b.op.Squeeze(b.op.Shape(x, end=1))
+    body = b.subgraph(lambda i, keep, s: (keep, s, s), ("int64", ()), ("bool", ()), x)
+    _, named = b.op.Loop(rows, None, x, body=body)
+    assert fixed.shape == (5, "n", 3) and named.shape == ("n", "n", 3)

@@ -13,12 +13,12 @@ from ...composites.iterate import length
 from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
 from ...ops import Ops
-from ...recurrence import Recurrence, Tape
+from ...recurrence import Recurrence, Tape, never_stops
 from ...sequences import add, zeros_like
 from ...types import Type
 from ..registry import Entry, composite_gradient, gradient
 from .backward import Backward, differentiate, recompute_sequences
-from .residuals import lead_inputs, never_stops, tape_of
+from .residuals import lead_inputs, tape_of
 
 
 @dataclass

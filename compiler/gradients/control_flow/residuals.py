@@ -7,7 +7,7 @@ value's steps where its shape is certainly the same in all of them, a sequence.
 
 from ...dims import symbols
 from ...errors import GradientError
-from ...ir import Graph, Node, Value
+from ...ir import Graph, Value
 from ...naming import GRADIENT
 from ...recurrence import NewTape, Recurrence, Tape
 from ...types import SequenceType, TensorType, as_dtype, fresh_dim
@@ -83,22 +83,3 @@ def lead_inputs(body: Graph) -> list[Value]:
 
 
 _LEAD = {"step": TensorType(as_dtype("int64"), ()), "going": TensorType(as_dtype("bool"), ())}
-
-
-def never_stops(node: Node) -> bool:
-    """Tell whether a Loop or Iterate runs all the steps of its count: no condition ever fails."""
-    body: Graph = node.attributes["body"]
-    condition = node.inputs[1] if len(node.inputs) > 1 else None
-    if condition is not None and not _is_true(condition):
-        return False
-    going: Value | None = body.outputs[0]
-    while going is not None and not _is_true(going) and going is not body.inputs[1]:
-        producer = body.producer(going)
-        if producer is None or producer.op_type not in ("Identity", "Cast") or producer.domain:
-            return False
-        going = producer.inputs[0]
-    return True
-
-
-def _is_true(value: Value) -> bool:
-    return value.constant is not None and bool(value.constant.all())
