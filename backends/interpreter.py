@@ -4,29 +4,43 @@ It is shared by the backends that execute kernels; it neither picks a device nor
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..compiler.composites import STANDARD_BODIES
 from ..compiler.ir import Graph, Node, Value
+from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .feeds import check_feeds
-from .kernels.registry import KERNELS, KernelDoesNotApply
-from .reference import reference_kernel
+from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply
 
 Function = Callable[..., Any]
-Load = Callable[[np.ndarray], Any]
-"""Brings a constant to where the kernels run."""
 
 _NONE = 0
 """The slot that always holds None, for omitted inputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class Device(Protocol):
+    """Where kernels run."""
+
+    xp: Any
+
+    def load(self, value: Any) -> Any:
+        """Bring an array, a list of them or None to the device."""
+
+    def place(self, constant: np.ndarray, consumers: Sequence[tuple[Node, int]]) -> Any:
+        """Bring a constant to where its consumers (node and position) read it."""
+
+    def kernel(self, node: Node, function: Kernel, attributes: Mapping[str, Any]) -> Function:
+        """Give a function of a node's inputs that runs a kernel of ours."""
+
+    def reference(self, node: Node) -> Function:
+        """Give a function of a node's inputs that runs ONNX's reference."""
+
+
+class _Step(NamedTuple):
     function: Function
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -37,15 +51,16 @@ class _Step:
 class Plan:
     """A graph or subgraph as a list of steps over numbered slots."""
 
-    def __init__(self, graph: Graph, xp: Any, load: Load) -> None:
-        self.xp, self.load = xp, load
+    def __init__(self, graph: Graph, device: Device) -> None:
+        self._device = device
         self._slots: dict[Value, int] = {}
         self._template: list[Any] = [None]
+        self._references: dict[Node, Function] = {}
         self.captures = graph.captures()
         for value in graph.values():
             slot = self._slot(value)
             if value.constant is not None:
-                self._template[slot] = load(value.constant)
+                self._template[slot] = device.place(value.constant, _readers(graph, value))
         self.inputs = [self._slot(v) for v in graph.inputs]
         self._captured = [self._slot(v) for v in self.captures]
         self.outputs = [self._slot(v) for v in graph.outputs]
@@ -59,22 +74,22 @@ class Plan:
             values[slot] = array
         for slot, array in zip(self._captured, captured, strict=True):
             values[slot] = array
-        for step in self._steps:
-            arguments = [values[i] for i in step.inputs]
+        for function, reads, writes, frees, node in self._steps:
+            arguments = [values[i] for i in reads]
             try:
-                results = step.function(*arguments)
+                results = function(*arguments)
             except KernelDoesNotApply:
-                results = self._refer(step.node)(*arguments)
+                results = self._refer(node)(*arguments)
             except Exception as error:
-                error.add_note(_describe(step.node, arguments))
+                error.add_note(_describe(node, arguments))
                 raise
-            if len(step.outputs) == 1:
-                values[step.outputs[0]] = results[0] if type(results) is tuple else results
+            if len(writes) == 1:
+                values[writes[0]] = results[0] if type(results) is tuple else results
             else:
-                for slot, result in zip(step.outputs, results, strict=False):
+                for slot, result in zip(writes, results, strict=False):
                     values[slot] = result
                 values[_NONE] = None
-            for slot in step.frees:
+            for slot in frees:
                 values[slot] = None
         return [values[i] for i in self.outputs]
 
@@ -100,11 +115,11 @@ class Plan:
         maker = SUBGRAPH_KERNELS.get((node.domain, node.op_type))
         if maker is not None:
             plans = {
-                key: Plan(graph, self.xp, self.load)
+                key: Plan(graph, self._device)
                 for key, graph in node.attributes.items()
                 if isinstance(graph, Graph)
             }
-            function = maker(self.xp, node, plans)
+            function = maker(self._device.xp, node, plans)
             return function, [*node.inputs, *(v for p in plans.values() for v in p.captures)]
         entry = KERNELS.get((node.domain, node.op_type))
         if entry is None:
@@ -112,18 +127,20 @@ class Plan:
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
             attributes["outputs"] = len(node.outputs)
-        return partial(entry.function, self.xp, **attributes), node.inputs
+        return self._device.kernel(node, entry.function, attributes), node.inputs
 
     def _refer(self, node: Node) -> Function:
-        return reference_kernel(node)
+        if node not in self._references:
+            self._references[node] = self._device.reference(node)
+        return self._references[node]
 
 
 class Interpreter:
     """A whole graph, ready to run on arrays given by name."""
 
-    def __init__(self, graph: Graph, xp: Any, load: Load) -> None:
-        self._plan = Plan(graph, xp, load)
-        self._load = load
+    def __init__(self, graph: Graph, device: Device) -> None:
+        self._plan = Plan(graph, device)
+        self._load = device.load
         self._inputs = list(graph.inputs)
         self._outputs = [v.name for v in graph.outputs]
         self._shared = {id(v.constant) for v in graph.values() if v.constant is not None}
@@ -152,6 +169,31 @@ def _owner(array: Any) -> Any:
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
+
+
+def native_composites() -> frozenset[str]:
+    """List the composites that kernels run."""
+    return frozenset(
+        op_type for domain, op_type in (*KERNELS, *SUBGRAPH_KERNELS) if domain == COMPOSITE_DOMAIN
+    )
+
+
+def runs_as_it_is(node: Node) -> bool:
+    """Tell whether there is a kernel, or no body that is faster than onnx.reference."""
+    key = (node.domain, node.op_type)
+    if key in KERNELS or key in SUBGRAPH_KERNELS:
+        return True
+    return not node.subgraphs and (bool(node.domain) or node.op_type not in STANDARD_BODIES)
+
+
+def _readers(graph: Graph, value: Value) -> list[tuple[Node, int]]:
+    """List who reads a value where; position −1 stands for a capture by a subgraph."""
+    readers = []
+    for node in graph.consumers(value):
+        places = [k for k, v in enumerate(node.inputs) if v is value]
+        captured = any(value in subgraph.captures() for subgraph in node.subgraphs)
+        readers += [(node, k) for k in places + [-1] * captured]
+    return readers
 
 
 def _is_known(node: Node) -> bool:

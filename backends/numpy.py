@@ -1,25 +1,47 @@
 """The embedded backend: kernels on NumPy arrays."""
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..compiler.composites import STANDARD_BODIES
 from ..compiler.ir import Graph, Node
-from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.prepare import prepare_for
-from .control_flow import SUBGRAPH_KERNELS
-from .interpreter import Interpreter
-from .kernels.registry import KERNELS
+from .interpreter import Interpreter, native_composites, runs_as_it_is
+from .kernels.registry import Kernel
+from .reference import reference_kernel
+
+
+class Host:
+    """The processor that Python runs on: arrays stay where they are."""
+
+    xp: Any = np
+
+    def load(self, value: Any) -> Any:
+        """Give the value as it is."""
+        return value
+
+    def place(self, constant: np.ndarray, consumers: Sequence[tuple[Node, int]]) -> np.ndarray:
+        """Give the constant as it is."""
+        return constant
+
+    def kernel(
+        self, node: Node, function: Kernel, attributes: Mapping[str, Any]
+    ) -> Callable[..., Any]:
+        """Give the kernel with its attributes bound."""
+        return partial(function, np, **attributes)
+
+    def reference(self, node: Node) -> Callable[..., Any]:
+        """Give ONNX's reference of the node."""
+        return reference_kernel(node)
 
 
 class NumpyBackend:
     """Runs every operator: by a kernel of ours, a body of ours, else by onnx.reference."""
 
     name = "numpy"
-    native = frozenset(
-        op for domain, op in (*KERNELS, *SUBGRAPH_KERNELS) if domain == COMPOSITE_DOMAIN
-    )
+    native = native_composites()
 
     def why_unavailable(self) -> str | None:
         """NumPy is always there."""
@@ -31,16 +53,7 @@ class NumpyBackend:
 
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
-        return Interpreter(prepare_for(graph, self.native, _runs_as_it_is), np, _identity)
-
-
-def _runs_as_it_is(node: Node) -> bool:
-    """Tell whether there is a kernel, or no body that is faster than onnx.reference."""
-    return bool(node.domain) or ("", node.op_type) in KERNELS or node.op_type not in STANDARD_BODIES
-
-
-def _identity(array: Any) -> Any:
-    return array
+        return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host())
 
 
 BACKEND = NumpyBackend()

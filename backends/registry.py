@@ -8,7 +8,7 @@ from .base import Backend
 
 ENTRY_POINT_GROUP = "onnxgrad.backends"
 
-_OURS = {"numpy": ".numpy", "onnxruntime": ".onnxruntime"}
+_OURS = {"numpy": ".numpy", "onnxruntime": ".onnxruntime", "cupy": ".cupy"}
 
 
 def backend_names() -> list[str]:

@@ -92,9 +92,9 @@ def _check_draws(case: Case, model: ModelProto, backend: str, draws: int = 200) 
     seeds = [a for n in model.graph.node for a in n.attribute if a.name == "seed"]
     compiled = og.compile(og.load(model), backend)
     total = np.zeros(p.shape)
-    for seed in np.random.default_rng(0).integers(1 << 24, size=draws):
+    for k in range(draws):
         if seeds:
-            seeds[0].f = float(seed)
+            seeds[0].f = float(k)
             compiled = og.compile(og.load(model), backend)
         (drawn,) = compiled.run({model.graph.input[0].name: p}).values()
         assert drawn.dtype == expected.dtype and drawn.shape == expected.shape

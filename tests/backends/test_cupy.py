@@ -1,0 +1,129 @@
+"""The cupy backend on a stand-in for CuPy: cases that a GPU runs too, and what only it does."""
+
+import sys
+import warnings
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_cupy import FakeArray, MixedDevices, make_fake_cupy
+from gpu_cases import gpu_cases
+
+import onnxgrad as og
+from onnxgrad.backends.cupy import CupyBackend, HostFallbackWarning
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Put the stand-in where CuPy would be."""
+    module = make_fake_cupy()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
+
+
+def graph() -> og.Graph:
+    b = og.Builder("g")
+    x = b.input("x", "float32", ("N", 4))
+    w = b.parameter("w", np.linspace(-1, 1, 12, dtype="f4").reshape(4, 3))
+    b.output(b.op.Reshape(b.op.Tanh(x @ w), np.array([-1])), "y")
+    return b.build()
+
+
+@pytest.mark.filterwarnings("ignore")  # ONNX's models overflow on purpose; fallbacks are counted
+@pytest.mark.parametrize("kind", ["kernel", "gradient", "model"])
+@pytest.mark.usefixtures("cupy")
+def test_it_does_as_numpy_does(kind: str) -> None:
+    wrong = []
+    for case in gpu_cases(few=True):
+        if case.kind == kind:
+            try:
+                case.check()
+            except Exception as error:  # collect all, then fail once
+                wrong.append(f"{case.name}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, f"{len(wrong)} cases\n" + "\n".join(wrong)
+
+
+def test_arrays_go_there_and_come_back(cupy: Any) -> None:
+    compiled = og.compile(graph(), "cupy")
+    x = np.ones((2, 4), np.float32)
+    assert type(compiled(x=x)["y"]) is np.ndarray
+    stays = compiled(x=cupy.asarray(x))["y"]
+    assert type(stays) is FakeArray
+    np.testing.assert_array_equal(stays.get(), compiled(x=x)["y"])
+
+
+@pytest.mark.usefixtures("cupy")
+def test_no_fallback_where_there_are_kernels() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        og.compile(og.vjp(graph(), "y", "w"), "cupy").run(
+            {"x": np.ones((2, 4), "f4"), "y.grad": np.ones(6, "f4")}
+        )
+
+
+@pytest.mark.usefixtures("cupy")
+def test_what_the_gpu_lacks_runs_on_the_host_with_a_warning() -> None:
+    b = og.Builder("g")
+    b.output(b.op.Unique(b.input("x", "float32", (3,)), outputs=1, name="set"), "y")
+    with pytest.warns(HostFallbackWarning, match="Unique 'set' runs on the host: no kernel"):
+        compiled = og.compile(b.build(), "cupy")
+    assert compiled(x=np.array([2, 1, 2], "f4"))["y"].tolist() == [1, 2]
+    b = og.Builder("g")
+    b.output(b.op.StringConcat(b.input("s", "string", (1,)), np.array(["!"], object)), "t")
+    with pytest.warns(HostFallbackWarning):
+        compiled = og.compile(b.build(), "cupy")
+    assert compiled(s=np.array(["a"], object))["t"].tolist() == ["a!"]
+    b = og.Builder("g")
+    data = b.input("x", "float32", (2, 1))
+    index = b.constant(np.array([[0]]))
+    b.output(b.op.ScatterND(data, index, np.full((1, 1), 5, "f4"), reduction="mul"), "y")
+    compiled = og.compile(b.build(), "cupy")
+    with pytest.warns(HostFallbackWarning, match="ScatterND 'y' runs on the host"):
+        np.testing.assert_array_equal(compiled(x=np.ones((2, 1), "f4"))["y"], [[5], [1]])
+
+
+@pytest.mark.usefixtures("cupy")
+def test_steps_stay_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = og.Builder("steps")
+    w = b.input("w", "float32", (3,))
+    b.output(b.op.ReduceSum(w), "total")
+    b.output(w * b.input("x", "float32", ()), "w.new")
+    step = og.compile(b.build(), "cupy").stepper({"w": np.ones(3, "f4")})
+    copies: Counter[str] = Counter()
+    get = FakeArray.get
+    monkeypatch.setattr(FakeArray, "get", lambda a: copies.update([str(a.shape)]) or get(a))
+    totals = [step(x=np.float32(2))["total"].item() for _ in range(3)]
+    assert totals == [3, 6, 12] and copies == {"(1,)": 3}
+    assert step.state()["w"].tolist() == [8, 8, 8] and type(step.state()["w"]) is np.ndarray
+
+
+def test_why_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = CupyBackend()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "onnxgrad[cuda12]" in str(backend.why_unavailable())
+    with pytest.raises(og.BackendUnavailableError, match=r"onnxgrad\[cuda13\]"):
+        og.compile(graph(), "cupy")
+    monkeypatch.setitem(sys.modules, "cupy", make_fake_cupy(devices=0))
+    assert backend.why_unavailable() == "there is no CUDA device"
+
+    def broken() -> int:
+        raise RuntimeError("driver too old")
+
+    module: Any = make_fake_cupy()
+    module.cuda.runtime.getDeviceCount = broken
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    assert backend.why_unavailable() == "CuPy finds no CUDA device: driver too old"
+
+
+def test_the_stand_in_is_as_strict_as_cupy(cupy: Any) -> None:
+    x = cupy.asarray(np.ones(3))
+    with pytest.raises(MixedDevices):
+        cupy.add(x, np.ones(3))
+    with pytest.raises(MixedDevices):
+        x += np.ones(3)
+    with pytest.raises(TypeError, match="initial"):
+        cupy.max(x, initial=0)
+    with pytest.raises(AttributeError):
+        cupy.busday_count  # noqa: B018  # the access itself is what is tried
+    assert type(cupy.sum(x)) is FakeArray and type(x[0]) is FakeArray
