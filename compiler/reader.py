@@ -210,16 +210,16 @@ class _NodeReader:
     def read(self, nodes: Iterable[NodeProto]) -> None:
         """Read the nodes; an error names the node."""
         nodes = list(nodes)
-        for index, proto in enumerate(nodes):
+        for proto in nodes:
             try:
-                self._node(proto, nodes[index:])
+                self._node(proto, nodes)
             except OnnxgradError as error:
                 label = proto.name or next(filter(None, proto.output), "?")
                 error.add_note(f"in the node '{label}' ({proto.op_type}) of the model")
                 raise
 
-    def _node(self, proto: NodeProto, following: Sequence[NodeProto]) -> None:
-        inputs = [self._resolve(proto, name, following) for name in proto.input]
+    def _node(self, proto: NodeProto, siblings: Sequence[NodeProto]) -> None:
+        inputs = [self._resolve(proto, name, siblings) for name in proto.input]
         names = [self._name(name) for name in proto.output]
         domain = domain_of(proto.domain)
         if proto.op_type == "Constant" and not domain:
@@ -288,19 +288,18 @@ class _NodeReader:
                 results[k] = op.emit("Identity", value, outputs=[name])
         return results
 
-    def _resolve(self, node: NodeProto, name: str, following: Sequence[NodeProto]) -> Value | None:
+    def _resolve(
+        self, node: NodeProto, name: str, siblings: Sequence[NodeProto]
+    ) -> Value | None:
         if not name:
             return None
         if name in self.scope:
             return self.scope[name]
-        later = any(name in other.output for other in following)
+        computed = any(name in other.output for other in siblings)
         raise ModelFileError(
             f"it reads '{name}', which "
-            + (
-                "is computed only from it or behind it: the nodes form a cycle or are not sorted"
-                if later
-                else "nothing computes"
-            )
+            + ("is computed only from it or behind it: the nodes form a cycle or are not sorted"
+               if computed else "nothing computes")
         )
 
     def _name(self, name: str) -> str:
