@@ -22,7 +22,7 @@ MEANING_SINCE = {
     "Scan": 9,
     "Softmax": 13,
 }
-"""The first opset at which an operator means what it means now, where its signature does not tell."""
+"""The first opset at which an operator means what it does now, where no signature tells."""
 
 Downgrade = Callable[[Ops, Node], bool]
 """Changes a node so that it fits an older opset; tells whether it could."""
@@ -131,6 +131,8 @@ def reshape(op: Ops, node: Node) -> bool:
 @downgrade("Shape", before=15)
 def shape(op: Ops, node: Node) -> bool:
     """start and end are a Slice of the whole shape."""
+    if not {"start", "end"} & node.attributes.keys():
+        return False
     start, end = node.attributes.pop("start", 0), node.attributes.pop("end", None)
     whole = op.Shape(node.inputs[0])
     bound = int(np.iinfo(np.int64).max) if end is None else end
@@ -204,14 +206,27 @@ def roi_align(op: Ops, node: Node) -> bool:
 
 @downgrade("CumProd", before=26)
 def cumulative_product(op: Ops, node: Node) -> bool:
-    """y[i] = Π x[j] over the j up to i: products along rows of x under a triangular mask."""
-    x, axis = node.inputs[0], _constant(node, 1)
-    assert x is not None
-    if x.rank is None or axis is None:
+    """y[i] = Π x[j] over the j up to i; where the axis is known at run time only, one for each."""
+    x, place = node.inputs[:2]
+    assert x is not None and place is not None
+    if x.rank is None:
         return False
+    known = _constant(node, 1)
+    axes = range(x.rank) if known is None else [known[0] % x.rank]
+    y = _products_along(op, node, x, axes[0])
+    for axis in axes[1:]:
+        chosen = op.Or(op.Equal(place, axis), op.Equal(place, axis - x.rank))
+        y = op.Where(op.Reshape(chosen, [1]), _products_along(op, node, x, axis), y)
+    node.op_type, node.inputs, node.attributes = "Identity", (y,), {}
+    return True
+
+
+def _products_along(op: Ops, node: Node, x: Value, axis: int) -> Value:
+    """Multiply the rows of x under a triangular mask."""
+    assert x.rank is not None
     last, reverse = x.rank - 1, node.attributes.get("reverse", 0)
     order = list(range(x.rank))
-    order[axis[0]], order[last] = last, order[axis[0]]
+    order[axis], order[last] = last, axis
     rows = op.Unsqueeze(op.Transpose(x, perm=order), [last])
     length = op.Squeeze(op.Shape(rows, start=last + 1), [0])
     count = op.Range(op.constant(0), length, op.constant(1))
@@ -219,5 +234,5 @@ def cumulative_product(op: Ops, node: Node) -> bool:
     compare = op.GreaterOrEqual if not node.attributes.get("exclusive", 0) else op.Greater
     mask = compare(j, i) if reverse else compare(i, j)
     products = op.ReduceProd(op.Where(mask, rows, op.like(1, x)), [last + 1], keepdims=0)
-    node.op_type, node.inputs, node.attributes = "Transpose", (products,), {"perm": order}
-    return True
+    y: Value = op.Transpose(products, perm=order)
+    return y

@@ -1,4 +1,4 @@
-"""Tensors that lie in files beside the model: read and written; it never leaves the model's folder."""
+"""Read and write tensors in files beside the model; it never leaves the model's folder."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -60,13 +60,13 @@ class ExternalTensorReader(TensorReader):
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
         except ValueError:
             raise ModelFileError(
-                f"the tensor '{proto.name}' has a damaged place in '{path.name}'"
+                f"the place of the tensor '{proto.name}' in '{path.name}' is no number"
             ) from None
         available = path.stat().st_size - offset
         length = available if "length" not in entries else length
         if offset < 0 or not 0 <= length <= available:
             raise ModelFileError(
-                f"the tensor '{proto.name}' ends behind the end of '{path.name}': the file is truncated"
+                f"'{path.name}' ends before the tensor '{proto.name}' does: the file is truncated"
             )
         with path.open("rb") as file:
             file.seek(offset)

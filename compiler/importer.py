@@ -1,4 +1,4 @@
-"""Read an ONNX model of any opset into a graph at ours; every name that can be asked for survives."""
+"""Read an ONNX model of any opset into a graph at ours; it drops no name."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +13,7 @@ from .opset import OPSET
 from .reader import Context, FunctionKey, TensorReader, domain_of, read_graph
 from .schemas import DOMAIN_VERSIONS, find_schema
 from .types import TypeReader
+from .upgrades import has_upgrade
 
 
 def import_model(
@@ -108,12 +109,25 @@ def _unknown(
             continue
         name = f"{domain}.{node.op_type}" if domain else node.op_type
         if domain not in DOMAIN_VERSIONS:
-            found[name] = f"a custom domain; define it as a function of the model"
+            found[name] = "a custom domain; define it as a function of the model"
         elif domain not in versions:
             found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
-        elif find_schema(node.op_type, domain, versions[domain]) is None:
+        elif not _knows(node.op_type, domain, versions[domain]):
             found[name] = _why_unknown(node.op_type, domain, versions[domain])
     return found
+
+
+def _knows(op_type: str, domain: str, version: int) -> bool:
+    if find_schema(op_type, domain, version) is not None:
+        return True
+    first = _first_version(op_type, domain)
+    return first is not None and first <= version and has_upgrade(op_type, domain, version)
+
+
+def _first_version(op_type: str, domain: str) -> int | None:
+    history = onnx.defs.get_all_schemas_with_history()
+    versions = [s.since_version for s in history if s.name == op_type and s.domain == domain]
+    return min(versions, default=None)
 
 
 def _why_unknown(op_type: str, domain: str, version: int) -> str:
@@ -122,9 +136,9 @@ def _why_unknown(op_type: str, domain: str, version: int) -> str:
         for s in onnx.defs.get_all_schemas_with_history()
         if s.name == op_type and s.domain == domain
     ]
-    if not history:
+    first = _first_version(op_type, domain)
+    if first is None:
         return "ONNX has no such operator"
-    first = min(s.since_version for s in history)
     if version < first:
         return f"it came with version {first}; the model says {version}"
     gone = min(s.since_version for s in history if s.deprecated)

@@ -1,4 +1,4 @@
-"""Say a graph in the operators of an older opset; what fits is only relabelled, nothing is guessed."""
+"""Say a graph in the operators of an older opset; it relabels what fits and guesses nothing."""
 
 from typing import Any
 
@@ -8,14 +8,17 @@ from onnx.defs import OpSchema
 from .downgrades import DOWNGRADES, MEANING_SINCE
 from .errors import GraphError, UnsupportedOpError
 from .expand import expand_node, has_body
-from .ir import Graph, Node
-from .opset import COMPOSITE_DOMAIN, OPSET
+from .ir import Graph, Node, Value
 from .ops import Ops
+from .opset import COMPOSITE_DOMAIN, OPSET
 from .schemas import attribute_defaults, attribute_value, find_schema
-from .types import type_string
+from .types import TensorType, type_string
 
 OLDEST = 7
 """The oldest opset that is written: before it, broadcasting was another one."""
+
+HALVES_SINCE = 13
+"""The first opset in which Cast knows bfloat16."""
 
 
 def lower(graph: Graph, opset: int) -> None:
@@ -51,6 +54,8 @@ def _lower(graph: Graph, opset: int, refused: dict[str, str]) -> None:
 
 
 def _lower_node(graph: Graph, node: Node, opset: int, refused: dict[str, str]) -> None:
+    if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
+        return  # its outputs will stand as constants
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return
@@ -68,11 +73,43 @@ def _lower_node(graph: Graph, node: Node, opset: int, refused: dict[str, str]) -
             expand_node(graph, node)
             return
         except UnsupportedOpError:
-            pass  # no body for these types: refused below
+            pass  # no body for these types
+    if _through_float32(op, node, opset):
+        return
     name = node.name or next(node.writes()).name
     lowest = next((v for v in range(opset + 1, OPSET + 1) if misfit(node, v) is None), None)
     advice = f"; opset {lowest} can" if lowest else ""
     refused[f"{node.operator} {name}"] = f"{node.operator} '{name}' ({reason}{advice})"
+
+
+def _through_float32(op: Ops, node: Node, opset: int) -> bool:
+    """Compute in float32 what the opset cannot in bfloat16: Cast(op(Cast(x)))."""
+    half, single = np.dtype("bfloat16"), np.dtype(np.float32)
+    if opset < HALVES_SINCE or node.op_type == "Cast" or node.subgraphs:
+        return False
+    if not any(v is not None and _dtype(v) == half for v in node.inputs):
+        return False
+    wide = [op.Cast(v, to=1) if v and _dtype(v) == half else v for v in node.inputs]
+    fresh = op.graph.names.fresh
+    names = [fresh(f"{op.prefix}wide{k}") if v else "" for k, v in enumerate(node.outputs)]
+    results = op.emit(node.op_type, *wide, outputs=names, domain=node.domain, **node.attributes)
+    listed = [results] if len(names) == 1 else results
+    inner = op.graph.producer(next(v for v in listed if v is not None))
+    assert inner is not None
+    if misfit(inner, opset) is not None:
+        op.graph.remove(inner)
+        return False
+    for value, result in zip(node.outputs, listed, strict=True):
+        if value is not None:
+            narrow = _dtype(value) == half and _dtype(result) == single
+            new = op.Cast(result, to=16) if narrow else op.Identity(result)
+            op.graph.redirect(new, value)
+    op.graph.remove(node)
+    return True
+
+
+def _dtype(value: Value) -> np.dtype | None:
+    return value.type.dtype if isinstance(value.type, TensorType) else None
 
 
 def misfit(node: Node, opset: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Read nodes and graphs of any opset into a Graph, upgraded to ours; files and models are importer.py's."""
+"""Read nodes and graphs of any opset, upgraded to ours; models are importer.py's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -184,7 +184,7 @@ def densify(proto: SparseTensorProto, tensor: TensorReader) -> np.ndarray:
 
 
 def _free(graph: Graph, name: str, context: Context, inner: bool) -> str:
-    """Give the name for a value of the file: its own, unless a name in another scope has taken it."""
+    """Give a value of the file its own name, unless another scope has taken it."""
     if not name:
         raise ModelFileError(f"a value of the graph '{graph.name}' has no name")
     return graph.names.fresh(context.prefix + name) if inner else name
@@ -288,9 +288,7 @@ class _NodeReader:
                 results[k] = op.emit("Identity", value, outputs=[name])
         return results
 
-    def _resolve(
-        self, node: NodeProto, name: str, siblings: Sequence[NodeProto]
-    ) -> Value | None:
+    def _resolve(self, node: NodeProto, name: str, siblings: Sequence[NodeProto]) -> Value | None:
         if not name:
             return None
         if name in self.scope:
@@ -298,8 +296,11 @@ class _NodeReader:
         computed = any(name in other.output for other in siblings)
         raise ModelFileError(
             f"it reads '{name}', which "
-            + ("is computed only from it or behind it: the nodes form a cycle or are not sorted"
-               if computed else "nothing computes")
+            + (
+                "is computed only from it or behind it: the nodes form a cycle or are not sorted"
+                if computed
+                else "nothing computes"
+            )
         )
 
     def _name(self, name: str) -> str:
@@ -384,7 +385,7 @@ def refine_type(inferred: Type, declared: Type) -> Type:
 
 
 def _body_types(node: NodeProto, inputs: Sequence[Value | None]) -> list[Type | None]:
-    """Give the types of a body's inputs as far as the node's inputs tell: element types and ranks."""
+    """Give the element types and ranks of a body's inputs, as the node's inputs tell them."""
     types = [None if v is None else v.type for v in inputs]
     if node.op_type == "Loop":
         scalars = [TensorType(np.dtype(np.int64), ()), TensorType(np.dtype(np.bool_), ())]

@@ -1,4 +1,4 @@
-"""Check that a graph is well formed: order, edges, names, ownership, arity, types; it mends nothing."""
+"""Check that a graph is well formed: order, edges, names, arity, types; it mends nothing."""
 
 from .errors import GraphError, UnsupportedOpError
 from .ir import Graph, Node, Value
@@ -25,11 +25,9 @@ def _verify(graph: Graph, outer: set[Value]) -> None:
         _require(graph.owns(value), f"the input '{value.name}' is not the graph's own")
         _require(graph.producer(value) is None, f"a node computes the input '{value.name}'")
     for node in graph.nodes():
-        for value in node.inputs:
-            _require(
-                value is None or value in known,
-                f"{node} reads '{value and value.name}', which nothing before it computes",
-            )
+        for value in filter(None, node.inputs):
+            computed = value in known
+            _require(computed, f"{node} reads '{value.name}', which nothing before it computes")
         _verify_edges(graph, node)
         for subgraph in node.subgraphs:
             _require(subgraph.names is graph.names, f"a subgraph of {node} has names of its own")
@@ -83,8 +81,12 @@ def _verify_constant(value: Value) -> None:
             strings or array.dtype == type_.dtype,
             f"'{value.name}' is {type_}, its array has the dtype {array.dtype}",
         )
-        fits = type_.shape is None or len(type_.shape) == array.ndim and all(
-            d == n for d, n in zip(type_.shape, array.shape, strict=True) if isinstance(d, int)
+        fits = (
+            type_.shape is None
+            or len(type_.shape) == array.ndim
+            and all(
+                d == n for d, n in zip(type_.shape, array.shape, strict=True) if isinstance(d, int)
+            )
         )
         _require(fits, f"'{value.name}' is {type_}, its array has the shape {array.shape}")
 
@@ -92,4 +94,3 @@ def _verify_constant(value: Value) -> None:
 def _require(holds: bool, complaint: str) -> None:
     if not holds:
         raise GraphError(f"the graph is not well formed: {complaint}")
-

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import (  # type: ignore[import-untyped]  # it has no stubs
+    DecodeError,
+    EncodeError,
+)
 
 from onnxgrad.compiler.errors import ModelFileError
 from onnxgrad.compiler.expand import Forms
-from onnxgrad.compiler.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
 from onnxgrad.compiler.exporter import to_onnx, weight_bytes
+from onnxgrad.compiler.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
 from onnxgrad.compiler.importer import import_model
 from onnxgrad.compiler.ir import Graph
 from onnxgrad.compiler.opset import EXPORT_OPSET

@@ -1,12 +1,12 @@
-"""What changed between the versions of ONNX's operators: each file brings old calls up to our opset."""
+"""What changed in ONNX's operators: each file brings old calls up to our opset."""
 
 from importlib import import_module
 
-from .registry import UPGRADES, Call, upgrade_call
+from .registry import UPGRADES, Call, has_upgrade, upgrade_call
 
 FAMILIES = ["arithmetic", "axes", "images", "layers", "scan", "tensors"]
 
 for _family in FAMILIES:  # importing a file registers its upgrades
     import_module(f".{_family}", __name__)
 
-__all__ = ["UPGRADES", "Call", "upgrade_call"]
+__all__ = ["UPGRADES", "Call", "has_upgrade", "upgrade_call"]

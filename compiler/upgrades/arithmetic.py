@@ -1,4 +1,4 @@
-"""Upgrades of elementwise operators: explicit broadcasting, in-place hints, bounds as attributes."""
+"""Upgrades of elementwise operators: broadcasting, in-place hints, bounds."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The table of upgrades: how an operator's call of an older opset is said at ours; it emits nothing."""
+"""The table of upgrades: how an old call is said at our opset; it emits nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ Upgrade = Callable[[Ops, Call], None]
 """Changes the call; nodes that it needs before it are emitted."""
 
 UPGRADES: dict[tuple[str, str], list[tuple[int, Upgrade]]] = {}
-"""For each (domain, operator) the upgrades in order, each with the first version that needs none."""
+"""For each (domain, operator) the upgrades in order, with the first version that needs none."""
 
 
 def upgrade(*op_types: str, before: int, domain: str = "") -> Callable[[Upgrade], Upgrade]:
@@ -72,6 +72,11 @@ def upgrade(*op_types: str, before: int, domain: str = "") -> Callable[[Upgrade]
         return function
 
     return register
+
+
+def has_upgrade(op_type: str, domain: str, version: int) -> bool:
+    """Tell whether calls of a version are upgraded, be that version deprecated or not."""
+    return any(version < before for before, _ in UPGRADES.get((domain, op_type), ()))
 
 
 def upgrade_call(op: Ops, call: Call) -> None:
