@@ -48,7 +48,9 @@ def _lower(graph: Graph, opset: int, refused: dict[str, str]) -> None:
                 graph.reconnect(node)
         before = set(graph.nodes())
         for node in pending:
-            if node.domain != COMPOSITE_DOMAIN:
+            if node.domain == COMPOSITE_DOMAIN:  # what a body emitted
+                expand_node(graph, node)
+            else:
                 _lower_node(graph, node, opset, refused)
         pending = [n for n in graph.nodes() if n not in before]
 
