@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from onnxgrad.compiler.errors import BackendUnavailableError
 from onnxgrad.compiler.ir import Graph
 
+from .files import replacing
 from .outline import (
     DERIVATIVE,
     FORWARD,
@@ -57,7 +58,8 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
     """
     svg = render(outline(graph, most))
     if path is not None:
-        Path(path).write_text(svg, encoding="utf-8")
+        with replacing(Path(path)) as part:
+            part.write_text(svg, encoding="utf-8")
     return svg
 
 

@@ -86,7 +86,7 @@ def save(
             _save_apart(graph, target, opset, forms)
         else:
             content = _serialise(to_onnx(graph, opset, forms))
-            with _replacing(target) as part:
+            with replacing(target) as part:
                 part.write_bytes(content)
     except OSError as error:
         raise ModelFileError(f"cannot write {target}: {error.strerror or error}") from error
@@ -95,7 +95,7 @@ def save(
 def _save_apart(graph: Graph, target: Path, opset: int, forms: Forms | None) -> None:
     """Write model and weights as two files; both stand complete before either takes its place."""
     weights = target.with_name(f"{target.name}.data")
-    with _replacing(target) as part, _replacing(weights) as weights_part:
+    with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
             model = to_onnx(graph, opset, forms, tensor=writer)
@@ -110,7 +110,7 @@ def _serialise(model: onnx.ModelProto) -> bytes:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """Give a path beside `target` that takes its place at the end, or vanishes on an error."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -117,23 +117,31 @@ class AdamW:
 def adam(
     update: "Update", gradients: Gradients, b1: float, b2: float, eps: float, weight_decay: float
 ) -> dict[Value, Value]:
-    """Emit Adam's update; the bias corrections are in float64 and shared by all parameters."""
+    """Emit Adam's update, with both corrections in two scalars that all parameters share:
+
+    η·m̂ / (√v̂ + ε) = η′·m / (√v + ε′), where η′ = η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) and ε′ = ε·√(1 − β₂ᵗ)
+    """
     op, new = update.op, {}
     t = update.count()
-    correction1 = op.Sub(1.0, op.Pow(op.constant(b1, t.dtype), t))
-    correction2 = op.Sqrt(op.Sub(1.0, op.Pow(op.constant(b2, t.dtype), t)))
+    root = op.Sqrt(op.Sub(1.0, op.Pow(op.constant(b2, t.dtype), t)))
+    ratio = op.Div(root, op.Sub(1.0, op.Pow(op.constant(b1, t.dtype), t)))
+    least = op.Mul(root, eps)
+    rates, factors = {}, {}
+    for w in {w.dtype: w for w in gradients}.values():
+        rates[w.dtype] = op.Mul(update.rate(w), update.cast(ratio, w))
+        if weight_decay:
+            factors[w.dtype] = op.Sub(1.0, op.Mul(update.rate(w), weight_decay))
     for w, dw in gradients.items():
         m, v = update.state("mean", w), update.state("square", w)
         mean = op.Add(op.Mul(m, b1), op.Mul(dw, 1 - b1))
         square = op.Add(op.Mul(v, b2), op.Mul(op.Mul(dw, dw), 1 - b2))
         update.keep(m, mean)
         update.keep(v, square)
-        rate = op.Div(update.rate(w), update.cast(correction1, w))
-        root = op.Add(op.Div(op.Sqrt(square), update.cast(correction2, w)), eps)
-        start = w
-        if weight_decay:
-            start = op.Sub(w, op.Mul(op.Mul(update.rate(w), weight_decay), w))
-        new[w] = op.Sub(start, op.Div(op.Mul(rate, mean), root))
+        change = op.Div(
+            op.Mul(mean, rates[w.dtype]), op.Add(op.Sqrt(square), update.cast(least, w))
+        )
+        start = op.Mul(w, factors[w.dtype]) if weight_decay else w
+        new[w] = op.Sub(start, change)
     return new
 
 

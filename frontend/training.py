@@ -26,6 +26,8 @@ STATE_KEY = "onnxgrad.state"
 
 State = dict[str, np.ndarray]
 
+_SINGLE = np.dtype(np.float32)
+
 
 class Update:
     """What an optimizer's `update` emits through: operators, state and the learning rate."""
@@ -36,26 +38,33 @@ class Update:
         self._graph = graph
         self._parameters: dict[Value, Value] = {}
         self._count: Value | None = None
-        self._rate: Value | float = (
-            learning_rate
-            if not isinstance(learning_rate, str)
-            else (self._input(learning_rate, TensorType(np.dtype(np.float32), ()), None))
-        )
+        self._casts: dict[tuple[Value, np.dtype], Value] = {}
+        self._rates: dict[np.dtype, Value] = {}
+        self._rate: Value | float
+        if isinstance(learning_rate, str):
+            self._rate = self._input(learning_rate, TensorType(_SINGLE, ()), None)
+        else:
+            self._rate = learning_rate
 
-    def widen(self, w: Value, like: Value | None = None) -> Value:
+    def widen(self, w: Value) -> Value:
         """Give a value in the dtype updates are computed in: at least float32."""
-        wide = self.op.Cast(w, to=onnx_dtype(np.dtype(np.float32))) if w.dtype.itemsize < 4 else w
+        wide = self._convert(w, _SINGLE) if w.dtype.itemsize < 4 else w
         self._parameters[wide] = w
         return wide
 
     def rate(self, w: Value) -> Value:
         """Give the learning rate as a scalar of the dtype of `w`."""
-        rate = self._rate
-        return self.cast(rate, w) if isinstance(rate, Value) else self.op.like(rate, w)
+        if isinstance(self._rate, Value):
+            return self.cast(self._rate, w)
+        if w.dtype not in self._rates:
+            self._rates[w.dtype] = self.op.like(self._rate, w)
+        return self._rates[w.dtype]
 
     def cast(self, x: Value, w: Value) -> Value:
-        """Convert a scalar to the dtype of `w`."""
-        return x if x.dtype == w.dtype else self.op.Cast(x, to=onnx_dtype(w.dtype))
+        """Convert to the dtype of `w`; once, however often it is asked for."""
+        if (x, w.dtype) not in self._casts:
+            self._casts[x, w.dtype] = self._convert(x, w.dtype)
+        return self._casts[x, w.dtype]
 
     def count(self) -> Value:
         """Give the number of this step, 1 at the first, as a float64 scalar."""
@@ -63,7 +72,7 @@ class Update:
             before = self._input("step", TensorType(np.dtype(np.int64), ()), np.array(0))
             now = self.op.Add(before, 1)
             self.keep(before, now)
-            self._count = self.op.Cast(now, to=onnx_dtype(np.dtype(np.float64)))
+            self._count = self._convert(now, np.dtype(np.float64))
         return self._count
 
     def state(self, name: str, w: Value) -> Value:
@@ -80,6 +89,12 @@ class Update:
     def keep(self, before: Value, after: Value) -> None:
         """State that `after` is what the input `before` becomes at the next step."""
         self.pairs[before] = after
+
+    def _convert(self, x: Value, dtype: np.dtype) -> Value:
+        if x.dtype == dtype:
+            return x
+        converted: Value = self.op.Cast(x, to=onnx_dtype(dtype))
+        return converted
 
     def _input(self, name: str, type_: Any, start: np.ndarray | None) -> Value:
         value = Value(self._graph.names.fresh(name), type_, start, parameter=start is not None)

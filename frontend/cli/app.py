@@ -12,6 +12,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from onnxgrad.backends.report import Report
 from onnxgrad.compiler.errors import OnnxgradError
@@ -106,7 +107,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(_plain, row))
+        table.add_row(*map(Text, row))
     _console().print(table)
 
 
@@ -118,10 +119,6 @@ def print_report(report: Report) -> None:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=200)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def listed(values: list[str], most: int = 8) -> str:

@@ -9,6 +9,7 @@ import typer
 from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.types import dtype_name
 
+from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
 from .app import AsJson, Model, busy, command, print_json, print_report, print_table, read
@@ -115,13 +116,8 @@ def write_arrays(path: Path, results: dict[str, Any]) -> None:
             arrays |= {f"{name}.{k}": item for k, item in enumerate(value)}
         elif value is not None:
             arrays[name] = value
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def _summary(name: str, value: Any) -> dict[str, Any]:
