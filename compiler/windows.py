@@ -94,12 +94,18 @@ def same_padding(
 
 
 def padding(
-    op: Ops, node: Node, x: Value, span: Value, strides: Sequence[int]
+    op: Ops,
+    node: Node,
+    x: Value,
+    kernel: Sizes,
+    strides: Sequence[int],
+    dilations: Sequence[int],
 ) -> tuple[Sizes, Sizes]:
     """Give the padding of a Conv or pool along its spatial axes, before and after."""
     rank = len(strides)
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode.startswith("SAME"):
+        span = reach(op, kernel, dilations)
         return same_padding(op, sizes_of(op, x), span, strides, mode == "SAME_UPPER")
     pads = node.attributes.get("pads") or [0] * (2 * rank)
     pads = pads if mode == "NOTSET" else [0] * (2 * rank)

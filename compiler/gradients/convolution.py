@@ -37,8 +37,8 @@ def conv(op: Ops, node: Node, dy: Value) -> Entries:
     if rank is None or x is None or w is None:
         return [_NO_RANK] * len(node.inputs)
     attributes = _attributes(node, rank)
-    span = _span(op, node, w, attributes)
-    begins, ends = padding(op, node, x, span, attributes["strides"])
+    placement = attributes["strides"], attributes["dilations"]
+    begins, ends = padding(op, node, x, _kernel(op, node, w), *placement)
     return *_product_rule(op, dy, x, w, begins, ends, attributes), *_by_bias(op, dy, bias, rank)
 
 
@@ -56,7 +56,7 @@ def conv_transpose(op: Ops, node: Node, dy: Value) -> Entries:
     begins, ends = _transposed_padding(op, node, x, w, attributes)
     pads = _static_pads(begins, ends, attributes["strides"])
     if pads is None:
-        whole = covered(op, sizes_of(op, x), _span(op, node, w, attributes), attributes["strides"])
+        whole = _whole(op, node, x, w, attributes)
         image, attributes["pads"] = window(op, dy, op.Neg(op.value(begins)), whole), [0] * 2 * rank
     else:
         image, attributes["pads"] = dy, pads
@@ -123,10 +123,16 @@ def _attributes(node: Node, rank: int) -> Attributes:
     }
 
 
-def _span(op: Ops, node: Node, w: Value, attributes: Attributes) -> Value:
-    """Give what the kernel spans along each spatial axis."""
-    kernel = node.attributes.get("kernel_shape") or sizes_of(op, w)
-    return reach(op, kernel, attributes["dilations"])
+def _kernel(op: Ops, node: Node, w: Value) -> Sizes:
+    """Give the kernel's spatial sizes, as numbers where they are known while compiling."""
+    known = numbers(w.shape[2:]) if w.shape else None
+    return node.attributes.get("kernel_shape") or known or sizes_of(op, w)
+
+
+def _whole(op: Ops, node: Node, x: Value, w: Value, attributes: Attributes) -> Value:
+    """Give the output's spatial sizes of a ConvTranspose as if it had no padding."""
+    span = reach(op, _kernel(op, node, w), attributes["dilations"])
+    return covered(op, sizes_of(op, x), span, attributes["strides"])
 
 
 def _transposed_padding(
@@ -145,7 +151,7 @@ def _transposed_padding(
         pads = pads or [0] * (2 * rank)
         return list(pads[:rank]), [p - e for p, e in zip(pads[rank:], extra, strict=True)]
     inputs = sizes_of(op, x)
-    whole = covered(op, inputs, _span(op, node, w, attributes), strides)
+    whole = _whole(op, node, x, w, attributes)
     outputs = op.value(list(shape[-rank:])) if shape else op.Mul(inputs, strides)
     total = op.Max(op.Sub(op.Add(whole, extra), outputs), op.constant([0]))
     begins, ends = halves(op, total, mode == "SAME_UPPER")

@@ -9,7 +9,6 @@ from ..windows import (
     numbers,
     padding,
     positions,
-    reach,
     reshaped,
     size_at,
     sizes_of,
@@ -71,7 +70,7 @@ def average_pool(op: Ops, node: Node, dy: Value) -> Entries:
     (x,) = node.inputs
     assert x is not None
     pool = Pool.of(node)
-    begins, ends = padding(op, node, x, reach(op, pool.kernel, pool.dilations), pool.strides)
+    begins, ends = padding(op, node, x, pool.kernel, pool.strides, pool.dilations)
     before, after = numbers(begins), numbers(ends)
     by_attribute = node.attributes.get("auto_pad", "NOTSET") == "NOTSET"
     ceil_mode = node.attributes.get("ceil_mode", 0) if by_attribute else 0
@@ -126,7 +125,7 @@ def lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     (x,), (y,) = node.inputs, node.outputs
     assert x is not None and y is not None
     pool, p = Pool.of(node), node.attributes.get("p", 2)
-    begins, _ = padding(op, node, x, reach(op, pool.kernel, pool.dilations), pool.strides)
+    begins, _ = padding(op, node, x, pool.kernel, pool.strides, pool.dilations)
     share = spread(op, _by_norm(op, dy, y, p), op.Shape(x), begins, pool)
     return op.Mul(_slope(op, x, p), share)
 

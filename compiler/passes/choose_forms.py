@@ -56,22 +56,21 @@ def _by_input(node: Node) -> str | None:
 def _by_weight(node: Node) -> str | None:
     """Weigh what each form moves besides the product itself.
 
-    Unfolding multiplies image by image and adds up one weight per image: good while an image has
-    many more positions than the weight has maps. With few positions the product of each tap needs
-    no columns. In between one product over all images is best, with channels last where a stride
-    would break up the innermost axis.
+    Unfolding multiplies image by image and adds up one weight per image: good for one image, or
+    while each has many more positions than the weight has maps. Else one product over all images
+    is best, with channels last where a stride would break up the innermost axis.
     """
     dy, _, w_shape = node.inputs
     assert dy is not None
     outputs, kernel = _numbers(dy.shape), _numbers(elements_of(w_shape))
     if outputs is None or kernel is None:
         return None
-    maps, positions = outputs[1], prod(outputs[2:])
-    if positions >= 3 * maps or outputs[0] * positions * prod(kernel[1:]) > _COLUMNS:
+    batch, maps, *sizes = outputs
+    positions, strided = prod(sizes), max(node.attributes["strides"]) > 1
+    large = batch * positions * prod(kernel[1:]) > _COLUMNS
+    if large or batch == 1 or positions >= (maps if strided else 3 * maps):
         return None
-    if positions < maps:
-        return "taps"
-    return "columns" if max(node.attributes["strides"]) > 1 else "rows"
+    return "columns" if strided else "rows"
 
 
 def _numbers(shape: tuple[int | str, ...] | None) -> list[int] | None:
