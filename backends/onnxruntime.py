@@ -16,6 +16,7 @@ import onnx
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.exporter import to_onnx
 from ..compiler.ir import Graph, Node
+from ..compiler.lowering import misfit
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.prepare import prepare_for
@@ -24,6 +25,7 @@ from ..compiler.schemas import find_schema
 from ..compiler.types import SequenceType, TensorType, Type, is_static, onnx_dtype
 from .base import Stepper
 from .feeds import check_feeds
+from .onnxruntime_rewrites import adapt
 from .stepping import RunStepper
 
 _OPEN = 2**31 - 1
@@ -54,10 +56,8 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
-        opset = min(_opsets(), key=lambda version: (len(_lacking(prepared, version)), version))
-        if _lacking(prepared, opset):
-            supports = partial(_has_kernel, opset=opset)
-            prepared = prepare_for(graph, self.native, supports, [choose_forms])
+        opset = min(_opsets(), key=partial(_shortcomings, prepared))
+        adapt(prepared, partial(_has_kernel, opset=opset))
         return OnnxruntimeExecutable(graph, _open_session(prepared, opset))
 
 
@@ -205,6 +205,12 @@ def _lacking(graph: Graph, opset: int) -> list[Node]:
     return [n for n in _every_node(graph) if not _has_kernel(n, opset)]
 
 
+def _shortcomings(graph: Graph, opset: int) -> tuple[int, int]:
+    """Count the nodes without a kernel at an opset, and those that ONNX cannot say there."""
+    lacking = _lacking(graph, opset)
+    return len(lacking), sum(misfit(n, opset) is not None for n in lacking)
+
+
 def _every_node(graph: Graph) -> Iterator[Node]:
     for node in graph.nodes():
         if any(v.constant is None for v in node.writes()):
@@ -222,7 +228,7 @@ def _opsets() -> range:
 def _has_kernel(node: Node, opset: int) -> bool:
     """Tell whether a kernel takes the node's types where it is written at an opset."""
     schema = find_schema(node.op_type, node.domain, None if node.domain else opset)
-    if schema is None:
+    if schema is None or misfit(node, opset) is not None:
         return False
     if node.op_type == "ScatterND" and node.attributes.get("reduction", "none") != "none":
         return False  # it is there, but its threads race where indices repeat

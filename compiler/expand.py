@@ -1,6 +1,6 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from .composites import FORMS, STANDARD_BODIES, find_body
@@ -43,14 +43,20 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
         results = STANDARD_BODIES[node.op_type](op, node)
     else:
         results = emit_function_body(op, node)
-    results = (results,) if isinstance(results, Value) else results
+    put_in_place(op, node, (results,) if isinstance(results, Value) else results)
+    return op.emitted
+
+
+def put_in_place(op: Ops, node: Node, results: Sequence[Value | None]) -> None:
+    """Let what was emitted compute a node's outputs, which stay what they are; drop the node."""
+    graph = op.graph
     if len(results) < len(node.outputs):
         raise GraphError(f"the body of {node.operator} gives {len(results)} outputs")
     pairs = [(a, b) for a, b in zip(node.outputs, results, strict=False) if a is not None]
     for k, (old, new) in enumerate(pairs):
         if new is None:
             raise GraphError(f"the body of {node.operator} does not give '{old.name}'")
-        if not new.name.startswith(prefix) or any(new is other for _, other in pairs[:k]):
+        if not new.name.startswith(op.prefix) or any(new is other for _, other in pairs[:k]):
             new = op.Identity(new)  # it has a name of its own, and the output needs its name
             pairs[k] = (old, new)
     for old, new in pairs:
@@ -60,7 +66,6 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
             old.elements, old.constant = new.elements, new.constant
         graph.redirect(new, old)
     graph.remove(node)
-    return op.emitted
 
 
 def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:

@@ -7,6 +7,7 @@ from onnx import FunctionProto
 from .errors import UnsupportedOpError
 from .ir import Node, Value
 from .ops import Ops
+from .opset import OPSET
 from .protos import node_proto
 from .reader import Context, read_function
 from .schemas import attribute_defaults, find_schema
@@ -43,5 +44,7 @@ def function_body(node: Node) -> FunctionProto:
 def emit_function_body(op: Ops, node: Node) -> list[Value | None]:
     """Emit the body of a function operator for a node; give its outputs."""
     body = function_body(node)
+    if node.domain and not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
+        body.opset_import.add(domain="", version=OPSET)  # ONNX leaves out the operators it uses
     attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
     return read_function(op, body, node.inputs, (), attributes, Context({}))

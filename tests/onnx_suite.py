@@ -18,8 +18,10 @@ import onnxgrad as og
 FILES = ("simple", "pytorch-operator", "pytorch-converted")
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 
-DRAWN = "test_bernoulli"
-"""The cases of this name expect what was drawn once; their outputs are judged by their mean."""
+DRAWN = ("test_bernoulli", "test_training_dropout")
+"""The cases of these names expect what was drawn once; they are judged by their distribution."""
+
+DRAWS = 100
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def check_case(case: Case, backend: str) -> None:
     """Load, compile and run a case; raise where an output is not what the suite expects."""
     model = case.model()
     if case.name.startswith(DRAWN):
-        _check_draws(case, model, backend)
+        _check_distribution(case, model, backend)
         return
     graph = og.load(model)
     names = [i.name for i in model.graph.input]
@@ -86,22 +88,36 @@ def check_case(case: Case, backend: str) -> None:
         _compare(actual, expected, case)
 
 
-def _check_draws(case: Case, model: ModelProto, backend: str, draws: int = 200) -> None:
-    """Draw often, with other seeds: the mean must lie within five standard deviations of p."""
-    ((p,), (expected,)) = next(case.data(model))
+def _check_distribution(case: Case, model: ModelProto, backend: str) -> None:
+    """Draw often: what is kept must be right, and how often within five standard deviations."""
+    inputs, expected = next(case.data(model))
+    feeds = {i.name: a for i, a in zip(model.graph.input, inputs, strict=True)}
+    x = feeds["x"]
+    probability = x if "bernoulli" in case.name else 1 - feeds.get("r", 0.5)
+    total = np.zeros(x.shape)
+    for compiled in _reseeded(model, backend):
+        results = compiled.run(feeds)
+        for info, b in zip(model.graph.output, expected, strict=True):
+            drawn = results[info.name]
+            assert drawn.dtype == b.dtype and drawn.shape == b.shape
+        y = results["y"]
+        kept = y != 0
+        wanted = np.where(kept, 1 if "bernoulli" in case.name else x / probability, 0)
+        np.testing.assert_allclose(y, wanted, rtol=1e-5)
+        np.testing.assert_array_equal(results.get("z", kept), kept)
+        total += kept
+    deviation = np.sqrt(probability * (1 - probability) / DRAWS) + 1e-9
+    np.testing.assert_array_less(np.abs(total / DRAWS - probability), 5 * deviation)
+
+
+def _reseeded(model: ModelProto, backend: str) -> Iterator[Any]:
+    """Yield the compiled model for each draw, with another seed each time if it has one."""
     seeds = [a for n in model.graph.node for a in n.attribute if a.name == "seed"]
     compiled = og.compile(og.load(model), backend)
-    total = np.zeros(p.shape)
-    for k in range(draws):
-        if seeds:
-            seeds[0].f = float(k)
-            compiled = og.compile(og.load(model), backend)
-        (drawn,) = compiled.run({model.graph.input[0].name: p}).values()
-        assert drawn.dtype == expected.dtype and drawn.shape == expected.shape
-        assert np.isin(drawn, (0, 1)).all()
-        total += drawn
-    deviation = np.sqrt(p * (1 - p) / draws) + 1e-9
-    np.testing.assert_array_less(np.abs(total / draws - p), 5 * deviation)
+    for seed in np.random.default_rng(0).integers(1 << 24, size=DRAWS):
+        for attribute in seeds:
+            attribute.f, attribute.i = float(seed), int(seed)
+        yield og.compile(og.load(model), backend) if seeds else compiled
 
 
 def _compare(actual: Sequence[Any], expected: Sequence[Any], case: Case) -> None:

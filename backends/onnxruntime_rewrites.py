@@ -1,0 +1,259 @@
+"""What onnxruntime's kernels lack or get wrong, said in what they have; it runs nothing.
+
+Each rule says when it applies and gives its formula. Rules are needed where a kernel refuses
+what its own table allows, or gives another result than the standard.
+"""
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from ..compiler.errors import UnsupportedOpError
+from ..compiler.expand import expand_node, has_body, put_in_place
+from ..compiler.ir import Graph, Node, Value
+from ..compiler.ops import Ops
+from ..compiler.opset import COMPOSITE_DOMAIN
+from ..compiler.passes.dead_code import remove_dead_code
+from ..compiler.passes.widen import Supports, run_wider, widen_node
+from ..compiler.types import is_static, onnx_dtype
+
+Rewrite = Callable[[Ops, Node], list[Value | None] | None]
+"""Emits what may stand in place of a node and gives its outputs; None where it does not apply."""
+
+REWRITES: dict[str, Rewrite] = {}
+
+
+def adapt(graph: Graph, supports: Supports) -> None:
+    """Bring a graph to what onnxruntime runs, in place: rewritten, widened, or by ONNX's bodies."""
+    pending = graph.nodes()
+    while pending:
+        node = pending.pop()
+        for subgraph in node.subgraphs:
+            adapt(subgraph, supports)
+        if node.subgraphs:
+            graph.reconnect(node)
+        if node.domain != COMPOSITE_DOMAIN:
+            pending += _adapt_node(graph, node, supports)
+    remove_dead_code(graph)
+
+
+def _adapt_node(graph: Graph, node: Node, supports: Supports) -> list[Node]:
+    if all(v.constant is not None for v in node.writes()):
+        return []  # it is known, and will stand as a constant
+    rewrite = None if node.domain else REWRITES.get(node.op_type)
+    if rewrite is not None:
+        op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+        results = rewrite(op, node)
+        if results is not None:
+            put_in_place(op, node, results)
+            return op.emitted
+    if not node.domain and node.op_type in _IN_DOUBLE and _is(node.inputs[0], np.float32):
+        return run_wider(graph, node, np.dtype(np.float32), np.dtype(np.float64))
+    if not _distrusted(node):
+        if supports(node):
+            return []
+        widened = widen_node(graph, node, supports)
+        if widened is not None:
+            return widened
+    if has_body(node):
+        try:
+            return expand_node(graph, node)
+        except UnsupportedOpError:
+            pass  # ONNX gives no body for these types; onnxruntime has the last word
+    return []
+
+
+_IN_DOUBLE = {"DFT", "STFT"}
+"""Run in float64: the errors of their float32 kernels show where terms cancel."""
+
+
+def rewrite(*op_types: str) -> Callable[[Rewrite], Rewrite]:
+    """Register a rule for operators."""
+
+    def register(function: Rewrite) -> Rewrite:
+        for op_type in op_types:
+            assert op_type not in REWRITES, op_type
+            REWRITES[op_type] = function
+        return function
+
+    return register
+
+
+def _is(value: Value | None, *dtypes: type) -> bool:
+    return value is not None and value.dtype in [np.dtype(d) for d in dtypes]
+
+
+def _input(node: Node, index: int) -> Value | None:
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def _distrusted(node: Node) -> bool:
+    """Tell whether ONNX's body serves where the kernel is another than the standard's.
+
+    Attention's kernel masks its output of scores otherwise, and refuses a mask that is shorter
+    than the keys where their valid number is given.
+    """
+    if node.domain or node.op_type != "Attention":
+        return False
+    scores = len(node.outputs) > 3 and node.outputs[3] is not None
+    mask, lengths = _input(node, 3), _input(node, 6)
+    return scores or (mask is not None and lengths is not None)
+
+
+@rewrite("Mod")
+def floor_modulus(op: Ops, node: Node) -> list[Value | None] | None:
+    """x mod y for floats = r + y where r = fmod(x, y) ≠ 0 has not the sign of y, else r."""
+    x, y = node.inputs
+    assert x is not None and y is not None
+    if node.attributes.get("fmod", 0) or np.issubdtype(x.dtype, np.integer):
+        return None
+    zero = op.like(0, x)
+    r = op.Mod(x, y, fmod=1)
+    other_sign = op.Xor(op.Less(r, zero), op.Less(y, zero))
+    moved = op.And(other_sign, op.Not(op.Equal(r, zero)))
+    return [op.Where(moved, op.Add(r, y), r)]
+
+
+@rewrite("Pow")
+def unsigned_exponent(op: Ops, node: Node) -> list[Value | None] | None:
+    """x^e with an unsigned e = x^e with e in a wider signed dtype."""
+    x, exponent = node.inputs
+    if _is(exponent, np.uint8, np.uint16, np.uint32):
+        return [op.Pow(x, op.Cast(exponent, to=onnx_dtype(np.dtype(np.int64))))]
+    if _is(exponent, np.uint64):
+        return [op.Pow(x, op.Cast(exponent, to=onnx_dtype(np.dtype(np.float64))))]
+    return None
+
+
+@rewrite("TopK")
+def unsigned_top(op: Ops, node: Node) -> list[Value | None] | None:
+    """Top of uint64 = top of int64 with the highest bit flipped, which keeps the order."""
+    x, k = node.inputs
+    if not _is(x, np.uint64):
+        return None
+    flip = op.constant(np.iinfo(np.int64).min, np.int64)
+    signed = op.BitwiseXor(op.Cast(x, to=onnx_dtype(np.dtype(np.int64))), flip)
+    values, indices = op.TopK(signed, k, **node.attributes)
+    unsigned = op.Cast(op.BitwiseXor(values, flip), to=onnx_dtype(np.dtype(np.uint64)))
+    return [unsigned, indices]
+
+
+@rewrite("ReduceMax", "ReduceMin")
+def reduce_truth(op: Ops, node: Node) -> list[Value | None] | None:
+    """Any and all of booleans = largest and least of 0 and 1; of nothing: false and true."""
+    x, axes = node.inputs[0], _input(node, 1)
+    if not _is(x, np.bool_):
+        return None
+    numbers = op.Cast(x, to=onnx_dtype(np.dtype(np.uint8)))
+    reduced = op.emit(node.op_type, numbers, axes, **node.attributes)
+    return [op.Cast(reduced, to=onnx_dtype(np.dtype(np.bool_)))]
+
+
+@rewrite("Range")
+def scalar_range(op: Ops, node: Node) -> list[Value | None] | None:
+    """Start, limit and step with one element each = the same as scalars."""
+    if all(v is not None and v.rank == 0 for v in node.inputs):
+        return None
+    return [op.Range(*(op.Reshape(v, np.zeros(0, np.int64)) for v in node.inputs))]
+
+
+@rewrite("BitCast")
+def bits_of_truth(op: Ops, node: Node) -> list[Value | None] | None:
+    """The bits of a boolean are those of the number 0 or 1."""
+    (x,), to = node.inputs, node.attributes["to"]
+    truth = onnx_dtype(np.dtype(np.bool_))
+    if to == truth and _is(x, np.uint8, np.int8):
+        return [op.Cast(x, to=to)]
+    if not _is(x, np.bool_):
+        return None
+    return [op.Cast(x, to=to)]
+
+
+@rewrite("Bernoulli")
+def bernoulli(op: Ops, node: Node) -> list[Value | None] | None:
+    """1 where u < p, u uniform in [0, 1); ONNX's own body has u > p, a one with 1 − p."""
+    (p,), (y,) = node.inputs, node.outputs
+    assert p is not None and y is not None
+    seed = node.attributes.get("seed")
+    uniform = op.RandomUniformLike(p, seed=seed)
+    return [op.Cast(op.Less(uniform, p), to=onnx_dtype(y.dtype))]
+
+
+@rewrite("StringNormalizer")
+def normalize_here(op: Ops, node: Node) -> list[Value | None] | None:
+    """Case by C.UTF-8: onnxruntime's en_US.UTF-8 is often not installed, and maps cases alike."""
+    if "locale" in node.attributes or not sys.platform.startswith("linux"):
+        return None
+    return [op.StringNormalizer(*node.inputs, locale="C.UTF-8", **node.attributes)]
+
+
+@rewrite("RNN", "GRU", "LSTM")
+def batch_second(op: Ops, node: Node) -> list[Value | None] | None:
+    """layout 1 = layout 0 between transpositions."""
+    if not node.attributes.get("layout", 0):
+        return None
+    inputs = [
+        op.Transpose(v, perm=[1, 0, 2]) if v is not None and k in (0, 5, 6) else v
+        for k, v in enumerate(node.inputs)
+    ]
+    names = [
+        "" if v is None else op.graph.names.fresh(f"{op.prefix}Y{k}")
+        for k, v in enumerate(node.outputs)
+    ]
+    attributes = {k: a for k, a in node.attributes.items() if k != "layout"}
+    emitted = op.emit(node.op_type, *inputs, outputs=names, **attributes)
+    results = (emitted,) if isinstance(emitted, Value) else emitted
+    permutations = [2, 0, 1, 3], [1, 0, 2], [1, 0, 2]
+    return [
+        None if v is None else op.Transpose(v, perm=perm)
+        for v, perm in zip(results, permutations, strict=False)
+    ]
+
+
+@rewrite("ConvInteger")
+def zero_point_per_channel(op: Ops, node: Node) -> list[Value | None] | None:
+    """conv(x, w − z) = conv(x, w) − z·conv(x, 1) for one zero point z per output channel."""
+    x, w, x_zero, w_zero = (_input(node, k) for k in range(4))
+    if w is None or w_zero is None or w_zero.rank != 1 or w_zero.shape == (1,):
+        return None
+    if node.attributes.get("group", 1) != 1 or w.rank is None:
+        return None
+    ones = op.Expand(op.like(1, w), op.Concat([1], op.Shape(w, start=1), axis=0))
+    sums = op.ConvInteger(x, ones, x_zero, **node.attributes)
+    axes = list(range(1, w.rank - 1))
+    z = op.Unsqueeze(op.Cast(w_zero, to=onnx_dtype(np.dtype(np.int32))), axes)
+    products = op.ConvInteger(x, w, x_zero, **node.attributes)
+    return [op.Sub(products, op.Mul(z, sums))]
+
+
+@rewrite("MaxUnpool")
+def unpool_then_pad(op: Ops, node: Node) -> list[Value | None] | None:
+    """Indices count in the size without output_shape; what is more of it are zeros behind."""
+    x, indices, size = (_input(node, k) for k in range(3))
+    if size is None or x is None or x.rank is None:
+        return None
+    y = op.MaxUnpool(x, indices, **node.attributes)
+    behind = op.Sub(size, op.Shape(y))
+    return [op.Pad(y, op.Concat(np.zeros(x.rank, np.int64), behind, axis=0))]
+
+
+@rewrite("Resize")
+def align_corners_by_scale(op: Ops, node: Node) -> list[Value | None] | None:
+    """x = i·(L − 1)/(s·L − 1), with s·L not rounded = the crop [0, (⌊s·L⌋ − 1)/(s·L − 1)]."""
+    x, scales = node.inputs[0], _input(node, 2)
+    attributes = dict(node.attributes)
+    mode = attributes.get("coordinate_transformation_mode", "half_pixel")
+    if mode != "align_corners" or scales is None or x is None or "axes" in attributes:
+        return None
+    if scales.constant is not None and is_static(x.shape):
+        lengths = np.array(x.shape, np.float64) * scales.constant
+        if (lengths == np.floor(lengths)).all():
+            return None  # nothing is rounded
+    single = onnx_dtype(np.dtype(np.float32))
+    length = op.Mul(op.Cast(op.Shape(x), to=single), scales)
+    inner = op.Sub(op.Floor(length), 1.0)
+    end = op.Div(inner, op.Where(op.Greater(inner, 0.0), op.Sub(length, 1.0), 1.0))
+    roi = op.Concat(op.Mul(end, 0.0), end, axis=0)
+    attributes["coordinate_transformation_mode"] = "tf_crop_and_resize"
+    return [op.Resize(x, roi, scales, **attributes)]

@@ -1,0 +1,147 @@
+"""Run a node in a wider dtype, between casts, where the result is the same or rounded once.
+
+It never widens where a result depends on the dtype itself: saturation, random bits, casts.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+
+from ..expand import put_in_place
+from ..ir import Graph, Node, Value
+from ..ops import Ops
+from ..types import TensorType, onnx_dtype
+
+Supports = Callable[[Node], bool]
+"""Tells whether a backend has a kernel for a node."""
+
+_WIDER = {
+    np.dtype(narrow): [np.dtype(w) for w in wide]
+    for narrow, wide in (
+        (np.bool_, (np.uint8, np.int32)),
+        (ml_dtypes.int2, (np.int8, np.int32)),
+        (ml_dtypes.uint2, (np.uint8, np.int32)),
+        (ml_dtypes.int4, (np.int8, np.int32)),
+        (ml_dtypes.uint4, (np.uint8, np.int32)),
+        (np.int8, (np.int32, np.int64)),
+        (np.uint8, (np.int32, np.int64)),
+        (np.int16, (np.int32, np.int64)),
+        (np.uint16, (np.int32, np.int64)),
+        (np.int32, (np.int64,)),
+        (np.uint32, (np.int64,)),
+        (ml_dtypes.float8_e4m3fn, (np.float16, np.float32)),
+        (ml_dtypes.float8_e4m3fnuz, (np.float16, np.float32)),
+        (ml_dtypes.float8_e5m2, (np.float16, np.float32)),
+        (ml_dtypes.float8_e5m2fnuz, (np.float16, np.float32)),
+        (ml_dtypes.bfloat16, (np.float32,)),
+        (np.float16, (np.float32,)),
+    )
+}
+"""Dtypes that hold every value of another one, the cheapest first."""
+
+_MOVING = frozenset(
+    {
+        "Compress", "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements",
+        "GatherND", "Identity", "OneHot", "Pad", "Reshape", "ReverseSequence", "Shape", "Size",
+        "Slice", "SpaceToDepth", "Split", "Squeeze", "TensorScatter", "Tile", "Transpose",
+        "Trilu", "Unsqueeze", "Where",
+    }
+)  # fmt: skip
+"""Operators that only move elements: a wider dtype holds the same."""
+
+_WRAPPING = frozenset(
+    {
+        "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
+        "Clip", "CumSum", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+        "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "NonZero", "ReduceProd", "ReduceSum",
+        "ReduceSumSquare", "ScatterElements", "ScatterND", "Sign", "Sub", "Sum", "TopK",
+    }
+)  # fmt: skip
+"""Operators on integers whose wider result, wrapped by the cast back, is the narrow result."""
+
+_OF_THE_DTYPE = frozenset(
+    {
+        "Bernoulli", "BitCast", "Cast", "CastLike", "Constant", "ConstantOfShape",
+        "DequantizeLinear", "DynamicQuantizeLinear", "EyeLike", "If", "Loop", "Multinomial",
+        "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomNormal", "RandomNormalLike",
+        "RandomUniform", "RandomUniformLike", "Scan", "SequenceMap",
+    }
+)  # fmt: skip
+"""Operators whose result in one dtype is not the rounded result in another."""
+
+
+def widen_node(graph: Graph, node: Node, supports: Supports) -> list[Node] | None:
+    """Replace a node by one in a wider dtype that is supported, in place; None: there is none.
+
+    The node's inputs of the narrow dtype are cast, its outputs are cast back, rounded to nearest
+    even or wrapped. The output values stay what they are; what is emitted is returned.
+    """
+    dtypes = dict.fromkeys(
+        v.dtype for v in (*node.inputs, *node.outputs) if v and isinstance(v.type, TensorType)
+    )
+    for narrow in dtypes:
+        if _may_widen(node, narrow):
+            for wide in _WIDER.get(narrow, ()):
+                if supports(_in(node, narrow, wide)):
+                    return run_wider(graph, node, narrow, wide)
+    return None
+
+
+def run_wider(graph: Graph, node: Node, narrow: np.dtype, wide: np.dtype) -> list[Node]:
+    """Replace a node by itself in `wide` between casts from and to `narrow`, in place."""
+    prefix = f"{node.name or next(node.writes()).name}/"
+    op = Ops(graph, node.position, prefix)
+    inputs = [
+        op.Cast(v, to=onnx_dtype(wide)) if v is not None and _holds(v, narrow) else v
+        for v in node.inputs
+    ]
+    names = [
+        "" if v is None else graph.names.fresh(f"{prefix}wide{k}")
+        for k, v in enumerate(node.outputs)
+    ]
+    emitted = op.emit(node.op_type, *inputs, outputs=names, domain=node.domain, **node.attributes)
+    results = (emitted,) if isinstance(emitted, Value) else emitted
+    put_in_place(
+        op,
+        node,
+        [
+            _cast_back(op, new, narrow) if old and new and _holds(old, narrow) else new
+            for old, new in zip(node.outputs, results, strict=True)
+        ],
+    )
+    return op.emitted
+
+
+def _cast_back(op: Ops, x: Value, narrow: np.dtype) -> Value:
+    """Cast to a dtype that holds x, or the nearest of it; 8-bit floats keep their infinities."""
+    saturate = 0 if narrow.name.startswith("float8") else None
+    result: Value = op.Cast(x, to=onnx_dtype(narrow), saturate=saturate)
+    return result
+
+
+def _may_widen(node: Node, narrow: np.dtype) -> bool:
+    if node.domain or node.op_type in _OF_THE_DTYPE:
+        return False
+    if narrow.kind == "f" or narrow == ml_dtypes.bfloat16:
+        return True
+    if node.op_type in _MOVING:
+        return True
+    return narrow.kind in "iu" and node.op_type in _WRAPPING
+
+
+def _in(node: Node, narrow: np.dtype, wide: np.dtype) -> Node:
+    """Give the node as it would stand in the wider dtype, outside any graph."""
+
+    def widened(value: Value | None) -> Value | None:
+        if value is None or not _holds(value, narrow):
+            return value
+        return Value(value.name, TensorType(wide, value.shape))
+
+    inputs, outputs = map(widened, node.inputs), map(widened, node.outputs)
+    return replace(node, inputs=tuple(inputs), outputs=tuple(outputs))
+
+
+def _holds(value: Value, dtype: np.dtype) -> bool:
+    return isinstance(value.type, TensorType) and value.dtype == dtype
