@@ -289,6 +289,18 @@ class Graph:
         self._dag.add_edge(node, value)
         return value
 
+    def omit_output(self, node: Node, index: int) -> None:
+        """Let a node compute one value less, which nothing may read."""
+        value = node.outputs[index]
+        if value is None:
+            return
+        if self._dag.succ[value] or any(v is value for v in self.outputs):
+            raise GraphError(f"'{value.name}' is still in use")
+        node.outputs = tuple(None if v is value else v for v in node.outputs)
+        self._dag.remove_node(value)
+        del self._values[value.name]
+        self.names.release(value.name)
+
     def replace_uses(self, old: Value, new: Value) -> None:
         """Let everything that reads `old`, outputs and subgraphs included, read `new`."""
         for node in self.consumers(old):

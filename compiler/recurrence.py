@@ -5,12 +5,17 @@ tape is a tensor cut along one axis, or a sequence with one element per step; ei
 from its end. It emits no operators.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
 
+from .dims import symbols
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
-from .types import Type
+from .passes.dead_code import remove_dead_code
+from .types import TensorType, Type, fresh_dim
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,43 @@ class Recurrence:
         outer.reconnect(node)
         return outputs
 
+    def drop(
+        self,
+        outer: Graph,
+        states: Set[int] = frozenset(),
+        read: Set[int] = frozenset(),
+        written: Set[int] = frozenset(),
+    ) -> None:
+        """Take states and tapes away, by position; nothing may read what they compute."""
+        node, body = self.node, self.body
+        for k in [*states, *(self.states + k for k in written)]:
+            outer.omit_output(node, k)
+        specs = {
+            "input": _without(self.input_tapes, read),
+            "output": _without(self.output_tapes, written),
+        }
+        lead, cut, end = self.lead, self.lead + self.states, self.lead // 2 + self.states
+        node.outputs = (*_without(self.final, states), *_without(self.written, written))
+        node.inputs = (
+            *node.inputs[:lead],
+            *_without(self.initial, states),
+            *_without(self.read, read),
+        )
+        body.outputs = [
+            *body.outputs[: lead // 2],
+            *_without(self.states_out, states),
+            *_without(body.outputs[end:], written),
+        ]
+        body.inputs = [
+            *body.inputs[:lead],
+            *_without(self.states_in, states),
+            *_without(body.inputs[cut:], read),
+        ]
+        self.states -= len(states)
+        self._describe(specs)
+        remove_dead_code(body)
+        outer.reconnect(node)
+
     def make_composite(self, lead: Sequence[Value]) -> None:
         """Turn a Loop or Scan into an Iterate; a Scan's body takes `lead` in front."""
         node, body = self.node, self.body
@@ -200,6 +242,10 @@ class Recurrence:
         ]
 
 
+def _without(items: Sequence[Item], gone: Set[int]) -> list[Item]:
+    return [item for k, item in enumerate(items) if k not in gone]
+
+
 def _states(node: Node) -> int:
     if node.domain == COMPOSITE_DOMAIN:
         return int(node.attributes["states"])
@@ -225,3 +271,29 @@ def never_stops(node: Node) -> bool:
 
 def _is_true(value: Value) -> bool:
     return value.constant is not None and bool(value.constant.all())
+
+
+def is_invariant(loop: Recurrence, type_: Type) -> bool:
+    """Tell whether a shape is certainly the same in all steps: it names only sizes from outside."""
+    if not isinstance(type_, TensorType) or type_.shape is None:
+        return False
+    outside = {
+        name
+        for value in (*loop.node.inputs, *loop.body.captures())
+        if value is not None and isinstance(value.type, TensorType)
+        for dim in value.shape or ()
+        for name in symbols(dim)
+    }
+    return all(name in outside for dim in type_.shape for name in symbols(dim))
+
+
+def steps_dim(loop: Recurrence) -> int | str:
+    """Give the number of steps as a dimension, a fresh name where it is unknown."""
+    tapes = [
+        *zip(loop.read, loop.input_tapes, strict=True),
+        *zip(loop.written, loop.output_tapes, strict=True),
+    ]
+    for value, spec in tapes:
+        if value is not None and isinstance(value.type, TensorType) and value.shape is not None:
+            return value.shape[spec.axis]
+    return fresh_dim()

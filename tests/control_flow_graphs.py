@@ -114,6 +114,16 @@ def loop(s: Setting) -> Any:
     return {"last": last, "tape": tape, "thin": thin}
 
 
+@case(0, 1, 3)
+def loop_with_products(s: Setting) -> Any:
+    def step(i: og.Tensor, keep: og.Tensor, t: og.Tensor) -> Any:
+        t = s.op.Tanh(t @ s.x + s.w)
+        return keep, t, s.x @ t
+
+    last, tape = s.loop(s.n, s.x, step)
+    return {"last": last, "tape": tape}
+
+
 @case(0)
 def loop_that_exits_early(s: Setting) -> Any:
     def step(i: og.Tensor, keep: og.Tensor, t: og.Tensor) -> Any:

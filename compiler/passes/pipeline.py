@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from ..ir import Graph
 from .dead_code import remove_dead_code
+from .dead_states import remove_dead_states
 from .duplicates import merge_duplicates, merge_emitted_duplicates
+from .push_out import push_out
 from .simplify import simplify
 
 Pass = Callable[[Graph], bool]
@@ -37,9 +39,18 @@ def fixpoint(*passes: Pass) -> Pass:
 
 def clean_up(graph: Graph) -> bool:
     """Do what every transformation ends with."""
-    return run_passes(graph, remove_dead_code, merge_emitted_duplicates, remove_dead_code)
+    return run_passes(
+        graph,
+        remove_dead_code,
+        push_out,
+        remove_dead_states,
+        merge_emitted_duplicates,
+        remove_dead_code,
+    )
 
 
 def optimise(graph: Graph) -> bool:
     """Do everything that makes a graph smaller without changing what it computes."""
-    return fixpoint(remove_dead_code, simplify, merge_duplicates)(graph)
+    return fixpoint(remove_dead_code, push_out, remove_dead_states, simplify, merge_duplicates)(
+        graph
+    )

@@ -5,11 +5,10 @@ forward part reads is read again), an output that is there already, a tensor tha
 value's steps where its shape is certainly the same in all of them, a sequence.
 """
 
-from ...dims import symbols
 from ...errors import GradientError
 from ...ir import Graph, Value
 from ...naming import GRADIENT
-from ...recurrence import NewTape, Recurrence, Tape
+from ...recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
 from ...types import SequenceType, TensorType, as_dtype, fresh_dim
 
 
@@ -46,32 +45,6 @@ def _add_tape(
 
 def _loose(type_: TensorType) -> tuple[int | str, ...]:
     return tuple(d if isinstance(d, int) else fresh_dim() for d in type_.shape or ())
-
-
-def is_invariant(loop: Recurrence, type_: TensorType) -> bool:
-    """Tell whether a shape is certainly the same in all steps: it names only sizes from outside."""
-    if type_.shape is None:
-        return False
-    outside = {
-        name
-        for value in (*loop.node.inputs, *loop.body.captures())
-        if value is not None and isinstance(value.type, TensorType)
-        for dim in value.shape or ()
-        for name in symbols(dim)
-    }
-    return all(name in outside for dim in type_.shape for name in symbols(dim))
-
-
-def steps_dim(loop: Recurrence) -> int | str:
-    """Give the number of steps as a dimension, a fresh name where it is unknown."""
-    tapes = [
-        *zip(loop.read, loop.input_tapes, strict=True),
-        *zip(loop.written, loop.output_tapes, strict=True),
-    ]
-    for value, spec in tapes:
-        if value is not None and isinstance(value.type, TensorType) and value.shape is not None:
-            return value.shape[spec.axis]
-    return fresh_dim()
 
 
 def lead_inputs(body: Graph) -> list[Value]:

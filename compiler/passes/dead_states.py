@@ -1,0 +1,48 @@
+"""Take states and tapes out of loops that nothing reads; whole dead nodes are dead_code.py's."""
+
+from ..activity import is_recurrence
+from ..ir import Graph, Value
+from ..recurrence import Recurrence
+
+
+def remove_dead_states(graph: Graph) -> bool:
+    """Drop what a Loop, Scan or Iterate carries, reads or writes in vain."""
+    changed = False
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            if remove_dead_states(subgraph):
+                graph.reconnect(node)
+                changed = True
+        if is_recurrence(node) and _drop(graph, Recurrence(node)):
+            changed = True
+    return changed
+
+
+def _drop(graph: Graph, loop: Recurrence) -> bool:
+    used = {v for v in loop.node.writes() if graph.consumers(v)} | set(graph.outputs)
+    written = {k for k, v in enumerate(loop.written) if v not in used}
+    live, influence = _live(loop, used, written)
+    states = {k for k in range(loop.states) if k not in live}
+    read = {k for k, v in enumerate(loop.entries_in) if v not in influence}
+    if not loop.lead or loop.node.inputs[0] is None:  # a tape tells the number of steps
+        read -= {0}
+    if len(states) + len(written) == len(loop.node.outputs):
+        return False  # it is dead as a whole
+    if states or written or read:
+        loop.drop(graph, states, read, written)
+        return True
+    return False
+
+
+def _live(loop: Recurrence, used: set[Value], written: set[int]) -> tuple[set[int], set[object]]:
+    """Give the states that something reads in the end, and what the body needs for all that."""
+    live = {k for k, v in enumerate(loop.final) if v in used}
+    kept = [v for k, v in enumerate(loop.entries_out) if k not in written]
+    going = loop.body.outputs[: loop.lead // 2]
+    while True:
+        targets = {*kept, *going, *(loop.states_out[k] for k in live)}
+        influence = loop.body.upstream(targets) | targets
+        found = {k for k, v in enumerate(loop.states_in) if v in influence}
+        if found <= live:
+            return live, set(influence)
+        live |= found
