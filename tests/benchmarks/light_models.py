@@ -79,7 +79,7 @@ def smooth_with_drawn_weights(path: Path) -> onnx.ModelProto:
             continue
         shape = shapes[node.input[0]]
         if len(shape) > 1:
-            array = rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))
+            array = rng.normal(size=shape) * np.sqrt(1 / np.prod(shape[1:]))
         else:
             array = rng.uniform(0.5, 1.5, shape)
         tensor = onnx.numpy_helper.from_array(array.astype(np.float32), node.output[0])
