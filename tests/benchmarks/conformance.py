@@ -1,15 +1,29 @@
-"""Print how much of ONNX's own suite each backend passes; `--help` says how."""
+"""Print how much of ONNX's own suite each backend passes; `--help` says how.
+
+Fails where another case fails than tests/backends/expected_failures*.toml list.
+"""
 
 import argparse
 import collections
 import sys
 import time
+import tomllib
 import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from onnx_suite import Case, check_case, load_cases  # noqa: E402  # tests/ is no package
+
+LISTS = {"numpy": "expected_failures.toml", "onnxruntime": "expected_failures_onnxruntime.toml"}
+
+
+def listed(backend: str) -> set[str]:
+    """Give the names of the cases that are known to fail."""
+    if backend not in LISTS:
+        return set()
+    path = Path(__file__).parents[1] / "backends" / LISTS[backend]
+    return set(tomllib.loads(path.read_text()))
 
 
 def failure(case: Case, backend: str) -> str | None:
@@ -32,6 +46,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     arguments = parser.parse_args()
     cases = [c for c in load_cases() if arguments.only in c.name]
+    surprises = 0
     for backend in arguments.backends:
         start = time.perf_counter()
         failures = {c.name: (c.kind, why) for c in cases if (why := failure(c, backend))}
@@ -44,6 +59,11 @@ def main() -> None:
         if arguments.failures:
             for name, (_, why) in sorted(failures.items()):
                 print(f"  {name}: {why}")
+        unexpected = failures.keys() ^ (listed(backend) & {c.name for c in cases})
+        for name in sorted(unexpected):
+            print(f"  {'fails, not listed' if name in failures else 'listed, passes'}: {name}")
+        surprises += len(unexpected)
+    sys.exit(bool(surprises))
 
 
 if __name__ == "__main__":
