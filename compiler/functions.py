@@ -3,6 +3,7 @@
 from typing import Any
 
 from onnx import FunctionProto
+from onnx.helper import make_opsetid
 
 from .errors import UnsupportedOpError
 from .ir import Node, Value
@@ -37,8 +38,15 @@ def function_body(node: Node) -> FunctionProto:
             version, proto.SerializeToString(), types
         )
         if body:
-            return FunctionProto.FromString(body)
+            return _with_opset(FunctionProto.FromString(body))
     raise UnsupportedOpError(f"ONNX gives no body for {node.operator} here", [node.operator])
+
+
+def _with_opset(body: FunctionProto) -> FunctionProto:
+    """Add the opset that ONNX's body of FlexAttention uses and does not name."""
+    if not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
+        body.opset_import.append(make_opsetid("", OPSET))
+    return body
 
 
 def emit_function_body(op: Ops, node: Node) -> list[Value | None]:

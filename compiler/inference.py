@@ -50,6 +50,8 @@ def infer_types(node: Node) -> list[Type | None]:
     if structural is not None:
         return structural(node)
     types: list[Type | None] = [*_infer_by_onnx(node)]
+    if node.op_type == "Attention":
+        types = _attention(node, types)
     first = types[0] if types else None
     if isinstance(first, TensorType):
         shape = refine(first.shape, infer_shape(node))
@@ -296,6 +298,21 @@ def _einsum(node: Node) -> list[Type | None]:
             stretched = sizes[index] - {1} or {1}
             dims[axis] = stretched.pop() if len(stretched) == 1 else fresh_dim()
     return [TensorType(inferred.dtype, tuple(dims))]
+
+
+def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:
+    """Mend what ONNX says of Attention: it takes symbolic lengths for 0 and caches for unknown."""
+    q = node.inputs[0]
+    assert q is not None
+    shapes = [t.shape if isinstance(t, TensorType) else None for t in types]
+    shapes[1:] = [(0,) * 4 if s is None else s for s in shapes[1:]]
+    return [
+        TensorType(
+            t.dtype if isinstance(t, TensorType) else q.dtype,
+            None if s is None else tuple(d or fresh_dim() for d in s),
+        )
+        for t, s in zip(types, shapes, strict=True)
+    ]
 
 
 def _dft(node: Node) -> list[Type | None]:

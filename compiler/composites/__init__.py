@@ -6,6 +6,7 @@ from .registry import FORMS, STANDARD_BODIES, Body, find_body, form
 
 FAMILIES = [
     "activations",
+    "attention",
     "broadcasting",
     "convolution",
     "convolution_weight",

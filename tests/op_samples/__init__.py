@@ -6,6 +6,7 @@ from .sample import Sample
 
 FAMILIES = [
     "activations",
+    "attention",
     "affine",
     "casts",
     "comparison",
