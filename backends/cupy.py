@@ -13,7 +13,7 @@ from ..compiler.prepare import prepare_for
 from ..compiler.types import TensorType
 from .base import Stepper
 from .interpreter import Interpreter, native_composites, runs_as_it_is
-from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply
+from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply, KernelEntry
 from .reference import reference_kernel
 from .stepping import RunStepper
 
@@ -57,8 +57,9 @@ class Gpu:
         stays = bool(consumers) and all(k in _host_places(n) for n, k in consumers)
         return constant if stays else self.load(constant)
 
-    def kernel(self, node: Node, function: Kernel, attributes: Mapping[str, Any]) -> Function:
+    def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Run a kernel on the GPU, or on the host where dtypes or CuPy do not let it."""
+        function = entry.function
         on_host = self._on_host(partial(function, np, **attributes))
         if not all(_fits_type(v) for v in (*node.inputs, *node.outputs)):
             _warn(node, "CuPy lacks a dtype")

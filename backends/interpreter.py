@@ -4,6 +4,7 @@ It is shared by the backends that execute kernels; it neither picks a device nor
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .feeds import check_feeds
-from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply
+from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
 
 Function = Callable[..., Any]
 
@@ -33,7 +34,7 @@ class Device(Protocol):
     def place(self, constant: np.ndarray, consumers: Sequence[tuple[Node, int]]) -> Any:
         """Bring a constant to where its consumers (node and position) read it."""
 
-    def kernel(self, node: Node, function: Kernel, attributes: Mapping[str, Any]) -> Function:
+    def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Give a function of a node's inputs that runs a kernel of ours."""
 
     def reference(self, node: Node) -> Function:
@@ -42,7 +43,7 @@ class Device(Protocol):
 
 class _Step(NamedTuple):
     function: Function
-    inputs: tuple[int, ...]
+    inputs: Callable[[list[Any]], Sequence[Any]]
     outputs: tuple[int, ...]
     frees: tuple[int, ...]
     node: Node
@@ -74,8 +75,8 @@ class Plan:
             values[slot] = array
         for slot, array in zip(self._captured, captured, strict=True):
             values[slot] = array
-        for function, reads, writes, frees, node in self._steps:
-            arguments = [values[i] for i in reads]
+        for function, pick, writes, frees, node in self._steps:
+            arguments = pick(values)
             try:
                 results = function(*arguments)
             except KernelDoesNotApply:
@@ -105,7 +106,7 @@ class Plan:
         function, inputs = self._function(node)
         return _Step(
             function,
-            tuple(self._slot(v) for v in inputs),
+            _picker([self._slot(v) for v in inputs]),
             tuple(self._slot(v) for v in node.outputs),
             tuple(self._slot(v) for v in frees),
             node,
@@ -127,7 +128,7 @@ class Plan:
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
             attributes["outputs"] = len(node.outputs)
-        return self._device.kernel(node, entry.function, attributes), node.inputs
+        return self._device.kernel(node, entry, attributes), node.inputs
 
     def _refer(self, node: Node) -> Function:
         if node not in self._references:
@@ -169,6 +170,11 @@ def _owner(array: Any) -> Any:
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
+
+
+def _picker(slots: list[int]) -> Callable[[list[Any]], Sequence[Any]]:
+    """Give what takes a step's inputs out of all values, as fast as Python can."""
+    return itemgetter(*slots) if len(slots) > 1 else lambda values: [values[i] for i in slots]
 
 
 def native_composites() -> frozenset[str]:

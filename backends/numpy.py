@@ -9,7 +9,7 @@ import numpy as np
 from ..compiler.ir import Graph, Node
 from ..compiler.prepare import prepare_for
 from .interpreter import Interpreter, native_composites, runs_as_it_is
-from .kernels.registry import Kernel
+from .kernels.registry import KernelEntry
 from .reference import reference_kernel
 
 
@@ -27,10 +27,12 @@ class Host:
         return constant
 
     def kernel(
-        self, node: Node, function: Kernel, attributes: Mapping[str, Any]
+        self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]
     ) -> Callable[..., Any]:
-        """Give the kernel with its attributes bound."""
-        return partial(function, np, **attributes)
+        """Give NumPy's own function, or the kernel with its attributes bound."""
+        if entry.same_as:
+            return getattr(np, entry.same_as)  # type: ignore[no-any-return]  # by name
+        return partial(entry.function, np, **attributes)
 
     def reference(self, node: Node) -> Callable[..., Any]:
         """Give ONNX's reference of the node."""

@@ -70,9 +70,9 @@ def _variadic(name: str) -> Kernel:
 
 
 for _op_type, _name in _UNARY.items():
-    kernel(_op_type)(_unary(_name))
+    kernel(_op_type, same_as=_name)(_unary(_name))
 for _op_type, _name in _BINARY.items():
-    kernel(_op_type)(_binary(_name))
+    kernel(_op_type, same_as=_name)(_binary(_name))
 for _op_type, _name in _VARIADIC.items():
     kernel(_op_type)(_variadic(_name))
 

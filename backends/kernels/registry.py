@@ -15,16 +15,20 @@ class KernelDoesNotApply(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KernelEntry:
-    """A kernel `fn(xp, *inputs, **attributes)` and whether it asks which outputs are wanted."""
+    """A kernel `fn(xp, *inputs, **attributes)` and whether it asks which outputs are wanted.
+
+    `same_as` names the function of xp that the kernel is, where it is one.
+    """
 
     function: Kernel
     takes_outputs: bool
+    same_as: str = ""
 
 
 KERNELS: dict[tuple[str, str], KernelEntry] = {}
 
 
-def kernel(*op_types: str, domain: str = "") -> Callable[[Kernel], Kernel]:
+def kernel(*op_types: str, domain: str = "", same_as: str = "") -> Callable[[Kernel], Kernel]:
     """Register a kernel `fn(xp, *inputs, **attributes)` for the named operators.
 
     Inputs are arrays of `xp` (None where an optional input is omitted); attributes carry the
@@ -34,7 +38,8 @@ def kernel(*op_types: str, domain: str = "") -> Callable[[Kernel], Kernel]:
     """
 
     def register(function: Kernel) -> Kernel:
-        entry = KernelEntry(function, "outputs" in inspect.signature(function).parameters)
+        takes_outputs = "outputs" in inspect.signature(function).parameters
+        entry = KernelEntry(function, takes_outputs, same_as)
         for op_type in op_types:
             assert (domain, op_type) not in KERNELS, op_type
             KERNELS[domain, op_type] = entry
