@@ -32,3 +32,4 @@ def test_the_list_holds_cases_only() -> None:
     assert len(cases) >= 2021 + 9
     listed = tomllib.loads(LISTED.read_text())
     assert listed.keys() <= cases and all(listed.values())
+    assert len(cases - listed.keys()) >= 2005 + 9
