@@ -1,7 +1,7 @@
 """Give each gradient of a convolution the form that is fastest in onnxruntime for its shape.
 
-The thresholds were read off the table that tests/benchmarks/convolution_forms.py prints. Nothing
-is chosen where sizes are symbolic or channels are grouped: the default forms run there.
+The thresholds were read off the table that tests/benchmarks/convolution_forms.py prints. Where
+sizes are symbolic, channels grouped or numbers not float32 the default forms run.
 """
 
 from math import prod
@@ -37,6 +37,8 @@ def choose_forms(graph: Graph) -> bool:
 def choose_form(node: Node) -> str | None:
     """Name the form that is fastest for a node; None where the default is, or nothing is known."""
     if node.domain != COMPOSITE_DOMAIN or node.attributes.get("group") != 1:
+        return None
+    if next(node.reads()).dtype != "float32":
         return None
     if node.op_type == "ConvInputGrad":
         return _by_input(node)
