@@ -32,6 +32,12 @@ def add_loss(model: og.Graph) -> og.Graph:
     return b.build()
 
 
+def draw_points(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    """Give points and whether each lies inside the ring."""
+    x = rng.uniform(-2, 2, size=(count, 2)).astype(np.float32)
+    return {"x": x, "label": (np.linalg.norm(x, axis=1) < 1.2).astype(np.int64)}
+
+
 def main() -> None:
     """Learn which points lie inside a ring; the body stays what it was."""
     with tempfile.TemporaryDirectory() as folder:
@@ -46,15 +52,14 @@ def main() -> None:
     stepper = og.compile(step, "onnxruntime").stepper()
     rng = np.random.default_rng(1)
     for k in range(300):
-        x = rng.uniform(-2, 2, size=(64, 2)).astype(np.float32)
-        label = (np.linalg.norm(x, axis=1) < 1.2).astype(np.int64)
         rate = np.float32(0.05 * (1 - k / 300))
-        loss = stepper(x=x, label=label, learning_rate=rate)["loss"]
+        loss = stepper(**draw_points(rng, 64), learning_rate=rate)["loss"]
         if k % 60 == 0:
             print(f"step {k}: loss {loss:.4f}")
     tuned = og.with_parameters(model, stepper.state())
-    logits = og.compile(tuned)(x=x, label=label)["logits"]
-    accuracy = float(np.mean(logits.argmax(axis=1) == label))
+    test = draw_points(rng, 500)
+    logits = og.compile(tuned).run(test)["logits"]
+    accuracy = float(np.mean(logits.argmax(axis=1) == test["label"]))
     print(f"accuracy {accuracy:.1%}")
     assert accuracy > 0.9
 

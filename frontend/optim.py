@@ -23,9 +23,11 @@ class Optimizer(Protocol):
     @property
     def learning_rate(self) -> float | str:
         """A number, or the name of a float32 scalar input that the step gains for it."""
+        ...
 
     def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
         """Emit the new value of each parameter; state goes through `update.state`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

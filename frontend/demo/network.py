@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def load_digits() -> Digits:
         from sklearn import datasets  # an extra, for the demo only
     except ImportError:
         raise BackendUnavailableError("the demo needs: pip install 'onnxgrad[demo]'") from None
-    found = datasets.load_digits()
+    found: Any = datasets.load_digits()
     order = np.random.default_rng(0).permutation(len(found.target))
     images = (found.images[order, None] / 16).astype(np.float32)
     labels = found.target[order].astype(np.int64)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ def replay(step: Path, start: Path, feeds: Iterable[Mapping[str, np.ndarray]]) -
     state = dict(zip([v.name for v in first.get_outputs()], first.run(None, {}), strict=True))
     losses = []
     for batch in feeds:
-        loss, *changed = session.run(["loss", *pairs.values()], {**batch, **state})
+        results: Any = session.run(["loss", *pairs.values()], {**batch, **state})
+        loss, *changed = results
         state = dict(zip(pairs, changed, strict=True))
         losses.append(float(loss))
     return losses

@@ -72,7 +72,7 @@ def test_saved_step_replays_in_onnxruntime(
     assert {v.name for v in session.get_inputs()} == {"x", "t", *pairs} == {"x", "t", *state}
     for loss in stored[f"{name}.loss"]:
         feeds = {"x": single["x"], "t": single["t"], **state}
-        results = dict(zip(names, session.run(names, feeds), strict=True))
+        results: dict[str, Any] = dict(zip(names, session.run(names, feeds), strict=True))
         np.testing.assert_allclose(results["loss"], loss, rtol=2e-4)
         state = {name: results[new] for name, new in pairs.items()}
 
@@ -178,7 +178,8 @@ def test_refusals(stored: dict[str, np.ndarray]) -> None:
         og.train_step(frozen, optimizer=sgd)
     with pytest.raises(og.GraphError, match="is no training step"):
         og.initial_state(graph)
-    for wrong in ({"momentum": 1.0}, {"nesterov": True}, {"weight_decay": -1.0}):
+    wrongs: list[dict[str, Any]] = [{"momentum": 1.0}, {"nesterov": True}, {"weight_decay": -1.0}]
+    for wrong in wrongs:
         with pytest.raises(og.GraphError, match="must be"):
             og.optim.SGD(0.1, **wrong)
     for name in ("b1", "b2"):
