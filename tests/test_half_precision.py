@@ -29,11 +29,16 @@ def takes(sample: Sample, dtype: str) -> bool:
     return all(f"tensor({dtype})" in allowed.get(kind, ()) for kind in kinds)
 
 
+def chooses(sample: Sample) -> bool:
+    """Tell whether rounding the inputs changes which computed value is the largest: RoiAlign."""
+    return sample.op == "RoiAlign" and sample.attributes.get("mode") == "max"
+
+
 HALVES = [
     pytest.param(sample, dtype, id=f"{sample}-{dtype}")
     for sample in SAMPLES
     for dtype in TOLERANCE
-    if takes(sample, dtype)
+    if takes(sample, dtype) and not chooses(sample)
 ]
 
 
