@@ -31,7 +31,7 @@ class Host:
     ) -> Callable[..., Any]:
         """Give NumPy's own function, or the kernel with its attributes bound."""
         if entry.same_as:
-            return getattr(np, entry.same_as)  # type: ignore[no-any-return]  # by name
+            return getattr(np, entry.same_as)
         return partial(entry.function, np, **attributes)
 
     def reference(self, node: Node) -> Callable[..., Any]:

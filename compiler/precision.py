@@ -113,6 +113,8 @@ class _Caster:
             return self._array(attribute)
         if isinstance(attribute, TensorType | SequenceType | OptionalType):
             return self._type(attribute)
+        if key == "stash_type" and len(node.outputs) > 1:
+            return attribute  # the standard has no float64 for the statistics of LayerNormalization
         if key in _DTYPE_ATTRIBUTES and node.op_type not in _BITS and attribute:
             return onnx_dtype(self._dtype) if is_float(numpy_dtype(attribute)) else attribute
         return attribute

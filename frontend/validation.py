@@ -99,8 +99,9 @@ def check_gradients(
     backward, renamed = _gradient(graph, targets, sources)
     fed = {renamed[n]: a.astype(graph.find(n).dtype) for n, a in cotangents.items()}
     cotangents = {n: _widened(fed[renamed[n]]) for n in targets}  # what rounding left of them
-    exact = _run(with_dtype(backward, DOUBLE), wide | {renamed[n]: cotangents[n] for n in targets})
-    gradients = {n: exact[renamed[n]] for n in sources}
+    exact, names = _gradient(double, targets, sources)
+    found = _run(exact, wide | {names[n]: cotangents[n] for n in targets})
+    gradients = {n: found[names[n]] for n in sources}
     report = Report(f"gradients of {graph.name}")
     moved = _Moved(double, {n: values[n] for n in sources}, wide, cotangents)
     for name in sources:

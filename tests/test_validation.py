@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,15 @@ def test_overflow_in_half_precision_is_reported() -> None:
     assert not report
     assert "overflows float16" in str(report)
     assert og.check_gradients(b.build(), "loss", "x", {"x": np.ones(4, np.float16)})
+
+
+@pytest.mark.parametrize("name", ["vit", "branches", "graph_attention", "rnn_relu"])
+def test_models_that_torch_exported(name: str) -> None:
+    path = Path(__file__).parent / f"fixtures/torch_models/{name}.onnx"
+    graph, arrays = og.load(path), np.load(path.with_suffix(".npz"))
+    feeds = {v.name: arrays[f"input/{v.name}"] for v in graph.inputs}
+    assert og.validate(graph, feeds)
+    assert og.validate(graph), "drawn feeds fit the model"
+    wrt = [v.name for v in graph.values() if f"grad/{v.name}" in arrays]
+    report = og.check_gradients(graph, [v.name for v in graph.outputs], wrt, feeds)
+    assert report, str(report)
