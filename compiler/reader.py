@@ -15,6 +15,7 @@ from onnx import (
     TensorProto,
 )
 
+from .body_types import loop_types, scan_types
 from .errors import GraphError, ModelFileError, OnnxgradError
 from .ir import Graph, Value
 from .ops import Ops
@@ -27,7 +28,6 @@ from .types import (
     TensorType,
     Type,
     TypeReader,
-    fresh_dim,
     is_float,
 )
 from .upgrades import Call, upgrade_call
@@ -37,6 +37,9 @@ Scope = dict[str, Value | None]
 
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload of a model-local function."""
+
+NESTED_TRIALS = 2
+"""How deep bodies of bodies are read for their types; deeper ones get sizes without names."""
 
 SPARSE_LIMIT = 2**31
 """Largest size in bytes to which a sparse tensor is filled up."""
@@ -71,6 +74,8 @@ class Context:
     inlining: tuple[FunctionKey, ...] = ()
     prefix: str = ""
     """Put before the names of values inside a function."""
+    trials: int = 0
+    """How many bodies around this one are only read for the types of what they give."""
 
 
 def domain_of(name: str) -> str:
@@ -101,8 +106,10 @@ def read_graph(
         if info.name in arrays:
             continue  # a weight: to IR version 3 all of them had to be listed as inputs, too
         type_: Type | None = given[k] if k < len(given) else None
-        if _typed(info) or type_ is None:
+        if type_ is None:
             type_ = context.type(info)
+        elif _typed(info):
+            type_ = refine_type(type_, context.type(info))
         value = Value(_free(graph, info.name, context, inner), type_)
         graph.inputs.append(graph.add_value(value))
         scope[info.name] = value
@@ -331,13 +338,38 @@ class _NodeReader:
 
     def _attributes(self, proto: NodeProto, inputs: Sequence[Value | None]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        given = _body_types(proto, inputs)
+        given = self._body_types(proto, inputs)
         for attribute in proto.attribute:
             if not attribute.ref_attr_name:
                 found[attribute.name] = self._attribute(attribute, given)
             elif attribute.ref_attr_name in self.context.bindings:
                 found[attribute.name] = self.context.bindings[attribute.ref_attr_name]
         return found
+
+    def _body_types(
+        self, proto: NodeProto, inputs: Sequence[Value | None]
+    ) -> Sequence[Type | None]:
+        """Give the types of what a Loop's or Scan's body takes."""
+        body = next((a.g for a in proto.attribute if a.name == "body"), None)
+        old = self.context.versions.get("", 1) < 9  # a Scan with a batch axis
+        if body is None or proto.domain or proto.op_type not in ("Loop", "Scan") or old:
+            return []
+        types = [None if v is None else v.type for v in inputs]
+        context = replace(self.context, trials=self.context.trials + 1)
+
+        def read(given: Sequence[Type | None]) -> list[Type]:
+            trial = Graph(body.name, self.op.graph.names.copy())
+            read_graph(body, trial, self.scope, context, given)
+            return [v.type for v in trial.outputs]
+
+        if context.trials > NESTED_TRIALS:
+            read = _unread
+        if proto.op_type == "Loop":
+            return loop_types(types, read)
+        settings = {a.name: a for a in proto.attribute}
+        count = settings["num_scan_inputs"].i if "num_scan_inputs" in settings else 0
+        listed = settings.get("scan_input_axes")
+        return scan_types(types, list(listed.ints) if listed is not None else [0] * count, read)
 
     def _attribute(self, proto: AttributeProto, given: Sequence[Type | None]) -> Any:
         kinds = AttributeProto
@@ -370,6 +402,10 @@ class _NodeReader:
             value.type = refine_type(value.type, declared)
 
 
+def _unread(given: Sequence[Type | None]) -> list[Type]:
+    raise GraphError("bodies are nested too deeply to try types")
+
+
 def refine_type(inferred: Type, declared: Type) -> Type:
     """Merge two statements about one type; an error where their element types differ."""
     match inferred, declared:
@@ -383,22 +419,3 @@ def refine_type(inferred: Type, declared: Type) -> Type:
             return OptionalType(refine_type(a, b))
     return inferred
 
-
-def _body_types(node: NodeProto, inputs: Sequence[Value | None]) -> list[Type | None]:
-    """Give the element types and ranks of a body's inputs, as the node's inputs tell them."""
-    types = [None if v is None else v.type for v in inputs]
-    if node.op_type == "Loop":
-        scalars = [TensorType(np.dtype(np.int64), ()), TensorType(np.dtype(np.bool_), ())]
-        return [*scalars, *(_loosened(t, 0) for t in types[2:])]
-    if node.op_type == "Scan":
-        scanned = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)
-        states = len(types) - scanned
-        return [_loosened(t, int(k >= states)) for k, t in enumerate(types)]
-    return []
-
-
-def _loosened(type_: Type | None, scanned: int) -> Type | None:
-    """Keep the rank of what changes from one iteration to the next."""
-    if not isinstance(type_, TensorType) or type_.shape is None:
-        return type_
-    return TensorType(type_.dtype, tuple(fresh_dim() for _ in type_.shape[scanned:]))

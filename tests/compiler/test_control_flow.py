@@ -136,3 +136,29 @@ def test_functions_inside_bodies_expand(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_allclose(
         results["x.grad"], finite_differences(loss, feeds, "x"), rtol=1e-6, atol=1e-6
     )
+
+
+def without_types(graph: og.Graph) -> onnx.ModelProto:
+    """Write a graph whose bodies do not say of what shape their inputs and outputs are."""
+    model = og.to_onnx(graph)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            for info in (*attribute.g.input, *attribute.g.output):
+                info.type.tensor_type.ClearField("shape")
+    return model
+
+
+def body_shapes(graph: og.Graph) -> list[Any]:
+    (node,) = [n for n in graph.nodes() if n.subgraphs]
+    return [v.shape for v in node.attributes["body"].inputs]
+
+
+def test_sizes_that_every_step_keeps_are_found_on_import() -> None:
+    loop, growing, scan = (
+        next(c for c in CASES if c.name == name).graph()
+        for name in ("loop", "loop_with_a_growing_state", "scan_in_scan")
+    )
+    assert body_shapes(og.load(without_types(loop))) == [(), (), (2, 2)]
+    *_, grown = body_shapes(og.load(without_types(growing)))
+    assert len(grown) == 2 and isinstance(grown[0], str) and grown[1] == 2
+    assert body_shapes(og.load(without_types(scan))) == [(2,), (2,)]
