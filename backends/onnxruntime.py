@@ -56,7 +56,7 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
-        opset = min(_opsets(), key=partial(_shortcomings, prepared))
+        opset = _best_opset(prepared)
         adapt(prepared, partial(_has_kernel, opset=opset))
         return OnnxruntimeExecutable(graph, _open_session(prepared, opset))
 
@@ -205,10 +205,15 @@ def _lacking(graph: Graph, opset: int) -> list[Node]:
     return [n for n in _every_node(graph) if not _has_kernel(n, opset)]
 
 
-def _shortcomings(graph: Graph, opset: int) -> tuple[int, int]:
-    """Count the nodes without a kernel at an opset, and those that ONNX cannot say there."""
-    lacking = _lacking(graph, opset)
-    return len(lacking), sum(misfit(n, opset) is not None for n in lacking)
+def _best_opset(graph: Graph) -> int:
+    """Choose where the fewest nodes lack a kernel, and of those the fewest do not fit."""
+    least: list[tuple[int, int, int]] = []
+    for opset in _opsets():
+        lacking = _lacking(graph, opset)
+        if not lacking:
+            return opset
+        least.append((len(lacking), sum(misfit(n, opset) is not None for n in lacking), opset))
+    return min(least)[-1]
 
 
 def _every_node(graph: Graph) -> Iterator[Node]:

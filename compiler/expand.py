@@ -21,7 +21,7 @@ def has_body(node: Node) -> bool:
     """Tell whether a node can be expanded."""
     if node.domain == COMPOSITE_DOMAIN:
         return node.op_type in FORMS
-    if not node.domain and node.op_type in STANDARD_BODIES:
+    if node.operator in STANDARD_BODIES:
         return True
     schema: Any = find_schema(node.op_type, node.domain)  # onnx types only half of OpSchema
     if schema is None:
@@ -39,8 +39,8 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     op = Ops(graph, node.position, prefix)
     if node.domain == COMPOSITE_DOMAIN:
         results = find_body(node.op_type, form)(op, node)
-    elif not node.domain and node.op_type in STANDARD_BODIES:
-        results = STANDARD_BODIES[node.op_type](op, node)
+    elif node.operator in STANDARD_BODIES:
+        results = STANDARD_BODIES[node.operator](op, node)
     else:
         results = emit_function_body(op, node)
     put_in_place(op, node, (results,) if isinstance(results, Value) else results)

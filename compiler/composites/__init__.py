@@ -22,6 +22,7 @@ FAMILIES = [
     "sequences",
     "signal",
     "softmax",
+    "updates",
 ]
 
 for _family in FAMILIES:  # importing a file registers its forms

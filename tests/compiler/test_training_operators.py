@@ -1,0 +1,72 @@
+"""The optimizers of ai.onnx.preview.training are said in standard operators when they are read."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+import onnxgrad as og
+
+DOMAIN = "ai.onnx.preview.training"
+
+STATES = {"Adagrad": 1, "Adam": 2, "Momentum": 1}
+
+
+def model(op_type: str, **attributes: float | str) -> onnx.ModelProto:
+    """Step two tensors of different shapes at once."""
+    parts = ["x", "g", *("v", "h")[: STATES[op_type]]]
+    tensors = [(f"{part}{k}", shape) for part in parts for k, shape in enumerate(([2, 3], [4]))]
+    results = [(f"new_{name}", shape) for name, shape in tensors if name[0] != "g"]
+
+    def info(name: str, shape: list[int]) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    node = helper.make_node(
+        op_type,
+        ["r", "t", *(name for name, _ in tensors)],
+        [name for name, _ in results],
+        domain=DOMAIN,
+        **attributes,
+    )
+    graph = helper.make_graph(
+        [node],
+        "step",
+        [
+            info("r", []),
+            helper.make_tensor_value_info("t", TensorProto.INT64, []),
+            *(info(*tensor) for tensor in tensors),
+        ],
+        [info(*result) for result in results],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid(DOMAIN, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize(
+    ("op_type", "attributes"),
+    [
+        ("Adagrad", {"norm_coefficient": 0.1, "decay_factor": 0.2, "epsilon": 1e-3}),
+        ("Adam", {"norm_coefficient": 0.1, "alpha": 0.8, "beta": 0.9, "epsilon": 1e-3}),
+        ("Adam", {"norm_coefficient_post": 0.2}),
+        ("Momentum", {"norm_coefficient": 0.1, "alpha": 0.9, "beta": 0.3, "mode": "standard"}),
+        ("Momentum", {"norm_coefficient": 0.1, "alpha": 0.9, "beta": 0.3, "mode": "nesterov"}),
+    ],
+)
+def test_optimizers_step_as_the_reference(
+    op_type: str, attributes: dict[str, float | str], count: int
+) -> None:
+    proto = model(op_type, **attributes)
+    random = np.random.default_rng(0)
+    feeds = {
+        i.name: random.random([d.dim_value for d in i.type.tensor_type.shape.dim], np.float32)
+        for i in proto.graph.input
+    } | {"t": np.array(count, np.int64)}
+    expected = ReferenceEvaluator(proto).run(None, feeds)
+    graph = og.load(proto)
+    assert not {n.domain for n in graph.nodes()} - {""}
+    for backend in ("numpy", "onnxruntime"):
+        results = og.compile(graph, backend).run(feeds)
+        for wanted, actual in zip(expected, results.values(), strict=True):
+            np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-6)
