@@ -4,11 +4,12 @@ import onnx
 from onnx import ModelProto
 
 from .composites import find_body
-from .expand import Forms, expand_composites
-from .ir import Graph, Value
+from .expand import Forms, expand_node
+from .ir import Graph, Node, Value
 from .lowering import lower
+from .model_functions import FunctionLibrary
 from .ops import Ops
-from .opset import EXPORT_OPSET
+from .opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from .passes.dead_code import remove_dead_code
 from .protos import TensorWriter, graph_proto, tensor_proto, value_proto
 from .schemas import DOMAIN_VERSIONS
@@ -17,12 +18,16 @@ from .types import TensorType
 OLDEST_IR = 4
 """Before this IR version every initializer had to be listed as an input, too."""
 
+FUNCTIONS_IR = 8
+"""Models have functions since this IR version."""
+
 
 def to_onnx(
     graph: Graph,
     opset: int = EXPORT_OPSET,
     forms: Forms | None = None,
     *,
+    functions: bool = False,
     tensor: TensorWriter = tensor_proto,
 ) -> ModelProto:
     """Write a graph as a model of standard operators at an opset.
@@ -31,28 +36,43 @@ def to_onnx(
         graph: the graph, unchanged by this.
         opset: version of the standard operators.
         forms: the form in which to write composites, by operator.
+        functions: keep composites, and function operators that the opset lacks, as functions of
+            the model: they read far better in a viewer.
         tensor: writes the arrays of initializers.
 
     Raises:
         GraphError: there is no such form.
         UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
     """
-    for op_type, name in (forms or {}).items():
+    chosen = forms or {}
+    for op_type, name in chosen.items():
         find_body(op_type, name)
+
+    def expand(part: Graph, node: Node) -> None:
+        expand_node(part, node, chosen.get(node.op_type))
+
+    def finish(part: Graph) -> None:
+        lower(part, opset, expand)
+        drop_known(part)
+        compute_subgraph_outputs(part)
+
     graph = graph.copy()
-    expand_composites(graph, forms or {})
+    library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
-    lower(graph, opset)
+    lower(graph, opset, library.call if functions else expand)
     drop_known(graph)
     compute_subgraph_outputs(graph)
     opsets = [
-        onnx.helper.make_opsetid(d, DOMAIN_VERSIONS[d] if d else opset)
+        onnx.helper.make_opsetid(d, DOMAIN_VERSIONS.get(d, 1) if d else opset)
         for d in sorted(_domains(graph) | {""})
     ]
-    ir_version = max(OLDEST_IR, onnx.helper.find_min_ir_version_for(opsets))
+    oldest = FUNCTIONS_IR if functions else OLDEST_IR
+    standard = [o for o in opsets if o.domain != COMPOSITE_DOMAIN]
+    ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
     model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
     onnx.helper.set_model_props(model, graph.metadata)
     model.graph.CopyFrom(graph_proto(graph, tensor))
+    model.functions.extend(library.protos)
     model.graph.value_info.extend(value_proto(v) for v in _between(graph))
     return model
 

@@ -1,5 +1,6 @@
 """Say a graph in the operators of an older opset; it relabels what fits and guesses nothing."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from onnx.defs import OpSchema
 
 from .downgrades import DOWNGRADES, MEANING_SINCE
 from .errors import GraphError, UnsupportedOpError
-from .expand import expand_node, has_body
+from .expand import has_body
 from .ir import Graph, Node, Value
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN, OPSET
@@ -21,8 +22,14 @@ HALVES_SINCE = 13
 """The first opset in which Cast knows bfloat16."""
 
 
-def lower(graph: Graph, opset: int) -> None:
+Expand = Callable[[Graph, Node], object]
+"""Replaces a node by its body, or by the call of a function."""
+
+
+def lower(graph: Graph, opset: int, expand: Expand) -> None:
     """Bring every node to the opset, in place: as it is, rewritten, or by its body.
+
+    Composites are always expanded.
 
     Raises:
         GraphError: there is no such opset.
@@ -31,31 +38,33 @@ def lower(graph: Graph, opset: int) -> None:
     if not OLDEST <= opset <= OPSET:
         raise GraphError(f"opset {opset} cannot be written; choose one from {OLDEST} to {OPSET}")
     refused: dict[str, str] = {}
-    _lower(graph, opset, refused)
+    _lower(graph, opset, expand, refused)
     if refused:
         listed = "; ".join(refused.values())
         operators = sorted({key.partition(" ")[0] for key in refused})
         raise UnsupportedOpError(f"opset {opset} cannot say {listed}", operators)
 
 
-def _lower(graph: Graph, opset: int, refused: dict[str, str]) -> None:
+def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) -> None:
     pending = graph.nodes()
     while pending:
         for node in pending:
             for subgraph in node.subgraphs:
-                _lower(subgraph, opset, refused)
+                _lower(subgraph, opset, expand, refused)
             if node.subgraphs:
                 graph.reconnect(node)
         before = set(graph.nodes())
         for node in pending:
-            if node.domain == COMPOSITE_DOMAIN:  # what a body emitted
-                expand_node(graph, node)
+            if node.domain == COMPOSITE_DOMAIN:
+                expand(graph, node)
             else:
-                _lower_node(graph, node, opset, refused)
+                _lower_node(graph, node, opset, expand, refused)
         pending = [n for n in graph.nodes() if n not in before]
 
 
-def _lower_node(graph: Graph, node: Node, opset: int, refused: dict[str, str]) -> None:
+def _lower_node(
+    graph: Graph, node: Node, opset: int, expand: Expand, refused: dict[str, str]
+) -> None:
     if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
         return  # its outputs will stand as constants
     if (reason := misfit(node, opset)) is None:
@@ -72,7 +81,7 @@ def _lower_node(graph: Graph, node: Node, opset: int, refused: dict[str, str]) -
                 return
     if has_body(node):
         try:
-            expand_node(graph, node)
+            expand(graph, node)
             return
         except UnsupportedOpError:
             pass  # no body for these types

@@ -265,7 +265,7 @@ class _NodeReader:
             call.op_type,
             *call.inputs,
             outputs=call.outputs,
-            domain=domain,
+            domain=call.domain,
             name=proto.name,
             **call.attributes,
         )

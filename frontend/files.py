@@ -63,6 +63,7 @@ def save(
     opset: int = EXPORT_OPSET,
     forms: Forms | None = None,
     *,
+    functions: bool = False,
     external_data: bool | None = None,
 ) -> None:
     """Write a graph as an ONNX file, whole or not at all.
@@ -72,6 +73,7 @@ def save(
         path: the file; weights apart from it go to "<path>.data".
         opset: version of the standard operators.
         forms: the form in which to write composites, by operator.
+        functions: keep composites, and function operators that the opset lacks, as functions.
         external_data: write weights to a file of their own; None: only where they exceed 2 GB.
 
     Raises:
@@ -83,22 +85,24 @@ def save(
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
     try:
         if external_data:
-            _save_apart(graph, target, opset, forms)
+            _save_apart(graph, target, opset, forms, functions)
         else:
-            content = _serialise(to_onnx(graph, opset, forms))
+            content = _serialise(to_onnx(graph, opset, forms, functions=functions))
             with replacing(target) as part:
                 part.write_bytes(content)
     except OSError as error:
         raise ModelFileError(f"cannot write {target}: {error.strerror or error}") from error
 
 
-def _save_apart(graph: Graph, target: Path, opset: int, forms: Forms | None) -> None:
+def _save_apart(
+    graph: Graph, target: Path, opset: int, forms: Forms | None, functions: bool
+) -> None:
     """Write model and weights as two files; both stand complete before either takes its place."""
     weights = target.with_name(f"{target.name}.data")
     with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
-            model = to_onnx(graph, opset, forms, tensor=writer)
+            model = to_onnx(graph, opset, forms, functions=functions, tensor=writer)
         part.write_bytes(_serialise(model))
 
 

@@ -335,3 +335,24 @@ def test_names_of_dimensions_like_ours_stay_apart() -> None:
         dim.dim_param = f"unk__{name}"
     (x,) = og.load(made).inputs
     assert x.shape is not None and len(set(x.shape)) == 2 and "unk__a" not in x.shape
+
+
+def test_functions_stay_functions() -> None:
+    """One for each distinct call, at opset 21, and the same numbers in onnxruntime."""
+    b = B("net")
+    x = b.input("x", "float32", ("N", 6))
+    y = b.op.Gelu(b.op.RMSNormalization(b.op.Gelu(x), np.ones(6, np.float32)))
+    b.output(b.op.ReduceSum(b.op.Mul(b.op.Swish(y), y), keepdims=0), "loss")
+    graph = og.grad(b.build(), of="loss", wrt="x")
+    model = og.to_onnx(graph, functions=True)
+    onnx.checker.check_model(model, full_check=True)
+    names = [f.name for f in model.functions]
+    assert "GeluGrad" in names and "RMSNormalization" in names and len(names) == len(set(names))
+    calls = [n.op_type for n in model.graph.node if n.domain == "onnxgrad"]
+    assert set(calls) == set(names) and calls.count("GeluGrad") == 2
+    feeds = [ramp(4, 6) / 9]
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    plain = onnxruntime.InferenceSession(og.to_onnx(graph).SerializeToString())
+    expected = plain.run(None, {"x": feeds[0]})
+    assert_same(session.run(None, {"x": feeds[0]}), expected)
+    assert_same(outputs_of(og.load(model), feeds), expected)

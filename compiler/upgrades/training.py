@@ -1,0 +1,122 @@
+"""ai.onnx.preview.training in standard operators: optimizers by their formulas, Gradient by ours."""
+
+import numpy as np
+
+from ..errors import GraphError
+from ..ir import Value
+from ..ops import Ops
+from .registry import Call, upgrade
+
+DOMAIN = "ai.onnx.preview.training"
+
+ALWAYS = 2
+"""These operators have version 1 only, and all their calls are expanded."""
+
+
+def _finish(op: Ops, call: Call, results: list[Value]) -> None:
+    """Give the results the names of the call's outputs."""
+    for name, value in zip(call.outputs[1:], results[1:], strict=True):
+        if name:
+            op.emit("Identity", value, outputs=[name])
+    call.op_type, call.domain, call.attributes = "Identity", "", {}
+    call.inputs, call.outputs = [results[0]], call.outputs[:1]
+
+
+def _groups(call: Call, size: int) -> list[tuple[Value, ...]]:
+    """Give what belongs to each optimized tensor: X, G and the optimizer's state."""
+    count, rest = divmod(len(call.inputs) - 2, size)
+    if rest or not count:
+        raise GraphError(f"{call.op_type} takes R, T and {size} inputs for each tensor")
+    return [tuple(call.tensor(2 + k * count + i) for k in range(size)) for i in range(count)]
+
+
+def _regularized(op: Ops, call: Call, x: Value, g: Value) -> Value:
+    weight = call.attributes.get("norm_coefficient", 0.0)
+    value: Value = op.Add(op.Mul(x, weight), g) if weight else g
+    return value
+
+
+def _first(op: Ops, count: Value, later: Value, first: Value) -> Value:
+    """Choose by whether the update count is above zero."""
+    chosen: Value = op.Where(op.Greater(count, 0), later, first)
+    return chosen
+
+
+@upgrade("Momentum", before=ALWAYS, domain=DOMAIN)
+def momentum(op: Ops, call: Call) -> None:
+    """v' = αv + β'g, β' = 1 at first; x' = x − r·v', by Nesterov x − r·(g + αv')."""
+    rate, count = call.tensor(0), call.tensor(1)
+    alpha, beta = call.attributes["alpha"], call.attributes["beta"]
+    nesterov = call.attributes["mode"] == "nesterov"
+    moved, states = [], []
+    for x, gradient, v in _groups(call, 3):
+        g = _regularized(op, call, x, gradient)
+        scale = _first(op, count, op.like(beta, x), op.like(1.0, x))
+        state = op.Add(op.Mul(v, alpha), op.Mul(scale, g))
+        step = op.Add(g, op.Mul(state, alpha)) if nesterov else state
+        moved.append(op.Sub(x, op.Mul(op.CastLike(rate, x), step)))
+        states.append(state)
+    _finish(op, call, [*moved, *states])
+
+
+@upgrade("Adagrad", before=ALWAYS, domain=DOMAIN)
+def adagrad(op: Ops, call: Call) -> None:
+    """h' = h + g²; x' = x − r/(1 + t·decay)·g/(√h' + ε)."""
+    rate, count = call.tensor(0), call.tensor(1)
+    decay, epsilon = call.attributes.get("decay_factor", 0.0), call.attributes.get("epsilon", 1e-6)
+    moved, states = [], []
+    for x, gradient, h in _groups(call, 3):
+        g = _regularized(op, call, x, gradient)
+        r = op.Div(op.CastLike(rate, x), op.Add(op.Mul(op.CastLike(count, x), decay), 1.0))
+        state = op.Add(h, op.Mul(g, g))
+        moved.append(op.Sub(x, op.Div(op.Mul(r, g), op.Add(op.Sqrt(state), epsilon))))
+        states.append(state)
+    _finish(op, call, [*moved, *states])
+
+
+@upgrade("Adam", before=ALWAYS, domain=DOMAIN)
+def adam(op: Ops, call: Call) -> None:
+    """v' = αv + (1−α)g; h' = βh + (1−β)g²; x' = (x − r'·v'/(√h' + ε))·(1 − post).
+
+    r' = r·√(1 − βᵗ)/(1 − αᵗ), and r at t = 0.
+    """
+    given = call.attributes
+    rate, count = call.tensor(0), call.tensor(1)
+    alpha, beta = given.get("alpha", 0.9), given.get("beta", 0.999)
+    epsilon, post = given.get("epsilon", 1e-6), given.get("norm_coefficient_post", 0.0)
+    moved, means, squares = [], [], []
+    for x, gradient, v, h in _groups(call, 4):
+        g = _regularized(op, call, x, gradient)
+        mean = op.Add(op.Mul(v, alpha), op.Mul(g, 1 - alpha))
+        square = op.Add(op.Mul(h, beta), op.Mul(op.Mul(g, g), 1 - beta))
+        r, t = op.CastLike(rate, x), op.CastLike(count, x)
+        unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, x), t)))
+        adjusted = op.Div(op.Mul(r, unbiased), op.Sub(1.0, op.Pow(op.like(alpha, x), t)))
+        step = op.Div(op.Mul(_first(op, count, adjusted, r), mean), op.Add(op.Sqrt(square), epsilon))
+        new = op.Sub(x, step)
+        moved.append(op.Mul(new, 1 - post) if post else new)
+        means.append(mean)
+        squares.append(square)
+    _finish(op, call, [*moved, *means, *squares])
+
+
+@upgrade("Gradient", before=ALWAYS, domain=DOMAIN)
+def gradient(op: Ops, call: Call) -> None:
+    """∂Σy/∂x for each of `xs`, at the tensors that the names stand for."""
+    from ..autodiff import backpropagate  # autodiff expands functions, which are read by upgrades
+
+    graph, given = op.graph, call.attributes
+    names = [*given["xs"], *given.get("zs", [])]
+    y = graph.find(given["y"])
+    held = [graph.find(n) for n in names]
+    if list(call.inputs) != held:
+        raise call.refusal("its inputs must be the tensors named in xs and zs")
+    for k, value in enumerate(held):
+        if graph.downstream([value]) & set(held[:k] + held[k + 1 :]):
+            raise call.refusal(f"xs and zs must be independent; others depend on '{value.name}'")
+    ones = op.ConstantOfShape(op.Shape(y), value=np.ones(1, y.dtype))
+    wanted = held[: len(given["xs"])]
+    found = backpropagate(graph, {y: ones}, wanted)
+    if missing := [v.name for v in wanted if v not in found]:
+        raise call.refusal(f"'{y.name}' does not depend on '{missing[0]}'")
+    _finish(op, call, [found[v] for v in wanted[: len(call.outputs)]])
