@@ -92,7 +92,9 @@ def adam(op: Ops, call: Call) -> None:
         r, t = op.CastLike(rate, x), op.CastLike(count, x)
         unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, x), t)))
         adjusted = op.Div(op.Mul(r, unbiased), op.Sub(1.0, op.Pow(op.like(alpha, x), t)))
-        step = op.Div(op.Mul(_first(op, count, adjusted, r), mean), op.Add(op.Sqrt(square), epsilon))
+        step = op.Div(
+            op.Mul(_first(op, count, adjusted, r), mean), op.Add(op.Sqrt(square), epsilon)
+        )
         new = op.Sub(x, step)
         moved.append(op.Mul(new, 1 - post) if post else new)
         means.append(mean)
