@@ -225,6 +225,10 @@ class Graph:
         """List the nodes that read a value, also those that capture it in a subgraph."""
         return list(self._dag.succ[value]) if value in self._dag else []
 
+    def is_connected(self, source: Value | Node, target: Value | Node) -> bool:
+        """Tell whether an edge leads from one item to another."""
+        return bool(self._dag.has_edge(source, target))
+
     def upstream(self, values: Iterable[Value]) -> set[Value | Node]:
         """Give everything the values depend on, themselves included."""
         return self._reach(values, self._dag.pred)
@@ -414,9 +418,7 @@ class Graph:
         )
 
 
-def copy_node(
-    node: Node, mapping: dict[Value, Value], names: Names, renamed: bool = False
-) -> Node:
+def copy_node(node: Node, mapping: dict[Value, Value], names: Names, renamed: bool = False) -> Node:
     """Copy a node under a mapping of values, its subgraphs copied with it, see Graph.copy."""
     attributes = {
         key: attribute.copy(mapping, names, renamed) if isinstance(attribute, Graph) else attribute

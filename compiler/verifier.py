@@ -44,7 +44,7 @@ def _verify(graph: Graph, outer: set[Value]) -> None:
 def _verify_edges(graph: Graph, node: Node) -> None:
     for value in node.reads():
         _require(
-            any(n is node for n in graph.consumers(value)),
+            graph.is_connected(value, node),
             f"{node} reads '{value.name}', but no edge says so; call reconnect",
         )
     for value in node.writes():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..ir import Graph
+from ..verifier import verify
 from .dead_code import remove_dead_code
 from .dead_states import remove_dead_states
 from .duplicates import merge_duplicates, merge_emitted_duplicates
@@ -14,11 +15,13 @@ Pass = Callable[[Graph], bool]
 
 
 def run_passes(graph: Graph, *passes: Pass) -> bool:
-    """Run passes in order, with the pass named in the error where one of them fails."""
+    """Run passes in order, check the graph after each that changed it; errors name the pass."""
     changed = False
     for step in passes:
         try:
-            changed = step(graph) or changed
+            if step(graph):
+                verify(graph)
+                changed = True
         except Exception as error:
             error.add_note(f"in the pass {step.__name__} over the graph '{graph.name}'")
             raise
