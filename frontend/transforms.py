@@ -11,6 +11,7 @@ from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
+from onnxgrad.compiler.passes.split_sequences import split_sequences
 from onnxgrad.compiler.types import TensorType, is_float
 
 Selection = str | Value | Sequence[str | Value]
@@ -201,7 +202,9 @@ def add_output(graph: Graph, value: Value, name: str) -> None:
 def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     """Copy a graph; give also where each of its values went."""
     mapping: dict[Value, Value] = {}
-    return graph.copy(mapping), mapping
+    copy = graph.copy(mapping)
+    split_sequences(copy)
+    return copy, mapping
 
 
 def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:

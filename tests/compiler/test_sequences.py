@@ -130,3 +130,27 @@ def test_gradient_and_second_order(build: Callable[..., Any], count: int) -> Non
         actual = og.compile(second, backend).run(b_feeds)
         np.testing.assert_allclose(actual["x.grad"], expected, rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(actual["x.second"], expected_second, rtol=1e-5, atol=1e-5)
+
+
+def operators(graph: og.Graph) -> set[str]:
+    return {n.op_type for n in graph.nodes()}
+
+
+def test_known_parts_of_a_split_need_no_sequence() -> None:
+    b = og.Builder()
+    x = b.input("x", "float64", ("n", 5))
+    by_sizes = b.op.SplitToSequence(x, np.array([1, 4]), axis=1)
+    by_number = b.op.SplitToSequence(x, np.array(2), axis=-1)
+    ones = b.op.SplitToSequence(x, axis=1, keepdims=0)
+    y = b.op.SequenceAt(by_sizes, 0) * b.op.SequenceAt(by_number, -1)
+    y = y * b.op.SequenceAt(by_number, 0) + b.op.Unsqueeze(b.op.SequenceAt(ones, 3), [1])
+    b.output(b.op.ReduceSum(y * y, keepdims=0), "loss")
+    graph = b.build()
+    first = og.grad(graph, "loss", "x")
+    assert operators(first).isdisjoint({"SequenceAt", "SplitToSequence", "Iterate"})
+    feeds = {"x": np.array([[0.3, -0.7, 1.1, 0.2, 0.6], [0.9, 0.4, -0.2, -0.8, 0.1]])}
+    run = og.compile(graph).run
+    expected = finite_differences(lambda f: float(run(f)["loss"]), feeds, "x")
+    for backend in ("numpy", "onnxruntime"):
+        actual = og.compile(first, backend).run(feeds)["x.grad"]
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
