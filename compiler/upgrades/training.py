@@ -1,4 +1,4 @@
-"""ai.onnx.preview.training in standard operators: optimizers by their formulas, Gradient by ours."""
+"""ai.onnx.preview.training in standard operators: optimizers by formula, Gradient by ours."""
 
 import numpy as np
 
