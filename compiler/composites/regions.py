@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from ..gradients.positions import cast_to, dimension, first_input
+from ..broadcasting import cast_to
+from ..gradients.positions import INT64, dimension, first_input
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import standard_body
-
-INT64 = 7
-"""TensorProto.INT64."""
 
 
 @dataclass(frozen=True)

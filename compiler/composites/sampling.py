@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..gradients.positions import cast_to, dimension, first_input, product, unravelled
+from ..broadcasting import cast_to
+from ..gradients.positions import INT64, dimension, first_input, product, unravelled
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import standard_body
@@ -126,10 +127,6 @@ def _taps(
         index = op.Where(outside, op.Round(_reflected(op, index, low, high)), index)
     index = op.Min(op.Max(index, op.like(0, at)), last)
     return op.Cast(index, to=INT64), weight
-
-
-INT64 = 7
-"""TensorProto.INT64."""
 
 
 def _linear(op: Ops, fraction: Value) -> Value:

@@ -1,5 +1,6 @@
 """Bodies of operators on signals."""
 
+from ..gradients.positions import int64
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import standard_body
@@ -14,9 +15,9 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     signal, step, window, length = [*node.inputs, None, None][:4]
     assert step is not None
     size = op.Gather(op.Shape(signal), 1)
-    step = op.Cast(step, to=INT64)
+    step = int64(op, step)
     if length is not None:
-        length = op.Cast(length, to=INT64)
+        length = int64(op, length)
     else:
         length = size if window is None else op.Size(window)
     step, length = (op.Reshape(v, op.constant([], "int64")) for v in (step, length))
@@ -29,7 +30,3 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     onesided = node.attributes.get("onesided", 1)
     result: Value = op.DFT(frames, None, -2, onesided=onesided)
     return result
-
-
-INT64 = 7
-"""TensorProto.INT64."""

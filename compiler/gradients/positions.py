@@ -2,7 +2,7 @@
 
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import TensorType, onnx_dtype
+from ..types import TensorType
 
 INT64 = 7
 """TensorProto.INT64, the dtype of shapes and indices."""
@@ -35,12 +35,6 @@ def product(op: Ops, dims: Value) -> Value:
 def int64(op: Ops, x: Value) -> Value:
     """Give integers as int64."""
     result: Value = x if x.dtype == "int64" else op.Cast(x, to=INT64)
-    return result
-
-
-def cast_to(op: Ops, x: Value, like: Value) -> Value:
-    """Cast x to the dtype of `like`, without depending on it as CastLike would."""
-    result: Value = op.Cast(x, to=onnx_dtype(like.dtype))
     return result
 
 

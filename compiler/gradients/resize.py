@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, dimension, first_input, product
+from .positions import dimension, first_input, product
 from .registry import Entries, Refused, gradient
 
 FLOAT = 1

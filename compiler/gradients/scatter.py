@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, ones, scattered, zeros
+from .positions import ones, scattered, zeros
 from .registry import Entries, gradient
 
 

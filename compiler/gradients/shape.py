@@ -1,8 +1,9 @@
 """Gradients of operators that only move elements."""
 
+from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, first_input
+from .positions import first_input
 from .registry import Entries, gradient
 
 

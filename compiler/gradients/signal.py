@@ -1,8 +1,9 @@
 """Gradients of operators on signals."""
 
+from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import cast_to, dimension, first_input, int64
+from .positions import dimension, first_input, int64
 from .registry import Entries, gradient
 
 
