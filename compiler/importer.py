@@ -6,9 +6,7 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
-from .composites.updates import TRAINING
 from .errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
-from .expand import expand_node, has_body
 from .external_data import ExternalTensorReader
 from .ir import Graph, Names
 from .opset import OPSET
@@ -60,21 +58,10 @@ def _import(model: ModelProto, shapes: Mapping[str, int], folder: Path | None) -
     graph.doc = model.graph.doc_string or model.doc_string
     context = Context(versions, functions, tensor=tensor, type=types)
     read_graph(model.graph, graph, {}, context)
-    _expand_training(graph)
     if missing := sorted(set(shapes) - types.symbols):
         known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"
         raise GraphError(f"the model has no symbolic dimension '{missing[0]}'; it has {known}")
     return graph
-
-
-def _expand_training(graph: Graph) -> None:
-    """Say the optimizers of ai.onnx.preview.training in operators that every runtime has."""
-    for node in graph.nodes():
-        if node.domain == TRAINING and has_body(node):
-            expand_node(graph, node)
-        for subgraph in node.subgraphs:
-            _expand_training(subgraph)
-            graph.reconnect(node)
 
 
 def _versions(model: ModelProto) -> dict[str, int]:

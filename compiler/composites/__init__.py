@@ -22,7 +22,6 @@ FAMILIES = [
     "sequences",
     "signal",
     "softmax",
-    "updates",
 ]
 
 for _family in FAMILIES:  # importing a file registers its forms

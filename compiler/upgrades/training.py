@@ -5,9 +5,12 @@ import numpy as np
 from ..errors import GraphError
 from ..ir import Value
 from ..ops import Ops
+from ..types import onnx_dtype
 from .registry import Call, upgrade
 
 DOMAIN = "ai.onnx.preview.training"
+
+DOUBLE = onnx_dtype(np.dtype(np.float64))
 
 ALWAYS = 2
 """These operators have version 1 only, and all their calls are expanded."""
@@ -78,7 +81,7 @@ def adagrad(op: Ops, call: Call) -> None:
 def adam(op: Ops, call: Call) -> None:
     """v' = αv + (1−α)g; h' = βh + (1−β)g²; x' = (x − r'·v'/(√h' + ε))·(1 − post).
 
-    r' = r·√(1 − βᵗ)/(1 − αᵗ), and r at t = 0.
+    r' = r·√(1 − βᵗ)/(1 − αᵗ), and r at t = 0; in float64, for 1 − βᵗ cancels.
     """
     given = call.attributes
     rate, count = call.tensor(0), call.tensor(1)
@@ -89,12 +92,11 @@ def adam(op: Ops, call: Call) -> None:
         g = _regularized(op, call, x, gradient)
         mean = op.Add(op.Mul(v, alpha), op.Mul(g, 1 - alpha))
         square = op.Add(op.Mul(h, beta), op.Mul(op.Mul(g, g), 1 - beta))
-        r, t = op.CastLike(rate, x), op.CastLike(count, x)
-        unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, x), t)))
-        adjusted = op.Div(op.Mul(r, unbiased), op.Sub(1.0, op.Pow(op.like(alpha, x), t)))
-        step = op.Div(
-            op.Mul(_first(op, count, adjusted, r), mean), op.Add(op.Sqrt(square), epsilon)
-        )
+        r, t = op.Cast(rate, to=DOUBLE), op.Cast(count, to=DOUBLE)
+        unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, t), t)))
+        adjusted = op.Div(op.Mul(r, unbiased), op.Sub(1.0, op.Pow(op.like(alpha, t), t)))
+        adjusted = op.CastLike(_first(op, count, adjusted, r), x)
+        step = op.Div(op.Mul(adjusted, mean), op.Add(op.Sqrt(square), epsilon))
         new = op.Sub(x, step)
         moved.append(op.Mul(new, 1 - post) if post else new)
         means.append(mean)
