@@ -236,12 +236,27 @@ class _NodeReader:
             key = (domain, proto.op_type, proto.overload)
             if key in self.context.functions:
                 results = self._inline(key, proto, inputs, names, attributes)
+            elif key[:2] == ("ai.onnx.preview.training", "Gradient"):
+                results = self._gradient(attributes, inputs, names)
             else:
                 results = self._emit(proto, domain, inputs, names, attributes)
         for name, value in zip(proto.output, results, strict=False):
             if name and value is not None:
                 self._refine(value, name)
                 self.scope[name] = value
+
+    def _gradient(
+        self, attributes: dict[str, Any], inputs: list[Value | None], names: list[str]
+    ) -> list[Value | None]:
+        from .preview_training import emit_gradient  # rules need bodies, which this file reads
+
+        named = {name: self.scope.get(name) for name in (attributes["y"], *attributes["xs"])}
+        unknown = [name for name, value in named.items() if value is None]
+        if unknown:
+            raise ModelFileError(f"Gradient names '{unknown[0]}', which nothing before it computes")
+        values = {name: value for name, value in named.items() if value is not None}
+        xs = [values[name] for name in attributes["xs"]]
+        return emit_gradient(Ops(self.op.graph), values[attributes["y"]], xs, inputs, names)
 
     def _emit(
         self,
