@@ -124,6 +124,33 @@ def loop_with_products(s: Setting) -> Any:
     return {"last": last, "tape": tape}
 
 
+@case(0, 2)
+def loop_that_swaps_and_shares(s: Setting) -> Any:
+    step = s.b.subgraph(
+        lambda i, keep, a, c, d: (keep, c * s.w, a, s.x, c, c, a), *COUNTER, s.x, s.x, s.x
+    )
+    a, c, d, p, q, r = s.op.Loop(s.n, None, s.x, s.x * s.w, s.x * s.x, body=step)
+    total = s.op.ReduceSum(p * q * r, [0], keepdims=0)
+    return {"a": a, "c": c * c, "d": d * s.w, "total": total}
+
+
+@case(0, 2)
+def loop_without_states(s: Setting) -> Any:
+    step = s.b.subgraph(lambda i, keep: (keep, s.op.Sin(s.x) * s.op.Cast(i, to=11), s.w), *COUNTER)
+    p, q = s.op.Loop(s.n, None, body=step)
+    return {"p": s.op.ReduceSum(p, [0]), "q": s.op.ReduceSum(q * q, [0])}
+
+
+@case(0, 2)
+def loop_with_an_integer_state(s: Setting) -> Any:
+    def step(i: og.Tensor, keep: og.Tensor, k: og.Tensor, t: og.Tensor) -> Any:
+        return keep, k + 1, t * s.op.Gather(s.x, s.op.Mod(k, 2), axis=0)
+
+    body = s.b.subgraph(step, *COUNTER, ("int64", ()), s.w)
+    _, last = s.op.Loop(s.n, None, s.n, s.w, body=body)
+    return {"last": last}
+
+
 @case(0)
 def loop_that_exits_early(s: Setting) -> Any:
     def step(i: og.Tensor, keep: og.Tensor, t: og.Tensor) -> Any:
@@ -233,3 +260,27 @@ def scan_in_scan(s: Setting) -> Any:
 
     last, tape = s.scan(s.w, s.x, step)
     return {"last": last, "tape": tape}
+
+
+@case(0)
+def scan_that_passes_entries_on(s: Setting) -> Any:
+    step = lambda t, e: (e, e, s.w * t)  # noqa: E731
+    last, same, tape = s.scan(s.w, s.x, step, scan_output_directions=[1, 0])
+    return {"last": last, "same": same, "tape": tape}
+
+
+@case(0, 2)
+def scan_in_if_in_loop_in_loop(s: Setting) -> Any:
+    def outer(i: og.Tensor, keep: og.Tensor, t: og.Tensor) -> Any:
+        def inner(j: og.Tensor, keep: og.Tensor, u: og.Tensor) -> Any:
+            cell = lambda v, e: (s.op.Tanh(v * e), v * t[0])  # noqa: E731
+            y = s.branch(
+                s.op.Equal(j, i),
+                lambda: s.scan(s.w, u, cell)[1] * s.w,
+                lambda: s.op.Sin(u) * s.x,
+            )
+            return keep, y + t
+
+        return keep, s.loop(i + 1, t, inner)
+
+    return {"y": s.loop(s.n, s.x, outer)}
