@@ -49,6 +49,8 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
     pending = graph.nodes()
     while pending:
         for node in pending:
+            if node.domain == COMPOSITE_DOMAIN:
+                continue  # its body comes along in what it is expanded to
             for subgraph in node.subgraphs:
                 _lower(subgraph, opset, expand, refused)
             if node.subgraphs:
