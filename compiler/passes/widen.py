@@ -63,13 +63,16 @@ _WRAPPING = frozenset(
 
 _OF_THE_DTYPE = frozenset(
     {
-        "Bernoulli", "BitCast", "Cast", "CastLike", "Constant", "ConstantOfShape",
-        "DequantizeLinear", "DynamicQuantizeLinear", "EyeLike", "If", "Loop", "Multinomial",
-        "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomNormal", "RandomNormalLike",
-        "RandomUniform", "RandomUniformLike", "Scan", "SequenceMap",
+        "Bernoulli", "CastLike", "Constant", "ConstantOfShape", "DequantizeLinear",
+        "DynamicQuantizeLinear", "EyeLike", "If", "Loop", "Multinomial", "QLinearConv",
+        "QLinearMatMul", "QuantizeLinear", "RandomNormalLike", "RandomUniformLike", "Scan",
+        "SequenceMap",
     }
 )  # fmt: skip
 """Operators whose result in one dtype is not the rounded result in another."""
+
+_NAMING = frozenset({"dtype", "output_datatype", "output_dtype", "to"})
+"""Attributes that name the dtype of a result, which is then not the inputs'."""
 
 
 def widen_node(graph: Graph, node: Node, supports: Supports) -> list[Node] | None:
@@ -122,7 +125,7 @@ def _cast_back(op: Ops, x: Value, narrow: np.dtype) -> Value:
 
 
 def _may_widen(node: Node, narrow: np.dtype) -> bool:
-    if node.domain or node.op_type in _OF_THE_DTYPE:
+    if node.domain or node.op_type in _OF_THE_DTYPE or node.attributes.keys() & _NAMING:
         return False
     if narrow.kind == "f" or narrow == ml_dtypes.bfloat16:
         return True

@@ -1,0 +1,100 @@
+"""What onnxruntime's kernels lack or get wrong gives the standard's result in other operators."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+
+def run(op_type: str, *inputs: Any, **attributes: Any) -> Any:
+    b = og.Builder(op_type)
+    tensors = [b.input(f"x{k}", array.dtype, array.shape) for k, array in enumerate(inputs)]
+    results = getattr(b.op, op_type)(*tensors, **attributes)
+    for k, value in enumerate(results if isinstance(results, tuple) else (results,)):
+        b.output(value, f"y{k}")
+    feeds = {f"x{k}": array for k, array in enumerate(inputs)}
+    return tuple(og.compile(b.build(), "onnxruntime").run(feeds).values())
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_modulus_of_floats_has_the_sign_of_the_divisor(dtype: Any) -> None:
+    x, y = np.meshgrid([-7.5, -3, -0.5, 0, 0.5, 3, 7.5, np.inf], [-np.inf, -3, -0.75, 0.75, 3])
+    x, y = x.astype(dtype), y.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        expected = np.mod(x, y)
+    np.testing.assert_array_equal(run("Mod", x, y)[0], expected)
+
+
+def test_top_of_large_unsigned_numbers() -> None:
+    x = np.array([[0, 2**64 - 1, 2**63, 2**63 - 1, 5]], np.uint64)
+    values, indices = run("TopK", x, np.array([3]))
+    np.testing.assert_array_equal(values, [[2**64 - 1, 2**63, 2**63 - 1]])
+    np.testing.assert_array_equal(indices, [[1, 2, 3]])
+
+
+def test_power_of_minus_one_by_a_large_unsigned_number() -> None:
+    x, e = np.array([-1, -1, 2], np.float32), np.array([2**53 - 1, 2**62, 10], np.uint64)
+    np.testing.assert_array_equal(run("Pow", x, e)[0], [-1, 1, 1024])
+
+
+@pytest.mark.parametrize(("op_type", "function"), [("ReduceMax", np.any), ("ReduceMin", np.all)])
+@pytest.mark.parametrize("shape", [(2, 0), (2, 3)])
+def test_reduction_of_booleans(op_type: str, function: Any, shape: tuple[int, ...]) -> None:
+    x = np.arange(np.prod(shape)).reshape(shape) % 2 == 1
+    (y,) = run(op_type, x, np.array([1]), keepdims=0)
+    np.testing.assert_array_equal(y, function(x, axis=1))
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("scale", [0.6, 0.5, 1.7, 0.2])
+def test_corners_are_aligned_by_the_scale_as_given(scale: float, symbolic: bool) -> None:
+    x = np.array([[1, 4, 2, 8, 5, 7], [0, 3, -1, 2, -5, 6]], np.float32)
+    b = og.Builder("resize")
+    given = b.input("x", "float32", ("m", "n") if symbolic else x.shape)
+    mode = "align_corners"
+    scales = np.array([1, scale], np.float32)
+    y = b.op.Resize(given, None, scales, mode="linear", coordinate_transformation_mode=mode)
+    b.output(y, "y")
+    (y,) = og.compile(b.build(), "onnxruntime").run({"x": x}).values()
+    length = 6 * float(np.float32(scale))
+    places = np.arange(int(length)) * 5 / (length - 1 if int(length) > 1 else 1)
+    expected = [np.interp(places, range(6), row) for row in x]
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_integer_convolution_with_a_zero_point_per_channel() -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (2, 3, 9), np.uint8)
+    w = random.integers(0, 256, (4, 3, 3), np.uint8)
+    zero, zeros = np.array(7, np.uint8), np.array([0, 9, 200, 255], np.uint8)
+    (y,) = run("ConvInteger", x, w, zero, zeros, pads=[1, 1])
+    padded = np.pad(x.astype(int) - 7, ((0, 0), (0, 0), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 3, axis=2)
+    expected = np.einsum("ncok,mck->nmo", windows, w.astype(int) - zeros[:, None, None])
+    np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_transforms_cancel_to_almost_nothing(symbolic: bool) -> None:
+    x = np.arange(1000, dtype=np.float32).reshape(1, 1000, 1)
+    b = og.Builder("dft")
+    given = b.input("x", "float32", ("b", "n", 1) if symbolic else x.shape)
+    b.output(b.op.DFT(given, None, np.int64(1)), "y")
+    (y,) = og.compile(b.build(), "onnxruntime").run({"x": x}).values()
+    expected = np.fft.fft(x[..., 0].astype("f8"))
+    np.testing.assert_allclose(y[..., 0] + 1j * y[..., 1], expected, rtol=1e-6)
+
+
+def test_nodes_of_branches_are_rewritten_too() -> None:
+    x = np.array([-7.5, 3], np.float32)
+    b = og.Builder("branch")
+    given, condition = b.input("x", "float32", (2,)), b.input("c", "bool", ())
+    then = b.subgraph(lambda: b.op.Mod(given, 2.0))
+    y = b.op.If(condition, then_branch=then, else_branch=b.subgraph(lambda: b.op.Neg(given)))
+    b.output(y, "y")
+    compiled = og.compile(b.build(), "onnxruntime")
+    for flag, expected in ((True, np.mod(x, 2)), (False, -x)):
+        (y,) = compiled.run({"x": x, "c": np.array(flag)}).values()
+        np.testing.assert_array_equal(y, expected)
