@@ -18,8 +18,7 @@ class PreparedModel(BackendRep):
     """A model ready to run on inputs by position or by name."""
 
     def __init__(self, graph: Graph, executable: Executable) -> None:
-        self._required = [v.name for v in graph.inputs if v.constant is None]
-        self._all = [v.name for v in graph.inputs]
+        self._inputs = [v.name for v in graph.inputs]
         self._outputs = [v.name for v in graph.outputs]
         self._executable = executable
 
@@ -27,14 +26,12 @@ class PreparedModel(BackendRep):
         """Run; give the outputs in the model's order.
 
         Args:
-            inputs: a mapping by name, a sequence of all inputs or of those without a default, or
-                one array.
+            inputs: a mapping by name, a sequence of those without a default, or one array.
             **kwargs: accepted for the interface's sake, none is known.
         """
         if not isinstance(inputs, Mapping):
             given = inputs if isinstance(inputs, Sequence) else [inputs]
-            names = self._all if len(given) == len(self._all) else self._required
-            inputs = dict(zip(names, given, strict=True))
+            inputs = dict(zip(self._inputs, given, strict=True))
         results = self._executable.run(inputs)
         return tuple(results[name] for name in self._outputs)
 
