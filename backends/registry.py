@@ -1,10 +1,13 @@
 """The table of backends: ours by module, others by entry point; each loads when asked for."""
 
 from importlib import import_module
-from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from ..compiler.errors import BackendUnavailableError, GraphError
 from .base import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "onnxgrad.backends"
 
@@ -13,7 +16,7 @@ _OURS = {"numpy": ".numpy", "onnxruntime": ".onnxruntime", "cupy": ".cupy"}
 
 def backend_names() -> list[str]:
     """List the names of all backends, ours first."""
-    return [*_OURS, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP))]
+    return [*_OURS, *(e.name for e in _entries())]
 
 
 def find_backend(name: str) -> Backend:
@@ -58,7 +61,14 @@ def _load(name: str) -> Backend:
     if name in _OURS:
         backend: Backend = import_module(_OURS[name], __package__).BACKEND
         return backend
-    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+    for entry in _entries(name):
         found: Backend = entry.load()
         return found
     raise GraphError(f"no backend '{name}'; there are {', '.join(backend_names())}")
+
+
+def _entries(name: str | None = None) -> list["EntryPoint"]:
+    from importlib.metadata import entry_points  # slow to import, and rarely asked
+
+    found = entry_points(group=ENTRY_POINT_GROUP)
+    return [e for e in found if name is None or e.name == name]

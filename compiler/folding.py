@@ -1,7 +1,6 @@
 """Evaluate small nodes of known inputs by ONNX's reference; big ones are a backend's work."""
 
 import numpy as np
-from onnx.reference import ReferenceEvaluator
 
 from .ir import Node
 from .opset import COMPOSITE_DOMAIN
@@ -40,6 +39,8 @@ def fold(node: Node) -> bool:
 
 def evaluate(node: Node) -> list[np.ndarray] | None:
     """Run one node on its inputs' constants by onnx.reference; None where that cannot run it."""
+    from onnx.reference import ReferenceEvaluator  # slow to import, and most graphs never need it
+
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)

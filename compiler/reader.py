@@ -433,4 +433,3 @@ def refine_type(inferred: Type, declared: Type) -> Type:
         case OptionalType(a), OptionalType(b):
             return OptionalType(refine_type(a, b))
     return inferred
-

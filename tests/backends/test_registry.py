@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.backends import registry
 
 
 class Entry:
@@ -63,7 +62,7 @@ def third_parties(monkeypatch: pytest.MonkeyPatch) -> None:
         assert group == "onnxgrad.backends"
         return [e for e in entries if name in (None, e.name)]
 
-    monkeypatch.setattr(registry, "entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
 
 
 def graph() -> og.Graph:
