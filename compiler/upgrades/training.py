@@ -94,8 +94,10 @@ def adam(op: Ops, call: Call) -> None:
         square = op.Add(op.Mul(h, beta), op.Mul(op.Mul(g, g), 1 - beta))
         r, t = op.Cast(rate, to=DOUBLE), op.Cast(count, to=DOUBLE)
         unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, t), t)))
-        adjusted = op.Div(op.Mul(r, unbiased), op.Sub(1.0, op.Pow(op.like(alpha, t), t)))
-        adjusted = op.CastLike(_first(op, count, adjusted, r), x)
+        correction = op.Div(unbiased, op.Sub(1.0, op.Pow(op.like(alpha, t), t)))
+        # at t = 0 it is 0/0: chosen before r meets it, or the gradient by r would be 0·NaN
+        chosen = _first(op, count, correction, op.like(1.0, r))
+        adjusted = op.CastLike(op.Mul(r, chosen), x)
         step = op.Div(op.Mul(adjusted, mean), op.Add(op.Sqrt(square), epsilon))
         new = op.Sub(x, step)
         moved.append(op.Mul(new, 1 - post) if post else new)

@@ -27,6 +27,11 @@ from onnxgrad.compiler.precision import with_dtype
 Arrays = dict[str, Any]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 DIRECTIONS = 3
+
+REFERENCE_IS_WRONG = {
+    "test_l1normalization_axis_last": "onnx.reference divides by Σx, not by Σ|x|, where p is 1"
+}
+"""Cases whose differences say nothing, with the reason."""
 _TENSOR = np.ndarray | np.generic
 
 
@@ -91,6 +96,9 @@ def sweep_case(name: str, model: Any, feeds: Arrays) -> Iterator[Outcome]:
     for source in inputs:
         for target in outputs:
             slot = (name, node.op_type, _slot(node.input, source), _slot(node.output, target))
+            if name in REFERENCE_IS_WRONG:
+                yield Outcome(*slot, "reference", "unusable", REFERENCE_IS_WRONG[name])
+                continue
             try:
                 expected = differences(forward, widened(feeds), source, target)
             except Exception as error:
