@@ -17,6 +17,7 @@ class Executable(Protocol):
         Raises:
             GraphError: an input is missing, surplus, or of a wrong dtype or shape.
         """
+        ...
 
 
 class Stepper(Protocol):
@@ -24,9 +25,11 @@ class Stepper(Protocol):
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
+        ...
 
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""
+        ...
 
 
 @runtime_checkable
@@ -35,6 +38,7 @@ class SteppingExecutable(Executable, Protocol):
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back: `feedback` is {input: output}, `state` holds the first arrays."""
+        ...
 
 
 class Backend(Protocol):
@@ -46,9 +50,12 @@ class Backend(Protocol):
 
     def why_unavailable(self) -> str | None:
         """Say what is missing here, None where the backend can run."""
+        ...
 
     def supports(self, node: Node) -> bool:
         """Tell whether it can run this node, its dtypes included."""
+        ...
 
     def prepare(self, graph: Graph) -> Executable:
         """Make a graph ready to run; the graph is left as it is."""
+        ...

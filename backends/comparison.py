@@ -48,6 +48,12 @@ def compare(
         return _same()
     if not (hasattr(actual, "shape") and hasattr(expected, "shape")):
         return Difference(np.inf, 0.0, f"{_kind(actual)} and {_kind(expected)}")
+    return _compare_tensors(actual, expected, tolerances, magnitude)
+
+
+def _compare_tensors(
+    actual: Any, expected: Any, tolerances: Mapping[str, float], magnitude: float
+) -> Difference:
     if actual.dtype != expected.dtype:
         names = dtype_name(actual.dtype), dtype_name(expected.dtype)
         return Difference(np.inf, 0.0, "dtypes {} and {}".format(*names))

@@ -18,6 +18,7 @@ class SubgraphPlan(Protocol):
 
     def run(self, inputs: Sequence[Any], captured: Sequence[Any] = ()) -> list[Any]:
         """Run on inputs and captured values; give the outputs."""
+        ...
 
 
 Maker = Callable[[Any, Node, Mapping[str, Any]], Callable[..., Any]]

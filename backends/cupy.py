@@ -143,11 +143,11 @@ class CupyBackend:
     def why_unavailable(self) -> str | None:
         """Say which extra to install, or that there is no device."""
         try:
-            import cupy
+            xp = Gpu().xp
         except ImportError:
             return "pip install 'onnxgrad[cuda12]' or 'onnxgrad[cuda13]', as your driver has it"
         try:
-            count = cupy.cuda.runtime.getDeviceCount()
+            count = xp.cuda.runtime.getDeviceCount()
         except Exception as error:  # CUDA's own error, without a base that loads without CUDA
             return f"CuPy finds no CUDA device: {error}"
         return None if count else "there is no CUDA device"

@@ -30,15 +30,19 @@ class Device(Protocol):
 
     def load(self, value: Any) -> Any:
         """Bring an array, a list of them or None to the device."""
+        ...
 
     def place(self, constant: np.ndarray, consumers: Sequence[tuple[Node, int]]) -> Any:
         """Bring a constant to where its consumers (node and position) read it."""
+        ...
 
     def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Give a function of a node's inputs that runs a kernel of ours."""
+        ...
 
     def reference(self, node: Node) -> Function:
         """Give a function of a node's inputs that runs ONNX's reference."""
+        ...
 
 
 class _Step(NamedTuple):

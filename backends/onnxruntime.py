@@ -7,6 +7,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from functools import cache, partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -254,7 +255,7 @@ def _has_kernel(node: Node, opset: int) -> bool:
 @cache
 def _kernels() -> Mapping[tuple[str, str], list[_Kernel]]:
     """Give onnxruntime's own list of its CPU kernels; empty where a build does not tell."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as native  # only when it is used
+    native = import_module("onnxruntime.capi.onnxruntime_pybind11_state")  # only when it is used
 
     table: dict[tuple[str, str], list[_Kernel]] = defaultdict(list)
     for k in getattr(native, "get_all_opkernel_def", list)():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeGuard
 
 import numpy as np
 import onnx
@@ -121,7 +122,7 @@ def is_differentiable(type_: Type) -> bool:
     return is_float(type_.dtype)
 
 
-def is_static(shape: Shape | None) -> bool:
+def is_static(shape: Shape | None) -> TypeGuard[tuple[int, ...]]:
     """Tell whether every dimension of the shape is a number."""
     return shape is not None and all(isinstance(d, int) for d in shape)
 

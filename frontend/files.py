@@ -42,7 +42,8 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
     elif isinstance(source, onnx.ModelProto):
         model = source
     elif type(source).__module__.partition(".")[0] == "onnx_ir":
-        import onnx_ir  # whoever has such a model has it loaded
+        # no dependency of ours: whoever has such a model has it loaded
+        import onnx_ir  # pyright: ignore[reportMissingImports]
 
         model = onnx_ir.to_proto(source)
     else:

@@ -149,7 +149,7 @@ def conv_transpose(
     group: int = 1,
 ) -> Array:
     """Apply the transpose of Conv to x: (batch, maps, *spatial) with w: (maps, channels, *)."""
-    rank = x.ndim - 2
+    rank: int = x.ndim - 2
     strides = strides or [1] * rank
     dilations = dilations or [1] * rank
     extra = output_padding or [0] * rank

@@ -1,6 +1,7 @@
 """Batching of operators along axes: what counts axes from the front counts one further."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..ir import Node, Value
 from ..types import TensorType
@@ -63,7 +64,8 @@ def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
     if axes is None:
         chosen = None if node.attributes.get("noop_with_empty_axes", 0) else everything
         if chosen is None or not x.rank:
-            return op.emit(node.op_type, x.value, **node.attributes | {"noop_with_empty_axes": 1})
+            attributes: dict[str, Any] = node.attributes | {"noop_with_empty_axes": 1}
+            return op.emit(node.op_type, x.value, **attributes)
     elif axes.value.shape is None or not isinstance(axes.value.shape[0], int):
         return None
     elif not axes.value.shape[0]:

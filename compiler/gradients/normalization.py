@@ -9,6 +9,7 @@ from ..broadcasting import accumulate, as_float32, cast_to, reduce_to
 from ..composites.normalization import standard_gradient
 from ..ir import Node, Value
 from ..ops import Ops
+from ..types import is_static
 from .registry import Entries, Entry, Refused, gradient
 
 _NO_RANK = Refused("the rank of x is unknown while compiling")
@@ -279,7 +280,7 @@ def _per_channel(op: Ops, v: Value, x: Value) -> Value:
 
 def _filled(op: Ops, v: Value, fill: float) -> Value:
     """Give a tensor like v with one number everywhere."""
-    if v.shape is not None and all(isinstance(d, int) for d in v.shape):
+    if is_static(v.shape):
         return op.constant(np.full(v.shape, fill, v.dtype))
     return op.ConstantOfShape(op.Shape(v), value=np.full(1, fill, v.dtype))
 

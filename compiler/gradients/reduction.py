@@ -160,8 +160,8 @@ def kept_shape(op: Ops, node: Node) -> Value:
         result: Value = op.Shape(node.outputs[0])
         return result
     noop = node.attributes.get("noop_with_empty_axes", 0)
-    axes = node.inputs[1] if len(node.inputs) > 1 else None
     shape = op.Shape(node.inputs[0])
+    axes = node.inputs[1] if len(node.inputs) > 1 else None
     none_kept = op.Expand(op.constant([1]), op.Shape(shape))
     if axes is None:
         return shape if noop else none_kept

@@ -34,7 +34,7 @@ Entry = dict[str, Any]
 
 def describe_device() -> Entry:
     """Name the GPU, the driver and the libraries."""
-    import cupy
+    import cupy  # pyright: ignore[reportMissingImports]  # an extra
 
     properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     return {

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
+import torch  # pyright: ignore[reportMissingImports]  # of the bench extra
+from torch import nn  # pyright: ignore[reportMissingImports]  # of the bench extra
 
 import onnxgrad as og
 

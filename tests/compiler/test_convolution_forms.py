@@ -60,7 +60,7 @@ def run_onnxruntime(model: Any, feeds: dict[str, np.ndarray]) -> dict[str, np.nd
     """Run plain ONNX in stock onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
+    session: Any = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     names = [v.name for v in session.get_outputs()]

@@ -1,5 +1,7 @@
 """The optimizers of ai.onnx.preview.training are said in standard operators when they are read."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -13,7 +15,7 @@ DOMAIN = "ai.onnx.preview.training"
 STATES = {"Adagrad": 1, "Adam": 2, "Momentum": 1}
 
 
-def model(op_type: str, **attributes: float | str) -> onnx.ModelProto:
+def model(op_type: str, **attributes: Any) -> onnx.ModelProto:
     """Step two tensors of different shapes at once."""
     parts = ["x", "g", *("v", "h")[: STATES[op_type]]]
     tensors = [(f"{part}{k}", shape) for part in parts for k, shape in enumerate(([2, 3], [4]))]
@@ -63,7 +65,7 @@ def test_optimizers_step_as_the_reference(
         i.name: random.random([d.dim_value for d in i.type.tensor_type.shape.dim], np.float32)
         for i in proto.graph.input
     } | {"t": np.array(count, np.int64)}
-    expected = ReferenceEvaluator(proto).run(None, feeds)
+    expected: Any = ReferenceEvaluator(proto).run(None, feeds)
     graph = og.load(proto)
     assert not {n.domain for n in graph.nodes()} - {""}
     for backend in ("numpy", "onnxruntime"):
