@@ -67,7 +67,9 @@ def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """y = x·Π u:  dx = dy·Π u,  du = dy·(x·Π of the other u)
 
     The product of the others is y/u; where u is zero it is the product of all that is not zero
-    there, if u is the only zero, else 0.
+    there, times the other zeros: one is the sum of all zeros less u, which is written so that it
+    has derivatives. More than one are 0, whose first derivatives are right and are 0; the second
+    (a third derivative of y by three zeros at one place) would be wrong.
     """
     x, _, u = node.inputs
     (y,) = node.outputs
@@ -78,8 +80,12 @@ def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     safe_u = op.Where(u_is_zero, one, u)
     nonzero = access.write(op.Where(x_is_zero, one, x), safe_u, "mul")
     count = access.write(cast_to(op, x_is_zero, x), cast_to(op, u_is_zero, u), "add")
-    alone = op.Equal(access.read(count), one)
-    lost = op.Where(alone, access.read(nonzero), zero)
+    zeros_here = access.read(count)
+    sum_of_zeros = access.write(op.Where(x_is_zero, x, zero), op.Where(u_is_zero, u, zero), "add")
+    other_zero = op.Sub(access.read(sum_of_zeros), u)
+    other_zeros = op.Where(op.Equal(zeros_here, one), one, other_zero)
+    few = op.LessOrEqual(zeros_here, op.like(2, u))
+    lost = op.Where(few, op.Mul(access.read(nonzero), other_zeros), zero)
     others = op.Where(u_is_zero, lost, op.Div(access.read(y), safe_u))
     return op.Mul(dy, product), None, op.Mul(access.read(dy), others)
 

@@ -11,6 +11,7 @@ UPDATES = random(2, 4, seed=1, low=0.4, high=2.2)
 WITH_ZEROS = np.where(np.arange(8).reshape(2, 4) % 3 == 0, 0.0, UPDATES)
 TUPLES = ints([[1], [0], [1]])
 UPDATE_ROWS = random(3, 4, seed=2, low=0.4, high=2.2)
+TWO_ZEROS = np.array([[0.0, 0, 1.5, 0], [1.2, 0, 0.7, 0], [0, 0, 0.9, 1.1]])
 
 SAMPLES = [
     Sample("ScatterElements", [X, ONCE, UPDATES]),
@@ -23,6 +24,18 @@ SAMPLES = [
         {"reduction": "mul"},
         label="mul by zero",
     ),
+    Sample(
+        "ScatterElements",
+        [X, ints([[1, 0, 0, 2], [1, 0, 0, 1], [1, 0, 2, 1]]), TWO_ZEROS],
+        {"reduction": "mul"},
+        label="mul by two and three zeros",
+    ),
+    Sample(
+        "ScatterElements",
+        [np.where(X < 1, 0.0, X), ROWS, WITH_ZEROS],
+        {"reduction": "mul"},
+        label="mul of zeros by zeros",
+    ),
     Sample("ScatterElements", [X, ROWS, UPDATES], {"reduction": "min"}),
     Sample("ScatterElements", [X, ROWS, UPDATES], {"reduction": "max"}),
     Sample("ScatterElements", [X, ints([[1, 1]]), random(1, 2)], {"axis": 1, "reduction": "add"}),
@@ -31,6 +44,12 @@ SAMPLES = [
     Sample("ScatterND", [X, ints([[[1, 2], [0, -1]]]), random(1, 2)], {"reduction": "add"}),
     Sample("ScatterND", [X, TUPLES, UPDATE_ROWS], {"reduction": "add"}),
     Sample("ScatterND", [X, TUPLES, UPDATE_ROWS], {"reduction": "mul"}),
+    Sample(
+        "ScatterND",
+        [X, TUPLES, TWO_ZEROS],
+        {"reduction": "mul"},
+        label="mul by two zeros",
+    ),
     Sample("ScatterND", [X, TUPLES, UPDATE_ROWS], {"reduction": "min"}),
     Sample("ScatterND", [X, TUPLES, UPDATE_ROWS], {"reduction": "max"}),
 ]

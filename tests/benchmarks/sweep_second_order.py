@@ -1,0 +1,99 @@
+"""The gradient of <vector, gradient> by inputs and cotangent, against differences of the gradient.
+
+All in float64 on the NumPy backend; the gradient itself is what the first-order sweep checks.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sweep_cases import Arrays, is_float, is_float_output, slot_of, widened, with_constants
+from sweep_report import Outcome
+from sweep_slopes import Expected, differences
+
+import onnxgrad as og
+from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.precision import with_dtype
+
+
+def sweep_second_order(name: str, model: Any, feeds: Arrays) -> Iterator[Outcome]:
+    """Yield the outcomes of every float input and output of one case, by all float inputs."""
+    node = model.graph.node[0]
+    outputs = [o.name for o in model.graph.output if is_float_output(o)]
+    inputs = [k for k, a in feeds.items() if is_float(a) and a.size]
+    for source in inputs:
+        others = {k: a for k, a in feeds.items() if k != source}
+        forms = {
+            "given": (model, feeds),
+            "constants": (with_constants(model, others), {source: feeds[source]}),
+        }
+        for target in outputs:
+            slot = (name, node.op_type, slot_of(node.input, source), slot_of(node.output, target))
+            for form, (variant, given) in forms.items():
+                names = {k: slot_of(node.input, k) for k in inputs if k in given}
+                for by, verdict, detail in judged(variant, widened(given), source, target, names):
+                    yield Outcome(*slot, form, verdict, detail, by)
+
+
+def judged(
+    model: Any, feeds: Arrays, source: str, target: str, names: dict[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield verdict and detail for the cotangent and each input of `names`."""
+    gradient, cotangent = f"{source}.grad", f"{target}.grad"
+    try:
+        graph = og.load(model)
+        for dtype in (np.float32, np.float64):  # what takes no float64 shall not stay in float16
+            graph = with_dtype(graph, np.dtype(dtype))
+        first = og.vjp(graph, [target], [source], allow_unused=True)
+        compiled = og.compile(first)
+        feeds = feeds | {cotangent: _cotangent(og.compile(graph).run(feeds)[target])}
+        compiled.run(feeds)
+    except Exception as error:
+        yield "*", "unusable", f"no first order: {type(error).__name__}: {error}"[:150]
+        return
+
+    def run(moved: Arrays) -> Arrays:
+        return {gradient: compiled.run(moved)[gradient]}
+
+    for by, label in [*names.items(), (cotangent, "cotangent")]:
+        try:
+            expected = differences(run, feeds, by, gradient)
+        except Exception as error:
+            yield label, "unusable", f"{type(error).__name__}: {error}"[:150]
+            continue
+        if isinstance(expected, str):
+            yield label, "unusable", expected
+            continue
+        yield label, *_judge(first, feeds, gradient, by, expected)
+
+
+def _cotangent(output: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    drawn = rng.uniform(0.5, 1.5, output.shape) * rng.choice([-1, 1], output.shape)
+    return np.asarray(drawn)
+
+
+def _judge(
+    first: Graph, feeds: Arrays, gradient: str, by: str, expected: Expected
+) -> tuple[str, str]:
+    """Differentiate <vector, gradient> and compare with the differences."""
+    result = f"{by}.second"
+    try:
+        second = og.vjp(first, [gradient], [by], names={by: result}, allow_unused=True)
+    except (og.UnsupportedOpError, og.GradientError) as error:
+        return "refused", str(error)[:200]
+    except Exception as error:
+        return "failed", f"{type(error).__name__}: {error}"[:200]
+    (seed,) = (v.name for v in second.inputs if v.name not in feeds)
+    try:
+        actual = og.compile(second).run(feeds | {seed: expected.cotangent})[result]
+    except Exception as error:
+        return "failed", f"{type(error).__name__}: {error}"[:200]
+    if actual.shape != feeds[by].shape:
+        return "wrong", f"shape {actual.shape} for {feeds[by].shape}"
+    slopes = [float((actual * d).sum()) for d in expected.directions]
+    scale = max(1e-2, float(np.abs(expected.slopes).max()), float(np.abs(actual).max()))
+    gap = float(np.abs(np.subtract(slopes, expected.slopes)).max()) / scale
+    if not gap <= max(1e-4, 3 * expected.noise):
+        return "wrong", f"{gap:.2%} off: {slopes} instead of {expected.slopes}"
+    return "right", ""
