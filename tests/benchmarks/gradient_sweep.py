@@ -16,12 +16,16 @@ import json
 import sys
 import warnings
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
-from sweep_cases import single_operator_cases
-from sweep_first_order import sweep_case
-from sweep_report import report
-from sweep_second_order import sweep_second_order
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+
+from sweep_cases import single_operator_cases  # noqa: E402
+from sweep_first_order import sweep_case  # noqa: E402
+from sweep_report import report  # noqa: E402
+from sweep_second_order import sweep_second_order  # noqa: E402
 
 
 def main() -> int:

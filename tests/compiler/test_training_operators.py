@@ -72,3 +72,16 @@ def test_optimizers_step_as_the_reference(
         results = og.compile(graph, backend).run(feeds)
         for wanted, actual in zip(expected, results.values(), strict=True):
             np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_before_any_step_differentiates_by_its_rate() -> None:
+    """At t = 0 the rate is taken as it is, x' = x − r·v'/(√h' + ε), and 1 − αᵗ = 0 unused."""
+    proto = model("Adam", alpha=0.8, beta=0.9, epsilon=1e-3)
+    feeds = {"r": np.float32(0.1), "t": np.array(0)}
+    for k, shape in enumerate([(2, 3), (4,)]):
+        filled = zip("xgvh", (1, 2, 3, 4), strict=True)
+        feeds |= {f"{part}{k}": np.full(shape, value, np.float32) for part, value in filled}
+    graph = og.vjp(og.load(proto), ["new_x1"], ["r"])
+    results = og.compile(graph).run(feeds | {"new_x1.grad": np.ones(4, np.float32)})
+    mean, square = 0.8 * 3 + 0.2 * 2, 0.9 * 4 + 0.1 * 4
+    np.testing.assert_allclose(results["r.grad"], -4 * mean / (square**0.5 + 1e-3), rtol=1e-5)
