@@ -6,6 +6,7 @@ import onnx
 
 from onnxgrad.backends.control_flow import SUBGRAPH_KERNELS
 from onnxgrad.backends.kernels.registry import KERNELS
+from onnxgrad.compiler.composites.registry import STANDARD_BODIES
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
 from onnxgrad.compiler.schemas import find_schema
 
@@ -34,20 +35,21 @@ def operator_rows() -> list[dict[str, str | None]]:
         schema: Any = find_schema(name)  # onnx types only half of OpSchema
         if schema is None:  # deprecated
             continue
-        body = schema.has_function or schema.has_context_dependent_function
+        by_onnx = schema.has_function or schema.has_context_dependent_function
+        body = "ours" if name in STANDARD_BODIES else "ONNX's" if by_onnx else None
         ours = ("", name) in KERNELS or ("", name) in SUBGRAPH_KERNELS
         rows.append(
             {
                 "operator": name,
                 "kernel": "ours" if ours else "onnx.reference",
                 "gradient": _gradient(name, body),
-                "body": "yes" if body else None,
+                "body": body,
             }
         )
     return rows
 
 
-def _gradient(name: str, body: bool) -> str | None:
+def _gradient(name: str, body: str | None) -> str | None:
     if ("", name) in RULES:
         return "rule"
     if ("", name) in ZERO_GRADIENT:

@@ -1,0 +1,19 @@
+"""README's counts of operators are those of the table."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from onnxgrad.cli.operators import operator_rows
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_readme_counts_the_operators() -> None:
+    kinds = Counter(str(row["gradient"]).partition(":")[0] for row in operator_rows())
+    assert kinds["None"] == 0
+    found = re.search(
+        r"(\d+) have a rule, (\d+) are\s+\w+ by\s+their body, (\d+)", README.read_text()
+    )
+    assert found is not None
+    assert [int(n) for n in found.groups()] == [kinds["rule"], kinds["of its body"], kinds["zero"]]
