@@ -9,7 +9,6 @@ from onnx.backend.test.loader import load_model_tests
 
 Arrays = dict[str, Any]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-_TENSOR = np.ndarray | np.generic
 
 
 def single_operator_cases(operators: set[str] | None) -> Iterator[tuple[str, Any, Arrays]]:
@@ -24,7 +23,8 @@ def single_operator_cases(operators: set[str] | None) -> Iterator[tuple[str, Any
             continue
         if operators and model.graph.node[0].op_type not in operators:
             continue
-        arrays, _ = case.data_sets[0]
+        given, _ = case.data_sets[0]
+        arrays = [np.asarray(a) if isinstance(a, np.generic) else a for a in given]
         names = [i.name for i in model.graph.input]
         yield case.name, model, dict(zip(names, arrays, strict=False))
 
@@ -43,7 +43,7 @@ def with_constants(model: Any, arrays: Arrays) -> Any:
     """Give the model with some inputs as initializers (those that are tensors)."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    fixed = {k: np.asarray(a) for k, a in arrays.items() if isinstance(a, _TENSOR)}
+    fixed = {k: np.asarray(a) for k, a in arrays.items() if isinstance(a, np.ndarray)}
     kept = [i for i in changed.graph.input if i.name not in fixed]
     del changed.graph.input[:]
     changed.graph.input.extend(kept)

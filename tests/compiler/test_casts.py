@@ -96,13 +96,18 @@ def test_dequantize_by_scale(mode: str, symbolic: bool, dtype: str, scale_dtype:
     ],
 )
 def test_the_scale_of_a_dynamic_quantization_follows_the_extremes(x: Any, slopes: Any) -> None:
-    """scale = (max(x, 0) − min(x, 0))/255"""
+    """scale = (max(x, 0) − min(x, 0))/255, and the gradient is linear in that of the scale"""
     b = og.Builder("quantize")
     _, scale, _ = b.op.DynamicQuantizeLinear(b.input("x", "float32", (4,)), outputs=3)
     b.output(scale, "scale")
     feeds = {"x": np.array(x, np.float32), "scale.grad": np.array(51, np.float32)}
-    actual = og.compile(og.vjp(b.build(), "scale", "x")).run(feeds)["x.grad"]
+    first = og.vjp(b.build(), "scale", "x")
+    actual = og.compile(first).run(feeds)["x.grad"]
     np.testing.assert_allclose(actual, np.array(slopes) / 5, rtol=1e-6)
+    second = og.vjp(first, "x.grad", "scale.grad", names={"scale.grad": "by_cotangent"})
+    feeds["x.grad.grad"] = np.arange(1, 5, dtype=np.float32)
+    by_cotangent = og.compile(second).run(feeds)["by_cotangent"]
+    np.testing.assert_allclose(by_cotangent, np.dot(slopes, [1, 2, 3, 4]) / 255, rtol=1e-6)
 
 
 def _stretched(parameter: np.ndarray, attributes: dict[str, int]) -> np.ndarray:
