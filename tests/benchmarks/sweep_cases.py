@@ -24,7 +24,7 @@ def single_operator_cases(operators: set[str] | None) -> Iterator[tuple[str, Any
         if operators and model.graph.node[0].op_type not in operators:
             continue
         given, _ = case.data_sets[0]
-        arrays = [np.asarray(a) if isinstance(a, np.generic) else a for a in given]
+        arrays = [_array(a) for a in given]
         names = [i.name for i in model.graph.input]
         yield case.name, model, dict(zip(names, arrays, strict=False))
 
@@ -62,3 +62,10 @@ def is_float_output(info: Any) -> bool:
 
 def slot_of(names: Any, name: str) -> str:
     return str(list(names).index(name))
+
+
+def _array(given: Any) -> Any:
+    """Give scalars and the tensors of small dtypes as arrays, sequences and None as they are."""
+    if isinstance(given, onnx.TensorProto):
+        return onnx.numpy_helper.to_array(given)
+    return np.asarray(given) if isinstance(given, np.generic) else given
