@@ -43,7 +43,7 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
         model = source
     elif type(source).__module__.partition(".")[0] == "onnx_ir":
         # no dependency of ours: whoever has such a model has it loaded
-        import onnx_ir  # pyright: ignore[reportMissingImports]
+        import onnx_ir
 
         model = onnx_ir.to_proto(source)
     else:
