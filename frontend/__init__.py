@@ -1,5 +1,8 @@
 """The public face of onnxgrad: build, load, transform and run graphs; it computes nothing."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from onnxgrad.backends import available_backends as backends
 from onnxgrad.compiler.errors import (
     BackendUnavailableError,
@@ -9,18 +12,20 @@ from onnxgrad.compiler.errors import (
     OnnxgradError,
     UnsupportedOpError,
 )
-from onnxgrad.compiler.exporter import to_onnx
 from onnxgrad.compiler.ir import Graph, Node, Value
 
-from . import optim, random
-from .batching import hessian, jacobian, vmap
-from .builder import Builder, Tensor
-from .drawing import draw
-from .files import load, save
-from .running import Compiled, compile
-from .training import initial_state, start_graph, train_step, with_parameters
-from .transforms import grad, hvp, jvp, optimize, vjp
-from .validation import check_gradients, validate
+if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
+    from onnxgrad.compiler.exporter import to_onnx
+
+    from . import optim, random
+    from .batching import hessian, jacobian, vmap
+    from .builder import Builder, Tensor
+    from .drawing import draw
+    from .files import load, save
+    from .running import Compiled, compile
+    from .training import initial_state, start_graph, train_step, with_parameters
+    from .transforms import grad, hvp, jvp, optimize, vjp
+    from .validation import check_gradients, validate
 
 __version__ = "0.1.0"
 
@@ -60,3 +65,30 @@ __all__ = [
     "vmap",
     "with_parameters",
 ]
+
+_HOMES = {
+    ".batching": ["hessian", "jacobian", "vmap"],
+    ".builder": ["Builder", "Tensor"],
+    ".compiler.exporter": ["to_onnx"],
+    ".drawing": ["draw"],
+    ".files": ["load", "save"],
+    ".running": ["Compiled", "compile"],
+    ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
+    ".transforms": ["grad", "hvp", "jvp", "optimize", "vjp"],
+    ".validation": ["check_gradients", "validate"],
+}
+"""The modules that load when one of their names is first used: rules and importers are many."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("optim", "random"):
+        return import_module(f".{name}", __name__)
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(home, __name__), name)
+            return found
+    raise AttributeError(f"module 'onnxgrad' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__
