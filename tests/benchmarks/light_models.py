@@ -151,7 +151,6 @@ def main() -> int:
     for path in [p for p in sorted(FOLDER.glob("*.onnx")) if any(s in p.name for s in parts)]:
         for title, model in (
             ("as shipped", path),
-            ("as shipped, before Softmax", before_softmax(path)),
             ("smooth, weights drawn", smooth_with_drawn_weights(path)),
         ):
             right, detail = check(model)
