@@ -1,4 +1,4 @@
-"""Types of a node's outputs: ONNX's inference, our shape arithmetic, and the checks ONNX lacks."""
+"""Types of a node's outputs: ONNX's inference, refined by our shape arithmetic."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import onnx
 from onnx import TypeProto
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
-from .dims import multiply
+from .call_checks import check_shapes, explain
 from .einsum import explicit_terms
 from .errors import GraphError
 from .ir import Graph, Node, Value
@@ -21,7 +21,6 @@ from .types import (
     Dim,
     OptionalType,
     SequenceType,
-    Shape,
     TensorType,
     Type,
     fresh_dim,
@@ -44,8 +43,7 @@ def infer_types(node: Node) -> list[Type | None]:
         GraphError: the inputs' types or shapes do not fit the operator.
         UnsupportedOpError: ONNX does not know the operator.
     """
-    for check in _CHECKS.get(node.op_type, ()) if not node.domain else ():
-        check(node)
+    check_shapes(node)
     structural = _STRUCTURAL.get(node.op_type) if not node.domain else None
     if structural is not None:
         return structural(node)
@@ -98,7 +96,7 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     try:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
     except InferenceError as error:
-        raise GraphError(_explain(node, str(error))) from None
+        raise GraphError(explain(node, str(error))) from None
     found = [_read(inferred.get(name)) if name else None for name in outputs]
     if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
         _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
@@ -162,12 +160,6 @@ def freeze(attribute: Any) -> Any:
     if isinstance(attribute, list | tuple):
         return tuple(freeze(v) for v in attribute)
     return type(attribute), attribute
-
-
-def _explain(node: Node, reason: str) -> str:
-    given = ", ".join("–" if v is None else f"{v.name}: {v.type}" for v in node.inputs)
-    detail = reason.rsplit("]", 1)[-1] if reason.startswith("[") else reason
-    return f"{node.op_type}({given}) does not fit: {detail.strip() or reason.strip()}"
 
 
 # Control flow: types come from the subgraphs
@@ -339,70 +331,4 @@ _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
     "Scan": _scan,
     "SequenceAt": _sequence_at,
     "SequenceMap": _sequence_map,
-}
-
-
-# What ONNX's inference accepts and no runtime can run
-
-
-def _static(value: Value | None) -> Shape | None:
-    return None if value is None else value.shape
-
-
-def _conv(node: Node) -> None:
-    x, w = (_static(v) for v in node.inputs[:2])
-    if x is None or w is None:
-        return
-    group = node.attributes.get("group", 1)
-    if len(x) != len(w):
-        raise GraphError(_explain(node, f"x has rank {len(x)}, w has rank {len(w)}"))
-    if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
-        raise GraphError(
-            _explain(node, f"x has {x[1]} channels, w with group={group} wants {w[1] * group}")
-        )
-    _check_bias(node, w[0])
-
-
-def _conv_transpose(node: Node) -> None:
-    x, w = (_static(v) for v in node.inputs[:2])
-    if x is None or w is None:
-        return
-    if isinstance(x[1], int) and isinstance(w[0], int) and x[1] != w[0]:
-        raise GraphError(_explain(node, f"x has {x[1]} channels, w wants {w[0]}"))
-    _check_bias(node, multiply([w[1], node.attributes.get("group", 1)]))
-
-
-def _check_bias(node: Node, channels: Dim) -> None:
-    bias = _static(node.inputs[2]) if len(node.inputs) > 2 else None
-    if bias is not None and isinstance(channels, int) and all(isinstance(d, int) for d in bias):
-        if bias != (channels,):
-            raise GraphError(_explain(node, f"the bias must have shape ({channels},)"))
-
-
-def _gemm(node: Node) -> None:
-    a, b = (_static(v) for v in node.inputs[:2])
-    c = _static(node.inputs[2]) if len(node.inputs) > 2 else None
-    if a is None or b is None or c is None or len(a) != 2 or len(b) != 2:
-        return
-    rows = a[1] if node.attributes.get("transA", 0) else a[0]
-    columns = b[0] if node.attributes.get("transB", 0) else b[1]
-    for given, wanted in zip(c[::-1], (columns, rows), strict=False):
-        if isinstance(given, int) and isinstance(wanted, int) and given not in (1, wanted):
-            raise GraphError(_explain(node, f"C must broadcast to ({rows}, {columns})"))
-
-
-def _reshape(node: Node) -> None:
-    x, target = _static(node.inputs[0]), infer_shape(node)
-    if x is None or target is None:
-        return
-    before, after = multiply(x), multiply(target)
-    if isinstance(before, int) and isinstance(after, int) and before != after:
-        raise GraphError(_explain(node, f"{before} elements cannot take the shape {target}"))
-
-
-_CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
-    "Conv": (_conv,),
-    "ConvTranspose": (_conv_transpose,),
-    "Gemm": (_gemm,),
-    "Reshape": (_reshape,),
 }

@@ -1,0 +1,89 @@
+"""Checks of calls that ONNX's inference accepts and no runtime can run; it infers nothing."""
+
+from collections.abc import Callable
+
+from .dims import multiply
+from .errors import GraphError
+from .ir import Node, Value
+from .shapes import infer_shape
+from .types import Dim, Shape
+
+
+def check_shapes(node: Node) -> None:
+    """Refuse a call of a standard operator whose shapes do not fit together.
+
+    Raises:
+        GraphError: channels, a bias or a number of elements does not match.
+    """
+    for check in _CHECKS.get(node.op_type, ()) if not node.domain else ():
+        check(node)
+
+
+def explain(node: Node, reason: str) -> str:
+    """Write why a node does not fit, with the names and types it was given."""
+    given = ", ".join("–" if v is None else f"{v.name}: {v.type}" for v in node.inputs)
+    detail = reason.rsplit("]", 1)[-1] if reason.startswith("[") else reason
+    return f"{node.op_type}({given}) does not fit: {detail.strip() or reason.strip()}"
+
+
+def _static(value: Value | None) -> Shape | None:
+    return None if value is None else value.shape
+
+
+def _conv(node: Node) -> None:
+    x, w = (_static(v) for v in node.inputs[:2])
+    if x is None or w is None:
+        return
+    group = node.attributes.get("group", 1)
+    if len(x) != len(w):
+        raise GraphError(explain(node, f"x has rank {len(x)}, w has rank {len(w)}"))
+    if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
+        raise GraphError(
+            explain(node, f"x has {x[1]} channels, w with group={group} wants {w[1] * group}")
+        )
+    _check_bias(node, w[0])
+
+
+def _conv_transpose(node: Node) -> None:
+    x, w = (_static(v) for v in node.inputs[:2])
+    if x is None or w is None:
+        return
+    if isinstance(x[1], int) and isinstance(w[0], int) and x[1] != w[0]:
+        raise GraphError(explain(node, f"x has {x[1]} channels, w wants {w[0]}"))
+    _check_bias(node, multiply([w[1], node.attributes.get("group", 1)]))
+
+
+def _check_bias(node: Node, channels: Dim) -> None:
+    bias = _static(node.inputs[2]) if len(node.inputs) > 2 else None
+    if bias is not None and isinstance(channels, int) and all(isinstance(d, int) for d in bias):
+        if bias != (channels,):
+            raise GraphError(explain(node, f"the bias must have shape ({channels},)"))
+
+
+def _gemm(node: Node) -> None:
+    a, b = (_static(v) for v in node.inputs[:2])
+    c = _static(node.inputs[2]) if len(node.inputs) > 2 else None
+    if a is None or b is None or c is None or len(a) != 2 or len(b) != 2:
+        return
+    rows = a[1] if node.attributes.get("transA", 0) else a[0]
+    columns = b[0] if node.attributes.get("transB", 0) else b[1]
+    for given, wanted in zip(c[::-1], (columns, rows), strict=False):
+        if isinstance(given, int) and isinstance(wanted, int) and given not in (1, wanted):
+            raise GraphError(explain(node, f"C must broadcast to ({rows}, {columns})"))
+
+
+def _reshape(node: Node) -> None:
+    x, target = _static(node.inputs[0]), infer_shape(node)
+    if x is None or target is None:
+        return
+    before, after = multiply(x), multiply(target)
+    if isinstance(before, int) and isinstance(after, int) and before != after:
+        raise GraphError(explain(node, f"{before} elements cannot take the shape {target}"))
+
+
+_CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
+    "Conv": (_conv,),
+    "ConvTranspose": (_conv_transpose,),
+    "Gemm": (_gemm,),
+    "Reshape": (_reshape,),
+}
