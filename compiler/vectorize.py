@@ -11,7 +11,7 @@ import numpy as np
 
 from .batching import BATCHING, Batch, Operand, Result, Shared
 from .errors import UnsupportedOpError
-from .expand import expand_node
+from .expand import expand_to_differentiate
 from .ir import Graph, Node, Value, copy_node
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN
@@ -49,7 +49,7 @@ def vectorize(
         rule = BATCHING.get((node.domain, node.op_type))
         result: Result = rule(batch, node, operands) if rule is not None else None
         if result is None and node.domain == COMPOSITE_DOMAIN:
-            pending.extendleft(reversed(expand_node(graph, node)))
+            pending.extendleft(reversed(expand_to_differentiate(graph, node)))
             continue
         if result is None:
             captured = {v: found[v] for g in node.subgraphs for v in g.captures() if v in found}

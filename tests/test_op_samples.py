@@ -140,6 +140,29 @@ def test_second_order_is_the_finite_difference_of_the_gradient(sample: Sample) -
         assert_close(actual[names[name]], expected, 10 * sample.tolerance)
 
 
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.third_order], ids=str)
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+def test_third_order_is_the_finite_difference_of_the_second(sample: Sample, symbolic: bool) -> None:
+    graph = graph_of(sample, symbolic)
+    of, wrt = float_outputs(graph), wrt_of(sample)
+    feeds = feeds_of(graph, sample)
+    for order in range(2):
+        feeds |= cotangents(og.compile(graph).run(feeds), of)
+        names = {n: f"{n}.order{order}" for n in wrt}
+        graph, of = og.vjp(graph, of, wrt, names=names, allow_unused=True), list(names.values())
+    second = og.compile(graph)
+    seeds = cotangents(second.run(feeds), of)
+
+    def projected(moved: Arrays) -> float:
+        results = second.run(moved)
+        return float(sum((results[n] * seeds[f"{n}.grad"]).sum() for n in of))
+
+    third = og.compile(og.vjp(graph, of, wrt, allow_unused=True)).run({**feeds, **seeds})
+    for name in wrt:
+        expected = finite_differences(projected, feeds, name)
+        assert_close(third[f"{name}.grad"], expected, 100 * sample.tolerance)
+
+
 @every_sample
 @pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
 def test_forward_mode_is_the_directional_difference(sample: Sample, symbolic: bool) -> None:
@@ -159,6 +182,28 @@ def test_forward_mode_is_the_directional_difference(sample: Sample, symbolic: bo
         expected = (ahead[name] - behind[name]) / 2e-6
         assert actual[f"{name}.tangent"].shape == expected.shape
         assert_close(actual[f"{name}.tangent"], expected, sample.tolerance)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.third_order], ids=str)
+def test_second_order_of_a_batch_is_that_of_each_example(sample: Sample) -> None:
+    forward = graph_of(sample)
+    feeds = feeds_of(forward, sample)
+    of, (first, *_) = float_outputs(forward), wrt_of(sample)
+    feeds |= cotangents(og.compile(forward).run(feeds), of)
+    graph = og.vjp(forward, of, [first])
+    names = {first: "second"}
+    single = og.compile(og.vjp(graph, [f"{first}.grad"], [first], names=names, allow_unused=True))
+    batched = og.vjp(
+        og.vmap(graph, [first]), [f"{first}.grad"], [first], names=names, allow_unused=True
+    )
+    batch = [feeds[first], feeds[first] * 0.9]
+    seeds = [cotangents({f"{first}.grad": x}, [f"{first}.grad"]) for x in batch]
+    expected = [
+        single.run({**feeds, **s, first: x})["second"] for s, x in zip(seeds, batch, strict=True)
+    ]
+    together = {n: np.stack([s[n] for s in seeds]) for n in seeds[0]}
+    actual = og.compile(batched).run({**feeds, **together, first: np.stack(batch)})["second"]
+    assert_close(actual, np.stack(expected), 1e-9)
 
 
 def first_input_is_float(sample: Sample) -> bool:

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from .registry import BATCHING, Batch, Operand, Result, Shared
 
-FAMILIES = ["axes", "elementwise", "images", "indexing", "linear", "shape"]
+FAMILIES = ["axes", "elementwise", "images", "indexing", "linear", "products", "shape"]
 
 for _family in FAMILIES:  # importing a file registers its rules
     import_module(f".{_family}", __name__)

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from .registry import FORMS, STANDARD_BODIES, Body, find_body, form
+from .registry import EXACT, FORMS, STANDARD_BODIES, Body, find_body, form
 
 FAMILIES = [
     "activations",
@@ -10,6 +10,7 @@ FAMILIES = [
     "broadcasting",
     "convolution",
     "convolution_weight",
+    "factors",
     "indexing",
     "iterate",
     "losses",
@@ -27,4 +28,4 @@ FAMILIES = [
 for _family in FAMILIES:  # importing a file registers its forms
     import_module(f".{_family}", __name__)
 
-__all__ = ["FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]
+__all__ = ["EXACT", "FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]

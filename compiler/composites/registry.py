@@ -15,6 +15,8 @@ B = TypeVar("B", bound=Body)
 FORMS: dict[str, dict[str, Body]] = {}
 """Bodies of each composite by form; the first is the default."""
 
+EXACT = "exact"
+"""The form to differentiate, where a composite has one besides a faster default."""
 
 STANDARD_BODIES: dict[str, Body] = {}
 """Bodies of standard operators that ONNX gives none; used where a gradient passes through."""

@@ -174,11 +174,12 @@ def _slope(op: Ops, x: Value, p: int) -> Value:
 
 
 def _by_norm(op: Ops, dy: Value, y: Value, p: int) -> Value:
-    """Give dy / y^(p−1), and dy where y is zero: no element there has a slope."""
+    """Give dy / y^(p−1), and 0 where y is zero: a kink, whose second derivative is NaN."""
     if p == 1:
         return dy
-    safe = op.Where(op.Equal(y, 0.0), op.like(1, y), y)
-    return op.Div(dy, safe if p == 2 else op.Pow(safe, op.like(p - 1, y)))
+    inverse = op.Reciprocal(y if p == 2 else op.Pow(y, op.like(p - 1, y)))
+    result: Value = op.Mul(dy, op.Where(op.Equal(y, 0.0), 0.0, inverse))
+    return result
 
 
 def _average_pool_at_run_time(

@@ -65,10 +65,10 @@ def reduce_l1(op: Ops, node: Node, dy: Value) -> Entries:
 
 @gradient("ReduceL2")
 def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
-    """y = √Σ x²:  dx = x·dy/y, and 0 where all x are 0"""
+    """y = √Σ x²:  dx = x·dy/y, and 0 where all x are 0, which has no derivative: NaN"""
     (y,) = node.outputs
-    norm = op.Where(op.Equal(y, 0), 1.0, y)
-    return _by_first(node, op.Mul(with_axes(op, node, op.Div(dy, norm)), first_input(node)))
+    inverse = op.Where(op.Equal(y, 0), 0.0, op.Reciprocal(y))
+    return _by_first(node, op.Mul(with_axes(op, node, op.Mul(dy, inverse)), first_input(node)))
 
 
 @gradient("ReduceLogSum")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..broadcasting import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
-from .positions import ones, scattered, zeros
+from .positions import numbered, ones, scattered, zeros
 from .registry import Entries, gradient
 
 
@@ -64,29 +64,15 @@ def _scatter(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
 
 
 def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
-    """y = x·Π u:  dx = dy·Π u,  du = dy·(x·Π of the other u)
-
-    The product of the others is y/u; where u is zero it is the product of all that is not zero
-    there, times the other zeros: one is the sum of all zeros less u, which is written so that it
-    has derivatives. More than one are 0, whose first derivatives are right and are 0; the second
-    (a third derivative of y by three zeros at one place) would be wrong.
-    """
+    """y = x·Π u:  dx = dy·Π u,  du = dy·x·Π of the other u at the same place"""
     x, _, u = node.inputs
-    (y,) = node.outputs
-    assert x is not None and u is not None and y is not None
-    one, zero = op.like(1, u), op.like(0, u)
-    product = access.write(ones(op, op.Shape(x), x), u, "mul")
-    u_is_zero, x_is_zero = op.Equal(u, zero), op.Equal(x, zero)
-    safe_u = op.Where(u_is_zero, one, u)
-    nonzero = access.write(op.Where(x_is_zero, one, x), safe_u, "mul")
-    count = access.write(cast_to(op, x_is_zero, x), cast_to(op, u_is_zero, u), "add")
-    zeros_here = access.read(count)
-    sum_of_zeros = access.write(op.Where(x_is_zero, x, zero), op.Where(u_is_zero, u, zero), "add")
-    other_zero = op.Sub(access.read(sum_of_zeros), u)
-    other_zeros = op.Where(op.Equal(zeros_here, one), one, other_zero)
-    few = op.LessOrEqual(zeros_here, op.like(2, u))
-    lost = op.Where(few, op.Mul(access.read(nonzero), other_zeros), zero)
-    others = op.Where(u_is_zero, lost, op.Div(access.read(y), safe_u))
+    assert x is not None and u is not None
+    shape = op.Shape(x)
+    product = access.write(ones(op, shape, x), u, "mul")
+    places = op.Reshape(access.read(numbered(op, shape)), [-1])
+    factors = op.Reshape(u, [-1])
+    others = op.composite("OtherFactors", factors, places, op.Size(x), types=[factors.type])
+    others = op.Mul(access.read(x), op.Reshape(others, op.Shape(u), allowzero=1))
     return op.Mul(dy, product), None, op.Mul(access.read(dy), others)
 
 

@@ -70,6 +70,24 @@ def test_norms_of_zeros_have_a_zero_gradient() -> None:
     np.testing.assert_array_equal(gradients("ReduceL2", [0, 0])[0], [0, 0])
 
 
+@pytest.mark.parametrize(
+    ("op_type", "attributes"),
+    [("ReduceL2", {}), ("GlobalLpPool", {}), ("LpPool", {"kernel_shape": [2]})],
+)
+def test_norms_of_zeros_have_no_second_derivative(op_type: str, attributes: Any) -> None:
+    """Around zeros it grows without bound: it is NaN, though the first is 0 in either mode."""
+    b = og.Builder(op_type)
+    x = b.input("x", "float64", (1, 1, 2))
+    b.output(getattr(b.op, op_type)(x, **attributes), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    second = og.vjp(graph, "x.grad", "x", names={"x": "second"})
+    feeds = {"x": np.zeros((1, 1, 2)), "y.grad": np.ones((1, 1, 1)), "x.grad.grad": [[[1.0, 0]]]}
+    assert np.isnan(og.compile(second).run(feeds)["second"]).any()
+    ahead = og.compile(og.jvp(b.build(), "x", "y"))
+    feeds = {"x": np.zeros((1, 1, 2)), "x.tangent": np.ones((1, 1, 2))}
+    np.testing.assert_array_equal(ahead.run(feeds)["y.tangent"], [[[0.0]]])
+
+
 def test_log_sum_exp_of_nothing_has_a_zero_gradient() -> None:
     np.testing.assert_array_equal(gradients("ReduceLogSumExp", [-INF, -INF])[0], [0, 0])
     np.testing.assert_array_equal(gradients("ReduceLogSumExp", [-INF, 0])[0], [0, 1])

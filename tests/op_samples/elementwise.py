@@ -38,5 +38,7 @@ SAMPLES = [
     Sample("Pow", [random(2, 3, low=-2, high=-1), ints(-2, -1, 0)], label="negative base"),
     Sample("Pow", [np.array([0.0, -1.5]), np.array([3.0, 2.0])], wrt=[0], label="base 0"),
     Sample("Pow", [np.zeros(3), np.array([0.0, 1.0, 2.0])], wrt=[0], label="0 to the 0"),
+    Sample("Pow", [np.zeros(5), np.arange(5.0)], wrt=[0], third_order=True, label="powers of 0"),
+    Sample("Pow", [np.zeros(5), np.arange(5)], third_order=True, label="whole powers of 0"),
     Sample("Identity", [random(2, 3)]),
 ]

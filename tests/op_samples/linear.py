@@ -33,5 +33,7 @@ SAMPLES = [
     Sample("Det", [random(3, 3)]),
     Sample("Det", [random(2, 2, 2, 2)]),
     Sample("Det", [SINGULAR], label="singular"),
+    Sample("Det", [np.zeros((4, 4))], third_order=True, label="of zeros"),
+    Sample("Det", [np.ones((3, 3))], third_order=True, label="of rank 1"),
     Sample("Det", [random(1, 1)]),
 ]

@@ -7,6 +7,7 @@ from .sample import Sample, ints, random
 EMPTY = np.array([], np.int64)
 POSITIVE = random(2, 3, 4, low=0.5, high=2.0)
 ZEROS = np.array([[1.5, -2.0, 0.5], [0.0, 3.0, -1.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
+MANY_ZEROS = np.array([[0.0, 0, 0, 0.4], [0, 0, 0, 0], [0, 0.7, 0, 2]])
 
 
 def every_mode(op: str, x: np.ndarray, **settings: object) -> list[Sample]:
@@ -41,5 +42,7 @@ SAMPLES = [
     Sample("ReduceProd", [ZEROS, ints(1)], {"keepdims": 0}, label="zeros"),
     Sample("ReduceProd", [ZEROS, ints(0)], label="zeros"),
     Sample("ReduceProd", [ZEROS[:1]], label="no zeros"),
+    Sample("ReduceProd", [MANY_ZEROS, ints(1)], third_order=True, label="many zeros"),
+    Sample("ReduceProd", [np.zeros((2, 2))], third_order=True, label="all zeros"),
     Sample("ReduceSum", [np.array(1.5)], {"keepdims": 0}),
 ]

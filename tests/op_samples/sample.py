@@ -20,6 +20,7 @@ class Sample:
         outputs: how many outputs are asked for (None: the operator's default).
         wrt: indices of the inputs to differentiate by (None: all float inputs).
         second_order: check the gradient's gradient too.
+        third_order: check its gradient as well, where zeros among the inputs are special.
         onnxruntime: compare with onnxruntime in float32 too; False needs a reason beside it.
         reference: compare with onnx.reference; False needs a reason beside it.
         tolerance: relative tolerance against finite differences.
@@ -32,6 +33,7 @@ class Sample:
     outputs: int | None = None
     wrt: Sequence[int] | None = None
     second_order: bool = True
+    third_order: bool = False
     onnxruntime: bool = True
     reference: bool = True
     tolerance: float = 1e-6

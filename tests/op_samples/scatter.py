@@ -13,7 +13,31 @@ TUPLES = ints([[1], [0], [1]])
 UPDATE_ROWS = random(3, 4, seed=2, low=0.4, high=2.2)
 TWO_ZEROS = np.array([[0.0, 0, 1.5, 0], [1.2, 0, 0.7, 0], [0, 0, 0.9, 1.1]])
 
+MANY_ZEROS = np.array([[0.0, 0, 1.5, 0], [0, 0, 0.7, 0], [0, 0, 0.9, 1.1], [0, 0.3, 2, 0]])
+SOME_ZEROS = np.where(X > 1, X, 0)
+
 SAMPLES = [
+    *(
+        Sample(op, [x, indices, MANY_ZEROS], {"reduction": "mul"}, third_order=True, label=label)
+        for op, indices in (
+            ("ScatterElements", ints([[1, 0, 0, 2], [1, 0, 0, 1], [-2, 0, 2, 1], [1, 0, 0, 0]])),
+            ("ScatterND", ints([[1], [0], [-2], [1]])),
+        )
+        for x, label in ((X, "mul by many zeros"), (SOME_ZEROS, "mul of zeros by many zeros"))
+    ),
+    Sample(
+        "ScatterElements",
+        [X, ints([[3, 3, 3, -1], [0, 1, 0, 1], [2, 2, 2, 0]]), MANY_ZEROS[:3]],
+        {"reduction": "mul", "axis": -1},
+        third_order=True,
+        label="mul by many zeros along the last axis",
+    ),
+    Sample(
+        "ScatterElements",
+        [X, np.zeros((0, 4), np.int64), np.zeros((0, 4))],
+        {"reduction": "mul"},
+        label="mul by nothing",
+    ),
     Sample("ScatterElements", [X, ONCE, UPDATES]),
     Sample("ScatterElements", [X, ints([[1, -1], [0, 2]]), random(2, 2)], {"axis": 1}),
     Sample("ScatterElements", [X, ROWS, UPDATES], {"reduction": "add"}),

@@ -1,0 +1,37 @@
+"""Batching of the products of others: they stay whole, for their derivatives are right only so."""
+
+from collections.abc import Sequence
+
+from ..ir import Node
+from ..types import TensorType
+from .registry import Batch, Operand, Result, batching
+
+
+@batching("ProductOfOthers", composite=True)
+def product_of_others(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
+    """The batch axis stays: its size stands before the shape, a single example changes nothing"""
+    x, kept = operands
+    assert x is not None and kept is not None
+    if kept.batched:
+        return None
+    op, wide = batch.op, batch.spread(x)
+    shape = op.Concat(batch.size, kept.value, axis=0)
+    return op.composite("ProductOfOthers", wide, shape, types=[wide.type])
+
+
+@batching("OtherFactors", composite=True)
+def other_factors(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
+    """Every example has places of its own, behind those of the examples before"""
+    factors, places, size = operands
+    assert factors is not None and places is not None and size is not None
+    if size.batched:
+        return None
+    op, wide = batch.op, batch.spread(factors)
+    examples = op.Range(0, op.Squeeze(batch.size, [0]), 1)
+    first = op.Unsqueeze(op.Mul(examples, size.value), [1])
+    flat = op.Reshape(wide, [-1])
+    places = op.Reshape(op.Add(first, batch.spread(places)), [-1])
+    everywhere = op.Mul(size.value, op.Squeeze(batch.size, [0]))
+    types = [TensorType(flat.dtype, flat.shape)]
+    others = op.composite("OtherFactors", flat, places, everywhere, types=types)
+    return op.Reshape(others, op.Shape(wide), allowzero=1)
