@@ -59,12 +59,68 @@ def test_the_second_order_is_zero_by_x_and_the_same_mask_by_the_cotangent() -> N
     np.testing.assert_array_equal(results["result"], results["x.grad"])
 
 
-def test_by_the_ratio_it_is_refused() -> None:
+def by_ratio(dtype: str = "float64", shape: Any = ()) -> og.Graph:
+    """Dropout whose ratio and training mode are inputs."""
+    b = og.Builder("dropout")
+    x, ratio = b.input("x", dtype, ("N", 8)), b.input("ratio", dtype, shape)
+    y, mask = b.op.Dropout(x, ratio, b.input("training", "bool", ()), outputs=2)
+    b.output(y, "y")
+    b.output(mask, "mask")
+    return b.build()
+
+
+def feeds_by_ratio(ratio: float, training: bool, dtype: str = "float64") -> dict[str, np.ndarray]:
+    x, dy = np.random.default_rng(0).uniform(1, 2, (2, 16, 8)).astype(dtype)
+    flags = {"ratio": np.array(ratio, dtype), "training": np.array(training)}
+    return {"x": x, "y.grad": dy, **flags}
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("ratio", [0.0, 0.25, 0.9])
+def test_by_the_ratio_the_mask_stays(ratio: float, training: bool, backend: str) -> None:
+    """Where the mask m was drawn, d/dr Σ dy·x·m/(1 − r) = Σ dy·x·m/(1 − r)²; else it is zero."""
+    graph = og.vjp(by_ratio("float32"), "y", ["x", "ratio"])
+    feeds = feeds_by_ratio(ratio, training, "float32")
+    results = og.compile(graph, backend).run(feeds)
+    x, dy, mask = (np.float64(v) for v in (feeds["x"], feeds["y.grad"], results["mask"]))
+    expected = (dy * x * mask).sum() / (1 - ratio) ** 2 if training else 0.0
+    assert results["ratio.grad"].shape == ()
+    np.testing.assert_allclose(results["ratio.grad"], expected, rtol=1e-5)
+    slopes = mask / (1 - ratio) if training else 1.0
+    np.testing.assert_allclose(results["x.grad"], dy * slopes, rtol=1e-5)
+
+
+def test_the_second_order_by_the_ratio() -> None:
+    """With ψ = dr of Σ dy·y: dψ/dr = 2·Σ dy·x·m/(1 − r)³, dψ/dx = dy·m/(1 − r)²."""
+    first = og.vjp(by_ratio(), "y", "ratio")
+    names = {"ratio": "by_ratio", "ratio.grad": "u"}
+    graph = og.vjp(first, "ratio.grad", ["ratio", "x", "y.grad"], names=names)
+    feeds = feeds_by_ratio(0.25, True) | {"u": np.array(1.0)}
+    results = og.compile(graph).run(feeds)
+    moved = feeds["x"] * results["mask"] / 0.75**2
+    np.testing.assert_allclose(results["by_ratio"], 2 * (feeds["y.grad"] * moved).sum() / 0.75)
+    np.testing.assert_allclose(results["x.grad"], feeds["y.grad"] * results["mask"] / 0.75**2)
+    np.testing.assert_allclose(results["y.grad.grad"], moved)
+
+
+def test_forward_mode_by_the_ratio() -> None:
+    graph = og.jvp(by_ratio(), "ratio", "y")
+    feeds = feeds_by_ratio(0.25, True) | {"ratio.tangent": np.array(2.0)}
+    results = og.compile(graph).run({k: v for k, v in feeds.items() if k != "y.grad"})
+    np.testing.assert_allclose(results["y.tangent"], 2 * results["y"] / 0.75)
+
+
+def test_a_ratio_that_training_never_reads_has_no_gradient() -> None:
     b = og.Builder("dropout")
     x, ratio = b.input("x", "float32", (4,)), b.input("ratio", "float32", ())
-    b.output(b.op.Dropout(x, ratio, b.constant(np.array(True))), "y")
-    with pytest.raises(og.OnnxgradError, match="ratio"):
-        og.vjp(b.build(), "y", "ratio")
+    b.output(b.op.Dropout(x, ratio), "y")
+    graph = b.build()
+    with pytest.raises(og.GradientError, match="does not depend on 'ratio'"):
+        og.vjp(graph, "y", "ratio")
+    feeds = {"x": np.ones(4, "f"), "ratio": np.array(0.5, "f"), "y.grad": np.ones(4, "f")}
+    results = og.compile(og.vjp(graph, "y", "ratio", allow_unused=True)).run(feeds)
+    assert results["ratio.grad"] == 0
 
 
 def test_a_random_draw_ends_the_gradient() -> None:
