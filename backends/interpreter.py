@@ -164,6 +164,8 @@ class Interpreter:
 
 
 def _unaliased(result: Any, owners: set[int]) -> Any:
+    if result is None:
+        return None  # an empty optional
     if isinstance(result, np.generic):
         return np.asarray(result)
     repeats = 0 in getattr(result, "strides", ())  # a broadcast view, which cannot be written to

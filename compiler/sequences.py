@@ -1,30 +1,67 @@
-"""Sums and zeros of gradients, which are tensors or sequences of tensors."""
+"""Sums and zeros of gradients: tensors, sequences of tensors, or optionals of either."""
+
+from collections.abc import Callable
 
 import numpy as np
 
-from .ir import Value
+from .ir import Graph, Value
 from .ops import Ops
-from .types import SequenceType, TensorType, as_dtype, fresh_dim
+from .types import OptionalType, SequenceType, TensorType, as_dtype, fresh_dim
 
 _SHAPES = TensorType(as_dtype("int64"), (fresh_dim(), fresh_dim()))
 
 
 def add(op: Ops, a: Value, b: Value) -> Value:
-    """Add two gradients of one value; of sequences element by element."""
+    """Add two gradients of one value: element by element, empty optionals to an empty one."""
     if isinstance(a.type, SequenceType):
         result: Value = op.composite("SequenceAdd", a, b, types=[a.type])
+    elif isinstance(a.type, OptionalType):
+        result = _where_present(
+            op, a, lambda inner: add(inner, element(inner, a), element(inner, b))
+        )
     else:
         result = op.Add(a, b)
     return result
 
 
 def zeros_like(op: Ops, x: Value) -> Value:
-    """Give zeros of the shape of a tensor, or of the shapes of a sequence's elements."""
+    """Give zeros of the shape of a tensor, of the shapes of a sequence's elements, or nothing."""
     if isinstance(x.type, SequenceType):
         shapes = op.composite("SequenceShapes", x, types=[_SHAPES])
         result: Value = op.composite("SequenceOfZeros", shapes, types=[x.type])
         return result
+    if isinstance(x.type, OptionalType):
+        return _where_present(op, x, lambda inner: zeros_like(inner, element(inner, x)))
     zero: Value = op.ConstantOfShape(op.Shape(x), value=np.zeros(1, x.dtype))
     if isinstance(zero.type, TensorType) and zero.shape is None:
         zero.type = x.type
     return zero
+
+
+def element(op: Ops, x: Value) -> Value:
+    """Give what an optional holds."""
+    result: Value = _held(op, x) or op.OptionalGetElement(x)
+    return result
+
+
+def _held(op: Ops, x: Value) -> Value | None:
+    """Give what was put into an optional, where this graph did it."""
+    node = op.graph.producer(x) if op.graph.owns(x) else None
+    return (
+        node.inputs[0] if node is not None and node.operator == "Optional" and node.inputs else None
+    )
+
+
+def _where_present(op: Ops, x: Value, emit: Callable[[Ops], Value]) -> Value:
+    """Give what is emitted, as an optional, where the optional x holds something; else nothing."""
+    assert isinstance(x.type, OptionalType)
+    if _held(op, x) is not None:
+        result: Value = op.Optional(emit(op))
+        return result
+    present, absent = (Graph(name, op.graph.names) for name in ("present", "absent"))
+    inner = Ops(present, prefix=op.prefix)
+    present.outputs = [inner.Optional(emit(inner))]
+    absent.outputs = [Ops(absent, prefix=op.prefix).Optional(type=x.type.element)]
+    result = op.If(op.OptionalHasElement(x), then_branch=present, else_branch=absent)
+    result.type = x.type
+    return result

@@ -12,7 +12,8 @@ from onnxgrad.compiler.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.passes.split_sequences import split_sequences
-from onnxgrad.compiler.types import TensorType, is_float
+from onnxgrad.compiler.sequences import zeros_like
+from onnxgrad.compiler.types import TensorType, is_differentiable, is_float
 
 Selection = str | Value | Sequence[str | Value]
 """One value or several, by name or as a Value of the graph."""
@@ -33,12 +34,13 @@ def grad(
     Args:
         graph: any graph.
         of: a float tensor of one element.
-        wrt: inputs, initializers or any other float tensors of the graph.
+        wrt: inputs, initializers or any other floats of the graph: tensors, or sequences and
+            optionals of tensors, whose gradients are such, too (empty for an empty optional).
         names: output names to use in place of "<name>.grad", by value name.
         allow_unused: give zeros for a `wrt` that `of` does not depend on, instead of an error.
 
     Raises:
-        GradientError: `of` is no scalar, `wrt` is no float tensor or does not influence `of`.
+        GradientError: `of` is no scalar, `wrt` holds no floats or does not influence `of`.
         UnsupportedOpError: an operator between them has no gradient; all such are listed.
     """
     copy, mapping = copied(graph)
@@ -65,7 +67,7 @@ def vjp(
     targets, sources = select(graph, mapping, of), select(graph, mapping, wrt)
     cotangents = {}
     for value in targets:
-        require_float(value, "of")
+        require_differentiable(value, "of")
         name = f"{value.name}.grad"
         if value not in sources:  # there `names` is about the result
             name = names.get(value.name, name)
@@ -161,7 +163,7 @@ def _reverse(
     allow_unused: bool,
 ) -> Graph:
     for value in wrt:
-        require_float(value, "wrt")
+        require_differentiable(value, "wrt")
         _require_one_role(value, set(cotangents), names, "grad")
     targets = list(cotangents)
     gradients = backpropagate(graph, cotangents, wrt)
@@ -187,7 +189,7 @@ def _unused(
             "pass allow_unused=True to get zeros"
         )
     op = Ops(graph, prefix=GRADIENT)
-    return op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
+    return zeros_like(op, value)
 
 
 def add_output(graph: Graph, value: Value, name: str) -> None:
@@ -251,6 +253,15 @@ def require_float(value: Value, role: str) -> None:
     if not isinstance(value.type, TensorType) or not is_float(value.dtype):
         raise GradientError(
             f"{role}='{value.name}' is {value.type}; derivatives exist by and of float tensors only"
+        )
+
+
+def require_differentiable(value: Value, role: str) -> None:
+    """Refuse what holds no floats; sequences and optionals have gradients of their own type."""
+    if not is_differentiable(value.type):
+        raise GradientError(
+            f"{role}='{value.name}' is {value.type}; gradients exist by and of floats only: "
+            "tensors, or sequences and optionals of them"
         )
 
 

@@ -1,13 +1,14 @@
 """Gradients of sequence and optional operators.
 
-The gradient of a sequence is a sequence of as many elements; that of an optional is the gradient of
-what it holds.
+The gradient of a sequence is a sequence of as many elements; that of an optional is an optional of
+the gradient of what it holds, and empty where it is empty.
 """
 
 from ..ir import Node, Value
 from ..ops import Ops
-from ..sequences import zeros_like
-from ..types import TensorType, as_dtype, fresh_dim
+from ..sequences import element, zeros_like
+from ..types import OptionalType, TensorType, as_dtype, fresh_dim
+from .positions import first_input
 from .registry import Entries, gradient
 
 _SIZES = TensorType(as_dtype("int64"), (fresh_dim(),))
@@ -67,10 +68,17 @@ def concat_from_sequence(op: Ops, node: Node, dy: Value) -> Entries:
     return op.SplitToSequence(dy, sizes, axis=axis)
 
 
-@gradient("Optional", "OptionalGetElement")
+@gradient("Optional")
 def optional(op: Ops, node: Node, dy: Value) -> Entries:
-    """dx = dy"""
-    return tuple(dy for _ in node.inputs)
+    """dx is what dy holds"""
+    return tuple(element(op, dy) for _ in node.inputs)
+
+
+@gradient("OptionalGetElement")
+def optional_get_element(op: Ops, node: Node, dy: Value) -> Entries:
+    """dx = dy, as an optional where x is one"""
+    x = first_input(node)
+    return op.Optional(dy) if isinstance(x.type, OptionalType) else dy
 
 
 def _position(op: Ops, node: Node) -> Value:
