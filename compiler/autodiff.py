@@ -13,7 +13,7 @@ from .gradients import RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from .ir import Graph, Node, Value
 from .naming import GRADIENT
 from .ops import Ops
-from .sequences import add
+from .sequences import add, add_all
 from .shapes import refine
 from .types import TensorType, is_differentiable
 
@@ -200,11 +200,8 @@ def total(op: Ops, sums: Sums, value: Value) -> Value | None:
     parts = sums.get(value)
     if not parts:
         return None
-    total = parts[0]
-    for part in parts[1:]:
-        total = add(op, total, part)
-    sums[value] = [total]
-    return total
+    sums[value] = [add_all(op, parts)]
+    return sums[value][0]
 
 
 def label(node: Node) -> str:

@@ -1,9 +1,11 @@
 """Sums and zeros of gradients: tensors, sequences of tensors, or optionals of either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 import numpy as np
 
+from .broadcasting import as_float32, cast_to
 from .ir import Graph, Value
 from .ops import Ops
 from .types import OptionalType, SequenceType, TensorType, as_dtype, fresh_dim
@@ -24,17 +26,33 @@ def add(op: Ops, a: Value, b: Value) -> Value:
     return result
 
 
-def zeros_like(op: Ops, x: Value) -> Value:
-    """Give zeros of the shape of a tensor, of the shapes of a sequence's elements, or nothing."""
+def add_all(op: Ops, gradients: Sequence[Value]) -> Value:
+    """Add all gradients of one value; more than two of half precision in float32, rounded once."""
+    first = gradients[0]
+    if len(gradients) <= 2 or not is_half(first):
+        return reduce(partial(add, op), gradients)
+    return cast_to(op, reduce(op.Add, [as_float32(op, dx) for dx in gradients]), first)
+
+
+def is_half(x: Value) -> bool:
+    """Tell whether a value is a tensor of float16 or bfloat16."""
+    return isinstance(x.type, TensorType) and x.dtype.itemsize == 2
+
+
+def zeros_like(op: Ops, x: Value, dtype: np.dtype | None = None) -> Value:
+    """Give zeros of the shape of a tensor, or of the shapes of a sequence's elements, or nothing.
+
+    The zeros of a tensor may have another dtype.
+    """
     if isinstance(x.type, SequenceType):
         shapes = op.composite("SequenceShapes", x, types=[_SHAPES])
         result: Value = op.composite("SequenceOfZeros", shapes, types=[x.type])
         return result
     if isinstance(x.type, OptionalType):
         return _where_present(op, x, lambda inner: zeros_like(inner, element(inner, x)))
-    zero: Value = op.ConstantOfShape(op.Shape(x), value=np.zeros(1, x.dtype))
-    if isinstance(zero.type, TensorType) and zero.shape is None:
-        zero.type = x.type
+    zero: Value = op.ConstantOfShape(op.Shape(x), value=np.zeros(1, dtype or x.dtype))
+    if zero.shape is None:
+        zero.type = TensorType(zero.dtype, x.shape)
     return zero
 
 

@@ -88,3 +88,34 @@ def test_a_sum_of_many_half_gradients_does_not_stall() -> None:
     for backend in ("numpy", "onnxruntime"):
         results = og.compile(graph, backend).run(feeds)
         np.testing.assert_array_equal(results["bias.grad"], np.full(2, 5000, np.float16))
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_sum_over_many_steps_of_a_loop_does_not_stall(name: str) -> None:
+    """Added up in bfloat16, ones stop counting at 256; elementwise and as a product."""
+    half = np.dtype(getattr(ml_dtypes, name, name))
+    b = og.Builder("steps")
+    x, w, m = b.input("x", half, ("N", 2, 2)), b.input("w", half, (2,)), b.input("m", half, (2, 2))
+    body = b.subgraph(lambda step: (step * w) @ m, (half, (2, 2)))
+    b.output(b.op.Scan(x, num_scan_inputs=1, body=body), "y")
+    graph = og.vjp(b.build(), "y", ["w", "m"])
+    ones = np.ones((5120, 2, 2), half)
+    feeds = {"x": ones, "w": ones[0, 0], "m": ones[0], "y.grad": ones}
+    for backend in ("numpy", "onnxruntime"):
+        results = og.compile(graph, backend).run(feeds)
+        assert results["w.grad"].tolist() == [20480] * 2
+        assert results["m.grad"].tolist() == [[10240] * 2] * 2
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_sum_over_many_uses_does_not_stall(name: str) -> None:
+    """A gradient of 4,096 and 512 of -1: added one by one in bfloat16 they would vanish."""
+    half = np.dtype(getattr(ml_dtypes, name, name))
+    b = og.Builder("uses")
+    x = b.input("x", half, (1,))
+    uses = [x * 4096.0, *(b.op.Neg(x) for _ in range(512))]
+    b.output(b.op.Concat(*uses, axis=0), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    feeds = {"x": np.ones(1, half), "y.grad": np.ones(513, half)}
+    for backend in ("numpy", "onnxruntime"):
+        assert og.compile(graph, backend).run(feeds)["x.grad"].tolist() == [3584]

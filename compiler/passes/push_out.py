@@ -1,10 +1,14 @@
 """Take sums of products out of loops: acc + AᵀB in every step → one product of all A and B."""
 
+import numpy as np
+
 from ..activity import is_recurrence
+from ..broadcasting import cast_to
 from ..ir import Graph, Node, Value
 from ..naming import GRADIENT
 from ..ops import Ops
 from ..recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
+from ..sequences import is_half
 from ..types import TensorType
 
 
@@ -35,6 +39,7 @@ def _push_state(graph: Graph, loop: Recurrence, k: int) -> bool:
     total = _summed(op, graph, loop, term)
     if total is None:
         return False
+    total = cast_to(op, total, final)
     if not _is_zero(graph, initial):
         total = op.Add(initial, total)
     total.type = final.type
@@ -56,19 +61,31 @@ def _added(loop: Recurrence, k: int) -> Node | None:
 
 
 def _summed(op: Ops, graph: Graph, loop: Recurrence, term: Node) -> Value | None:
-    """Give the sum of a term over all steps, None where it stays inside."""
+    """Give the sum of a term over all steps, None where it stays inside.
+
+    Half precision is added up in float32 in the loop and in one product alike: no cast is needed.
+    """
     swapped = False
-    while term.operator == "Transpose" and term.attributes.get("perm", [1, 0]) == [1, 0]:
-        (inner,) = term.inputs
+    while _is_transposition(term) or _is_widening(term):
+        inner = term.inputs[0]
         producer = None if inner is None else loop.body.producer(inner)
         if producer is None:
             return None
-        term, swapped = producer, not swapped
+        term, swapped = producer, swapped != _is_transposition(term)
     if term.operator == "Gemm" and len(term.inputs) == 2:
         return _product(op, graph, loop, term, swapped)
     if term.operator == "ReduceSum" and not swapped and len(term.inputs) == 2:
         return _sum(op, loop, term)
     return None
+
+
+def _is_transposition(node: Node) -> bool:
+    return node.operator == "Transpose" and node.attributes.get("perm", [1, 0]) == [1, 0]
+
+
+def _is_widening(node: Node) -> bool:
+    x, y = node.inputs[0], node.outputs[0]
+    return node.operator == "Cast" and bool(x and y and is_half(x) and y.dtype == np.float32)
 
 
 def _product(op: Ops, graph: Graph, loop: Recurrence, gemm: Node, swapped: bool) -> Value | None:

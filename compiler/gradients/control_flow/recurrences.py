@@ -8,13 +8,16 @@ Scan does, and its own gradient is linear in the number of steps again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ...activity import Active, activity, recurrence_flow
+from ...broadcasting import as_float32, cast_to
 from ...composites.iterate import length
 from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
 from ...ops import Ops
 from ...recurrence import Recurrence, Tape, never_stops
-from ...sequences import add, zeros_like
+from ...sequences import add, is_half, zeros_like
 from ...types import Type
 from ..registry import Entry, composite_gradient, gradient
 from .backward import Backward, differentiate, recompute_sequences
@@ -157,15 +160,18 @@ def _final(graph: Graph, loop: Recurrence, k: int) -> Value:
 def _accumulate(
     op: Ops, active: Active, reverse: _Reverse, gradients: Mapping[Value, Value]
 ) -> list[Value | None]:
-    """Let the gradient of each captured value add up over the steps."""
+    """Let the gradient of each captured value add up over the steps, half precision in float32."""
     graph, inner = reverse.graph, Ops(reverse.graph, prefix=GRADIENT)
     captures = [v for v in active.captures if v in gradients]
     for value in captures:
-        so_far = Value(graph.names.fresh(f"{GRADIENT}{value.name}/sum"), value.type)
-        reverse.initial.append(zeros_like(op, value))
+        zeros, term = zeros_like(op, value), gradients[value]
+        if is_half(value):
+            zeros, term = zeros_like(op, value, np.dtype(np.float32)), as_float32(inner, term)
+        so_far = Value(graph.names.fresh(f"{GRADIENT}{value.name}/sum"), zeros.type)
+        reverse.initial.append(zeros)
         reverse.states_in.append(graph.add_value(so_far))
-        reverse.states_out.append(add(inner, so_far, gradients[value]))
-        reverse.types.append(value.type)
+        reverse.states_out.append(add(inner, so_far, term))
+        reverse.types.append(zeros.type)
     return list(captures)
 
 
@@ -189,5 +195,7 @@ def _summed(op: Ops, keys: Sequence[Value | None], results: Sequence[Value]) -> 
     sums: dict[Value, Value] = {}
     for key, result in zip(keys, results, strict=True):
         if key is not None:
+            if is_half(key):
+                result = cast_to(op, result, key)
             sums[key] = add(op, sums[key], result) if key in sums else result
     return dict(sums)
