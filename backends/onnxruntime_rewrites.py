@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..compiler.accumulation import as_float32, cast_to, is_half
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.expand import expand_node, has_body, put_in_place
 from ..compiler.ir import Graph, Node, Value
@@ -113,6 +114,17 @@ def floor_modulus(op: Ops, node: Node) -> list[Value | None] | None:
     other_sign = op.Xor(op.Less(r, zero), op.Less(y, zero))
     moved = op.And(other_sign, op.Not(op.Equal(r, zero)))
     return [op.Where(moved, op.Add(r, y), r)]
+
+
+@rewrite("ScatterElements")
+def half_reduction(op: Ops, node: Node) -> list[Value | None] | None:
+    """Reduce in float32: the kernel takes half precision, but does not reduce it."""
+    x, indices, updates = node.inputs
+    assert x is not None and updates is not None
+    if node.attributes.get("reduction", "none") == "none" or not is_half(x):
+        return None
+    wide = as_float32(op, x), indices, as_float32(op, updates)
+    return [cast_to(op, op.ScatterElements(*wide, **node.attributes), x)]
 
 
 @rewrite("Pow")

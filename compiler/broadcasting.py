@@ -1,10 +1,9 @@
 """Undo broadcasting: sum a gradient to the shape of the value that was broadcast."""
 
-from typing import Any
-
+from .accumulation import accumulate
 from .ir import Value
 from .ops import Ops
-from .types import TensorType, onnx_dtype
+from .types import TensorType
 
 
 def reduce_to(op: Ops, dy: Value, x: Value) -> Value:
@@ -27,24 +26,6 @@ def reduce_to(op: Ops, dy: Value, x: Value) -> Value:
         return accumulate(op, dy, list(range(extra)), keepdims=0) if extra else dy
     dy = accumulate(op, dy, [*range(extra), *stretched], keepdims=1)
     return op.Squeeze(dy, list(range(extra))) if extra else dy
-
-
-def accumulate(op: Ops, x: Value, axes: Any, **attributes: int) -> Value:
-    """Emit ReduceSum; half precision is added up in float32 and rounded once."""
-    wide = as_float32(op, x)
-    return cast_to(op, op.ReduceSum(wide, axes, **attributes), x)
-
-
-def as_float32(op: Ops, x: Value) -> Value:
-    """Give a half-precision tensor in float32, any other as it is."""
-    result: Value = op.Cast(x, to=1) if x.dtype.itemsize == 2 else x
-    return result
-
-
-def cast_to(op: Ops, x: Value, like: Value) -> Value:
-    """Give x in the dtype of another value."""
-    result: Value = x if x.dtype == like.dtype else op.Cast(x, to=onnx_dtype(like.dtype))
-    return result
 
 
 def _undecided(wide: tuple[int | str, ...], narrow: tuple[int | str, ...]) -> bool:

@@ -5,7 +5,7 @@ from functools import partial, reduce
 
 import numpy as np
 
-from .broadcasting import as_float32, cast_to
+from .accumulation import as_float32, cast_to, is_half
 from .ir import Graph, Value
 from .ops import Ops
 from .types import OptionalType, SequenceType, TensorType, as_dtype, fresh_dim
@@ -32,11 +32,6 @@ def add_all(op: Ops, gradients: Sequence[Value]) -> Value:
     if len(gradients) <= 2 or not is_half(first):
         return reduce(partial(add, op), gradients)
     return cast_to(op, reduce(op.Add, [as_float32(op, dx) for dx in gradients]), first)
-
-
-def is_half(x: Value) -> bool:
-    """Tell whether a value is a tensor of float16 or bfloat16."""
-    return isinstance(x.type, TensorType) and x.dtype.itemsize == 2
 
 
 def zeros_like(op: Ops, x: Value, dtype: np.dtype | None = None) -> Value:

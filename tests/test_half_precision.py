@@ -34,6 +34,14 @@ def chooses(sample: Sample) -> bool:
     return sample.op == "RoiAlign" and sample.attributes.get("mode") == "max"
 
 
+def backends_of(sample: Sample, dtype: str) -> list[str]:
+    """Give the backends that run a sample in half precision."""
+    unordered = sample.op == "TopK" and sample.attributes.get("sorted") == 0
+    # onnxruntime stops at opset 21 for it, whose GlobalLpPool takes no bfloat16
+    refused = sample.op == "GlobalLpPool" and dtype == "bfloat16"
+    return ["numpy", "onnxruntime"][: 1 if unordered or refused or not sample.onnxruntime else 2]
+
+
 HALVES = [
     pytest.param(sample, dtype, id=f"{sample}-{dtype}")
     for sample in SAMPLES
@@ -54,17 +62,17 @@ def test_gradient_keeps_half_precision(sample: Sample, dtype: str) -> None:
     narrow, wide = og.vjp(narrow, of, wrt), og.vjp(wide, of, wrt)
     assert [narrow.find(f"{name}.grad").dtype for name in wrt] == [half] * len(wrt)
     expected = og.compile(wide).run(widened(feeds | seeds))
-    actual = og.compile(narrow).run(
-        {v.name: (feeds | seeds)[v.name].astype(v.dtype) for v in narrow.inputs}
-    )
-    for name in wrt:
-        found, exact = actual[f"{name}.grad"], expected[f"{name}.grad"]
-        assert found.dtype == half
-        scale = max(1.0, float(np.abs(exact).max(initial=0)))
-        tolerance = TOLERANCE[dtype]
-        np.testing.assert_allclose(
-            found.astype(np.float64), exact, rtol=tolerance, atol=tolerance * scale
-        )
+    fed = {v.name: (feeds | seeds)[v.name].astype(v.dtype) for v in narrow.inputs}
+    for backend in backends_of(sample, dtype):
+        actual = og.compile(narrow, backend).run(fed)
+        for name in wrt:
+            found, exact = actual[f"{name}.grad"], expected[f"{name}.grad"]
+            assert found.dtype == half
+            scale = max(1.0, float(np.abs(exact).max(initial=0)))
+            tolerance = TOLERANCE[dtype]
+            np.testing.assert_allclose(
+                found.astype(np.float64), exact, rtol=tolerance, atol=tolerance * scale
+            )
 
 
 def rounded(arrays: Arrays, half: np.dtype) -> Arrays:

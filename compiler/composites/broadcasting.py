@@ -1,6 +1,6 @@
 """Bodies of the composite that undoes a broadcast whose axes are known only at run time."""
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form

@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from ..shapes import elements_of

@@ -4,7 +4,7 @@ OtherFactors(factors, places, size) gives for each of the factors, (count,), the
 other factors at its place; places: int64, (count,), below size, an int64 scalar.
 """
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..types import TensorType

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..broadcasting import accumulate, cast_to
+from ..accumulation import accumulate, cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..broadcasting import as_float32, cast_to, reduce_to
+from ..accumulation import as_float32, cast_to
+from ..broadcasting import reduce_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form

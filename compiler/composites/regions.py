@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..gradients.positions import INT64, dimension, first_input
 from ..ir import Node, Value
 from ..ops import Ops

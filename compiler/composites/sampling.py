@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..gradients.positions import INT64, dimension, first_input, product, unravelled
 from ..ir import Node, Value
 from ..ops import Ops

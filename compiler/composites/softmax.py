@@ -1,6 +1,6 @@
 """Bodies of the gradients of the softmax and its logarithm."""
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form

@@ -4,7 +4,7 @@ A conversion to a float dtype passes the gradient on, rounded to the dtype of it
 integers or to 8 bits is a step and ends it, by the dtype alone.
 """
 
-from ..broadcasting import accumulate, cast_to
+from ..accumulation import accumulate, cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import first_input

@@ -7,7 +7,7 @@ forwards.
 
 from typing import Any
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from ..windows import (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import int64

@@ -1,6 +1,6 @@
 """Gradients of elementwise arithmetic; broadcasting is undone by the engine."""
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import Entries, gradient

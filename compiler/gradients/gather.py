@@ -1,5 +1,6 @@
 """Gradients of operators that read by index: each element that was read gets its gradient back."""
 
+from ..accumulation import scatter_add
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import (
@@ -33,9 +34,10 @@ def gather_grad_grad(op: Ops, node: Node, ddx: Value) -> Entries:
 def gather_elements(op: Ops, node: Node, dy: Value) -> Entries:
     """Elements of x by index: their gradients are added where they came from"""
     x, indices = node.inputs
+    assert indices is not None
     axis = node.attributes.get("axis", 0)
     empty = zeros(op, op.Shape(x), dy)
-    return op.ScatterElements(empty, indices, dy, axis=axis, reduction="add"), None
+    return scatter_add(op, empty, indices, dy, axis), None
 
 
 @gradient("GatherND")

@@ -1,6 +1,6 @@
 """Gradients of the classification losses: by the scores, and by the class weights."""
 
-from ..broadcasting import accumulate, cast_to
+from ..accumulation import accumulate, cast_to
 from ..composites.losses import label_weights, one_hot
 from ..ir import Node, Value
 from ..ops import Ops

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import accumulate, as_float32, cast_to, reduce_to
+from ..accumulation import accumulate, as_float32, cast_to
+from ..broadcasting import reduce_to
 from ..composites.normalization import standard_gradient
 from ..ir import Node, Value
 from ..ops import Ops

@@ -1,6 +1,6 @@
 """Gradient of Dropout, by the mask that its forward drew: no seed is ever replayed."""
 
-from ..broadcasting import accumulate, cast_to
+from ..accumulation import accumulate, cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import Entries, gradient

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import dimension, first_input, product

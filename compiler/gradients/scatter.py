@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import numbered, ones, scattered, zeros

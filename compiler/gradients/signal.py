@@ -1,6 +1,6 @@
 """Gradients of operators on signals."""
 
-from ..broadcasting import cast_to
+from ..accumulation import cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import dimension, first_input, int64

@@ -1,6 +1,6 @@
 """Gradients of the softmax and its logarithm, to every order."""
 
-from ..broadcasting import accumulate
+from ..accumulation import accumulate
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import Entries, composite_gradient, gradient

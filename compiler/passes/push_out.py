@@ -2,13 +2,12 @@
 
 import numpy as np
 
+from ..accumulation import cast_to, is_half
 from ..activity import is_recurrence
-from ..broadcasting import cast_to
 from ..ir import Graph, Node, Value
 from ..naming import GRADIENT
 from ..ops import Ops
 from ..recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
-from ..sequences import is_half
 from ..types import TensorType
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...accumulation import as_float32, cast_to, is_half
 from ...activity import Active, activity, recurrence_flow
-from ...broadcasting import as_float32, cast_to
 from ...composites.iterate import length
 from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
 from ...ops import Ops
 from ...recurrence import Recurrence, Tape, never_stops
-from ...sequences import add, is_half, zeros_like
+from ...sequences import add, zeros_like
 from ...types import Type
 from ..registry import Entry, composite_gradient, gradient
 from .backward import Backward, differentiate, recompute_sequences

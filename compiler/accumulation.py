@@ -1,0 +1,37 @@
+"""Sums that gradients are made of: half precision is added up in float32 and rounded once."""
+
+from typing import Any
+
+from .ir import Value
+from .ops import Ops
+from .types import TensorType, onnx_dtype
+
+
+def is_half(x: Value) -> bool:
+    """Tell whether a value is a tensor of float16 or bfloat16."""
+    return isinstance(x.type, TensorType) and x.dtype.itemsize == 2 and x.dtype.kind not in "iu"
+
+
+def accumulate(op: Ops, x: Value, axes: Any, **attributes: int) -> Value:
+    """Emit ReduceSum."""
+    wide = as_float32(op, x)
+    return cast_to(op, op.ReduceSum(wide, axes, **attributes), x)
+
+
+def scatter_add(op: Ops, x: Value, indices: Value, updates: Value, axis: int = 0) -> Value:
+    """Emit ScatterElements that adds updates of the dtype of x."""
+    wide, terms = as_float32(op, x), as_float32(op, updates)
+    total = op.ScatterElements(wide, indices, terms, axis=axis, reduction="add")
+    return cast_to(op, total, x)
+
+
+def as_float32(op: Ops, x: Value) -> Value:
+    """Give a half-precision tensor in float32, any other as it is."""
+    result: Value = op.Cast(x, to=1) if is_half(x) else x
+    return result
+
+
+def cast_to(op: Ops, x: Value, like: Value) -> Value:
+    """Give x in the dtype of another value."""
+    result: Value = x if x.dtype == like.dtype else op.Cast(x, to=onnx_dtype(like.dtype))
+    return result
