@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx.defs import OpSchema
 
-from .downgrades import DOWNGRADES, MEANING_SINCE
+from .downgrades import DOWNGRADES, MEANING_SINCE, PLAIN
 from .errors import GraphError, UnsupportedOpError
 from .expand import has_body
 from .ir import Graph, Node, Value
@@ -69,11 +69,13 @@ def _lower_node(
 ) -> None:
     if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
         return  # its outputs will stand as constants
+    prefix = f"{node.name or next(node.writes()).name}/"
+    op = Ops(graph, node.position, prefix)
+    if not node.domain and node.op_type in PLAIN and PLAIN[node.op_type](op, node):
+        graph.reconnect(node)
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return
-    prefix = f"{node.name or next(node.writes()).name}/"
-    op = Ops(graph, node.position, prefix)
     for since, rewrite in DOWNGRADES.get(node.op_type, ()) if not node.domain else ():
         if opset < since and rewrite(op, node):
             graph.reconnect(node)

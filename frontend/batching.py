@@ -14,7 +14,15 @@ from onnxgrad.compiler.passes.pipeline import clean_up
 from onnxgrad.compiler.types import Dim, TensorType, is_static
 from onnxgrad.compiler.vectorize import vectorize
 
-from .transforms import Selection, add_output, copied, require_float, require_scalar, select
+from .transforms import (
+    Selection,
+    add_output,
+    copied,
+    require_float,
+    require_scalar,
+    select,
+    set_apart,
+)
 
 
 def vmap(graph: Graph, inputs: Sequence[str] | None = None, size: Dim = "batch") -> Graph:
@@ -98,6 +106,8 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     sources = select(graph, mapping, wrt)
     for value in sources:
         require_float(value, "wrt")
+    apart = set_apart(copy, sources)
+    target, *sources = (apart.get(v, v) for v in (target, *sources))
     one = Ops(copy, prefix=GRADIENT).constant(
         np.ones([d for d in target.shape or () if isinstance(d, int)], target.dtype)
     )

@@ -92,6 +92,8 @@ def jvp(
     names = names or {}
     copy, mapping = copied(graph)
     sources, targets = select(graph, mapping, wrt), select(graph, mapping, of)
+    apart = set_apart(copy, sources)
+    sources, targets = ([apart.get(v, v) for v in chosen] for chosen in (sources, targets))
     tangents = {}
     for value in sources:
         require_float(value, "wrt")
@@ -126,6 +128,8 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     chosen = select(graph, mapping, wrt)
     for value in chosen:
         require_float(value, "wrt")
+    apart = set_apart(copy, chosen)
+    target, *chosen = (apart.get(v, v) for v in (target, *chosen))
     gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, chosen)
     cotangents: dict[Value, Value] = {}
     for value in chosen:
@@ -165,6 +169,9 @@ def _reverse(
     for value in wrt:
         require_differentiable(value, "wrt")
         _require_one_role(value, set(cotangents), names, "grad")
+    apart = set_apart(graph, wrt)
+    wrt = [apart.get(v, v) for v in wrt]
+    cotangents = {apart.get(v, v): dy for v, dy in cotangents.items()}
     targets = list(cotangents)
     gradients = backpropagate(graph, cotangents, wrt)
     for value in wrt:
@@ -221,6 +228,31 @@ def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list
     if len(set(found)) < len(found):
         raise GraphError("a value is named twice")
     return [mapping[v] for v in found]
+
+
+def set_apart(graph: Graph, wrt: list[Value]) -> dict[Value, Value]:
+    """Let what a node computes and what others read of it be two values: y → Identity(y).
+
+    A rule may read the node's own output: tanh′(x) = 1 − y². That is a function of x, which does
+    not move when y alone is moved: a second derivative by x and y would count it. So each of `wrt`
+    that another one influences becomes a copy of that name; give what stands for what now.
+    """
+    apart: dict[Value, Value] = {}
+    for value in wrt:
+        node = graph.producer(value)
+        if node is None or value not in graph.downstream(v for v in wrt if v is not value):
+            continue
+        op = Ops(graph, node.position)
+        copy: Value = op.Identity(value)
+        graph.replace_uses(value, copy)
+        (identity,) = op.emitted
+        identity.inputs = (value,)
+        graph.reconnect(identity)
+        name = value.name
+        graph.rename(value, graph.names.fresh(f"{GRADIENT}{name}"))
+        graph.rename(copy, name)
+        apart[value] = copy
+    return apart
 
 
 def seed_of_one(graph: Graph, target: Value) -> Value:

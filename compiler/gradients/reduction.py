@@ -46,8 +46,9 @@ def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
             return op.like(1 / count, x)
     # the sizes may exceed what half precision can hold, their ratio may not
     wide = onnx_dtype(np.dtype("float64" if x.dtype == "float64" else "float32"))
-    sizes = [op.Cast(op.Size(v), to=wide) for v in (y, x)]
-    return cast_to(op, op.Div(*sizes), x)
+    sizes = [op.Cast(op.Size(v), to=wide) for v in (x, y)]
+    # no division of 1: onnxruntime 1.32 breaks a graph when it merges one with a product by 1
+    return cast_to(op, op.Reciprocal(op.Div(*sizes)), x)
 
 
 @gradient("ReduceSumSquare")

@@ -25,15 +25,21 @@ def simplify(graph: Graph) -> bool:
         if rule is None:
             continue
         (old,) = node.outputs
-        new = rule(Ops(graph, node.position), graph, node)
-        if old is not None and new is not None and _substitute(graph, node, old, new):
+        op = Ops(graph, node.position)
+        new = rule(op, graph, node)
+        if old is not None and new is not None and _substitute(op, node, old, new):
             changed = True
     return changed
 
 
-def _substitute(graph: Graph, node: Node, old: Value, new: Value) -> bool:
+def _substitute(op: Ops, node: Node, old: Value, new: Value) -> bool:
+    graph = op.graph
     if any(old is v for v in graph.outputs):
-        return False  # an output keeps its node: a copy in its place would gain nothing
+        if not op.emitted:
+            return False  # an output keeps its node: a copy in its place would gain nothing
+        graph.redirect(new, old)
+        graph.remove(node)
+        return True
     if isinstance(old.type, TensorType) and isinstance(new.type, TensorType):
         new.elements = new.elements or old.elements
     graph.replace_uses(old, new)

@@ -4,6 +4,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import onnxruntime
 import pytest
 
 import onnxgrad as og
@@ -80,3 +81,30 @@ def test_strings_beside_bfloat16_outputs_are_refused() -> None:
     b.output(b.op.Identity(b.input("x", "bfloat16", (1,))), "y")
     with pytest.raises(og.UnsupportedOpError, match="cast these outputs"):
         og.compile(b.build(), "onnxruntime")
+
+
+@pytest.mark.parametrize("opset", [18, 21, 23])
+def test_a_pad_of_some_axes_is_written_as_one_of_all(opset: int) -> None:
+    """onnxruntime's optimizer takes it for that when it moves a Transpose past it."""
+    b = og.Builder()
+    x = b.input("x", "float32", (2, 3, 4))
+    padded = b.op.Pad(b.op.Transpose(x, perm=[1, 2, 0]), b.input("pads", "int64", (2,)), None, [-1])
+    b.output(b.op.Transpose(padded, perm=[2, 0, 1]), "y")
+    model = og.to_onnx(b.build(), opset=opset)
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    feeds = {"x": array, "pads": np.array([1, 2])}
+    (y,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)
+    np.testing.assert_array_equal(y, np.pad(array, [(1, 2), (0, 0), (0, 0)]))
+
+
+def test_the_gradient_of_a_mean_over_a_symbolic_size_loads() -> None:
+    """The form dy·(1/n) broke in onnxruntime's optimizer where dy is a product by ones."""
+    b = og.Builder()
+    x = b.input("x", "float64", ("N",))
+    mean = b.op.ReduceMean(b.op.Unsqueeze(x, [0]), [1], keepdims=0)
+    b.output(b.op.ReduceSum(b.op.Sin(mean), [0], keepdims=0), "loss")
+    model = og.to_onnx(og.grad(b.build(), "loss", "x"))
+    array = np.array([0.1, 0.5, 0.9])
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    _, gradient = session.run(None, {"x": array})
+    np.testing.assert_allclose(gradient, np.full(3, np.cos(0.5) / 3))
