@@ -29,4 +29,8 @@ def reference_kernel(node: Node) -> Callable[..., Any]:
 
 
 def _as_array(result: Any) -> Any:
-    return np.asarray(result) if isinstance(result, np.generic) else result
+    """Give tensors as arrays, of strings too: onnx.reference mixes two kinds of those."""
+    array = np.asarray(result) if isinstance(result, np.generic) else result
+    if isinstance(array, np.ndarray) and array.dtype.kind == "U":
+        return array.astype(object)
+    return array

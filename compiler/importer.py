@@ -131,18 +131,10 @@ def _first_version(op_type: str, domain: str) -> int | None:
 
 
 def _why_unknown(op_type: str, domain: str, version: int) -> str:
-    history = [
-        s
-        for s in onnx.defs.get_all_schemas_with_history()
-        if s.name == op_type and s.domain == domain
-    ]
     first = _first_version(op_type, domain)
     if first is None:
         return "ONNX has no such operator"
-    if version < first:
-        return f"it came with version {first}; the model says {version}"
-    gone = min(s.since_version for s in history if s.deprecated)
-    return f"it was dropped in version {gone}; the model says {version}"
+    return f"it came with version {first}; the model says {version}"
 
 
 def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -12,6 +12,7 @@ for _family in (
     "linear",
     "normalization",
     "pooling",
+    "randomness",
     "recurrent",
     "reduction",
     "sequences",

@@ -1,5 +1,7 @@
 """Upgrades of network layers: normalisation, dropout, pooling and recurrent operators."""
 
+from math import prod
+
 from ..ir import Value
 from ..ops import Ops
 from ..types import onnx_dtype
@@ -11,29 +13,27 @@ def batch_normalization(op: Ops, call: Call) -> None:
     """Training was asked for by is_test = 0 (to version 6) or by more outputs (to version 13)."""
     several = any(call.outputs[1:])
     training = not call.take("is_test", 0) if call.version < 7 else several
-    if not call.take("spatial", 1):
-        _per_activation(op, call, training)
-        return
-    if not training:
-        call.outputs = call.outputs[:1]
-        return
-    call.attributes["training_mode"] = 1
-    saved, call.outputs = call.outputs[3:], call.outputs[:3]
-    if any(saved):
-        rank = call.rank(0)
-        _statistics(op, call.tensor(0), [0, *range(2, rank)], saved)
-
-
-def _per_activation(op: Ops, call: Call, training: bool) -> None:
-    """spatial = 0: each activation has statistics of its own, over the batch."""
+    spatial = call.take("spatial", 1)
+    saved, call.outputs = call.outputs[3:], call.outputs[: 3 if training else 1]
     if training:
-        raise call.refusal("training with spatial=0 was dropped from ONNX")
-    x, scale, bias, mean, variance = (call.tensor(k) for k in range(5))
-    epsilon = op.like(call.take("epsilon", 1e-5), x)
-    deviation = op.Sqrt(op.Add(variance, epsilon))
-    normal = op.Div(op.Sub(x, mean), deviation)
-    call.op_type, call.inputs = "Add", [op.Mul(normal, scale), bias]
-    call.outputs, call.attributes = call.outputs[:1], {}
+        call.attributes["training_mode"] = 1
+        call.outputs += [""] * (3 - len(call.outputs))
+    if training and any(saved):
+        axes = [0, *range(2, call.rank(0))] if spatial else [0]
+        _statistics(op, call.tensor(0), axes, saved)
+    if not spatial:
+        _per_activation(op, call)
+
+
+def _per_activation(op: Ops, call: Call) -> None:
+    """spatial = 0: each activation is a channel, with statistics over the batch alone."""
+    x, *parameters = (call.tensor(k) for k in range(5))
+    shapes = [op.Shape(x), *[op.Shape(parameters[0])] * 2]
+    flat = [op.Flatten(x), *(op.Reshape(p, [-1]) for p in parameters)]
+    outputs = len(call.outputs)
+    results = op.emit("BatchNormalization", *flat, outputs=outputs, **call.attributes)
+    results = results if outputs > 1 else [results]
+    call.give(op, [op.Reshape(r, s) for r, s in zip(results, shapes, strict=False)])
 
 
 def _statistics(op: Ops, x: Value, axes: list[int], names: list[str]) -> None:
@@ -78,11 +78,20 @@ def group_normalization(op: Ops, call: Call) -> None:
 
 @upgrade("GlobalLpPool", "LpPool", before=2)
 def lp_pool(op: Ops, call: Call) -> None:
-    """The exponent was a float."""
-    p = call.attributes.get("p", 2.0)
-    if p != int(p):
-        raise call.refusal(f"the exponent p={p} must be a whole number since version 2")
-    call.attributes["p"] = int(p)
+    """The exponent was a float: a fractional one is (Σ |x|ᵖ)^(1/p) by other operators."""
+    p = call.take("p", 2.0)
+    if p == int(p):
+        call.attributes["p"] = int(p)
+        return
+    x = call.tensor(0)
+    powers = op.Pow(op.Abs(x), op.like(p, x))
+    if call.op_type == "GlobalLpPool":
+        total = op.ReduceSum(powers, list(range(2, call.rank(0))))
+    else:
+        mean = op.AveragePool(powers, count_include_pad=1, **call.attributes)
+        total = op.Mul(mean, op.like(prod(call.attributes["kernel_shape"]), x))
+    call.op_type, call.attributes = "Pow", {}
+    call.inputs = [total, op.like(1 / p, x)]
 
 
 @upgrade("LSTM", "GRU", "RNN", before=7)

@@ -1,12 +1,13 @@
 """The table of upgrades: how an old call is said at our opset; it emits nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UnsupportedOpError
 from ..ir import Value
 from ..ops import Ops
+from ..opset import OPSET
 
 
 @dataclass
@@ -46,6 +47,14 @@ class Call:
         """Remove an attribute and give it."""
         return self.attributes.pop(attribute, default)
 
+    def give(self, op: Ops, results: Sequence[Value]) -> None:
+        """Let values that stand in the graph be the call's outputs, under their names."""
+        for name, value in zip(self.outputs[1:], results[1:], strict=True):
+            if name:
+                op.emit("Identity", value, outputs=[name])
+        self.op_type, self.domain, self.attributes = "Identity", "", {}
+        self.inputs, self.outputs = [results[0]], self.outputs[:1]
+
     def refusal(self, reason: str) -> UnsupportedOpError:
         """Say why this call cannot be said at our opset."""
         label = f"{self.op_type} '{self.name or next(filter(None, self.outputs), '')}'"
@@ -53,6 +62,9 @@ class Call:
             f"{label} of opset {self.version} cannot be read: {reason}", [self.op_type]
         )
 
+
+ALWAYS = OPSET + 1
+"""A version beyond all: every call is upgraded."""
 
 Upgrade = Callable[[Ops, Call], None]
 """Changes the call; nodes that it needs before it are emitted."""

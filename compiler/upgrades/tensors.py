@@ -3,7 +3,7 @@
 from onnx import TensorProto
 
 from ..ops import Ops
-from .registry import Call, upgrade
+from .registry import ALWAYS, Call, upgrade
 
 
 @upgrade("Cast", before=6)
@@ -27,9 +27,9 @@ def softmax(op: Ops, call: Call) -> None:
     call.attributes["allowzero"] = 1
 
 
-@upgrade("Scatter", before=11)
+@upgrade("Scatter", before=ALWAYS)
 def scatter(op: Ops, call: Call) -> None:
-    """Scatter was renamed."""
+    """Scatter was renamed in version 11; files of later versions have it all the same."""
     call.op_type = "ScatterElements"
 
 

@@ -1,4 +1,4 @@
-"""ai.onnx.preview.training in standard operators: optimizers by formula, Gradient by ours."""
+"""The optimizers of ai.onnx.preview.training in standard operators; Gradient is the reader's."""
 
 import numpy as np
 
@@ -6,23 +6,11 @@ from ..errors import GraphError
 from ..ir import Value
 from ..ops import Ops
 from ..types import onnx_dtype
-from .registry import Call, upgrade
+from .registry import ALWAYS, Call, upgrade
 
 DOMAIN = "ai.onnx.preview.training"
 
 DOUBLE = onnx_dtype(np.dtype(np.float64))
-
-ALWAYS = 2
-"""These operators have version 1 only, and all their calls are expanded."""
-
-
-def _finish(op: Ops, call: Call, results: list[Value]) -> None:
-    """Give the results the names of the call's outputs."""
-    for name, value in zip(call.outputs[1:], results[1:], strict=True):
-        if name:
-            op.emit("Identity", value, outputs=[name])
-    call.op_type, call.domain, call.attributes = "Identity", "", {}
-    call.inputs, call.outputs = [results[0]], call.outputs[:1]
 
 
 def _groups(call: Call, size: int) -> list[tuple[Value, ...]]:
@@ -59,7 +47,7 @@ def momentum(op: Ops, call: Call) -> None:
         step = op.Add(g, op.Mul(state, alpha)) if nesterov else state
         moved.append(op.Sub(x, op.Mul(op.CastLike(rate, x), step)))
         states.append(state)
-    _finish(op, call, [*moved, *states])
+    call.give(op, [*moved, *states])
 
 
 @upgrade("Adagrad", before=ALWAYS, domain=DOMAIN)
@@ -74,7 +62,7 @@ def adagrad(op: Ops, call: Call) -> None:
         state = op.Add(h, op.Mul(g, g))
         moved.append(op.Sub(x, op.Div(op.Mul(r, g), op.Add(op.Sqrt(state), epsilon))))
         states.append(state)
-    _finish(op, call, [*moved, *states])
+    call.give(op, [*moved, *states])
 
 
 @upgrade("Adam", before=ALWAYS, domain=DOMAIN)
@@ -103,26 +91,4 @@ def adam(op: Ops, call: Call) -> None:
         moved.append(op.Mul(new, 1 - post) if post else new)
         means.append(mean)
         squares.append(square)
-    _finish(op, call, [*moved, *means, *squares])
-
-
-@upgrade("Gradient", before=ALWAYS, domain=DOMAIN)
-def gradient(op: Ops, call: Call) -> None:
-    """∂Σy/∂x for each of `xs`, at the tensors that the names stand for."""
-    from ..autodiff import backpropagate  # autodiff expands functions, which are read by upgrades
-
-    graph, given = op.graph, call.attributes
-    names = [*given["xs"], *given.get("zs", [])]
-    y = graph.find(given["y"])
-    held = [graph.find(n) for n in names]
-    if list(call.inputs) != held:
-        raise call.refusal("its inputs must be the tensors named in xs and zs")
-    for k, value in enumerate(held):
-        if graph.downstream([value]) & set(held[:k] + held[k + 1 :]):
-            raise call.refusal(f"xs and zs must be independent; others depend on '{value.name}'")
-    ones = op.ConstantOfShape(op.Shape(y), value=np.ones(1, y.dtype))
-    wanted = held[: len(given["xs"])]
-    found = backpropagate(graph, {y: ones}, wanted)
-    if missing := [v.name for v in wanted if v not in found]:
-        raise call.refusal(f"'{y.name}' does not depend on '{missing[0]}'")
-    _finish(op, call, [found[v] for v in wanted[: len(call.outputs)]])
+    call.give(op, [*moved, *means, *squares])

@@ -109,62 +109,6 @@ def softmax_of_rows(x: np.ndarray) -> np.ndarray:
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
-X = ramp(2, 3, 4)
-OLD: list[tuple[str, dict[str, Any], dict[str, Any], int, np.ndarray]] = [
-    ("Add", {"a": X, "b": ramp(3)}, {"broadcast": 1, "axis": 1}, 6, X + ramp(3)[:, None]),
-    ("Mul", {"a": X, "b": ramp(2, 3)}, {"broadcast": 1, "axis": 0}, 1, X * ramp(2, 3)[..., None]),
-    ("Sub", {"a": X, "b": ramp(3, 4)}, {"broadcast": 1}, 6, X - ramp(3, 4)),
-    ("Greater", {"a": X, "b": ramp(2)}, {"broadcast": 1, "axis": -3}, 1,
-     X > ramp(2)[:, None, None]),
-    ("Relu", {"a": X}, {"consumed_inputs": [0]}, 1, np.maximum(X, 0)),
-    ("Cast", {"a": X}, {"to": "INT32"}, 1, X.astype(np.int32)),
-    ("Clip", {"a": X}, {"min": 0.0, "max": 5.0}, 6, np.clip(X, 0, 5)),
-    ("Clip", {"a": X}, {"max": 5.0}, 1, np.minimum(X, 5)),
-    ("Concat", {"a": X, "b": X}, {}, 1, np.concatenate([X, X], 1)),
-    ("Pad", {"a": X}, {"paddings": [0, 0, 1, 0, 1, 0], "value": 2.0}, 1,
-     np.pad(X, [(0, 0), (0, 1), (1, 0)], constant_values=2)),
-    ("Pad", {"a": X}, {"pads": [0, 0, 1, 0, 1, 0]}, 2, np.pad(X, [(0, 0), (0, 1), (1, 0)])),
-    ("Reshape", {"a": X}, {"shape": [0, -1]}, 1, X.reshape(2, 12)),
-    ("Slice", {"a": X}, {"starts": [1], "ends": [9], "axes": [1]}, 1, X[:, 1:]),
-    ("Squeeze", {"a": X[:1]}, {"axes": [0]}, 1, X[0]),
-    ("Unsqueeze", {"a": X}, {"axes": [0, 4]}, 11, X[None, ..., None]),
-    ("ReduceSum", {"a": X}, {"axes": [1], "keepdims": 0}, 11, X.sum(1)),
-    ("ReduceMax", {"a": X}, {"axes": [-1]}, 13, X.max(-1, keepdims=True)),
-    ("ReduceMean", {"a": X}, {"keepdims": 0}, 1, X.mean()),
-    ("Softmax", {"a": X}, {}, 11, softmax_of_rows(X.reshape(2, 12)).reshape(X.shape)),
-    ("Softmax", {"a": X}, {"axis": 2}, 1, softmax_of_rows(X.reshape(6, 4)).reshape(X.shape)),
-    ("Tile", {"a": X, "t": np.array(3, np.int64), "k": np.array(1, np.int64)}, {}, 1,
-     np.tile(X, (1, 3, 1))),
-    ("Upsample", {"a": X[None]}, {"height_scale": 2.0, "width_scale": 1.0}, 1,
-     X[None].repeat(2, 2)),
-    ("Upsample", {"a": X[None]}, {"scales": [1.0, 1.0, 1.0, 2.0]}, 7, X[None].repeat(2, 3)),
-    ("PRelu", {"a": X, "s": ramp(3)}, {}, 6, np.where(X < 0, X * ramp(3)[:, None], X)),
-    ("Dropout", {"a": X}, {"ratio": 0.9}, 7, X),
-    ("Dropout", {"a": X}, {"is_test": 1}, 1, X),
-    ("OneHot", {"i": np.array([-1, 2]), "d": np.array([3]), "v": np.array([0.0, 1.0])}, {}, 9,
-     np.array([[0.0, 0, 0], [0, 0, 1]])),
-    ("GlobalLpPool", {"a": X}, {"p": 2.0}, 1, np.sqrt((X * X).sum(2, keepdims=True))),
-    ("BatchNormalization",
-     {"a": X, "s": ramp(3, 4), "b": ramp(3, 4), "m": ramp(3, 4), "v": ramp(3, 4) ** 2},
-     {"spatial": 0, "epsilon": 1.0}, 7,
-     (X - ramp(3, 4)) / np.sqrt(ramp(3, 4) ** 2 + 1) * ramp(3, 4) + ramp(3, 4)),
-    ("GroupNormalization", {"a": ramp(1, 4, 2), "s": ramp(2), "b": ramp(2)},
-     {"num_groups": 2, "epsilon": 0.0}, 18,
-     ((ramp(1, 2, 4) - ramp(1, 2, 4).mean(2, keepdims=True)) / ramp(1, 2, 4).std(2, keepdims=True)
-      * ramp(2)[:, None] + ramp(2)[:, None]).reshape(1, 4, 2)),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("op_type", "inputs", "attributes", "opset", "expected"), OLD)
-def test_calls_of_old_opsets(
-    op_type: str, inputs: dict[str, Any], attributes: dict[str, Any], opset: int, expected: Any
-) -> None:
-    graph = og.load(single(op_type, inputs, opset, **attributes))
-    verify(graph)
-    (y,) = outputs_of(graph, list(inputs.values()))
-    assert_same(y, np.asarray(expected))
-
-
 def test_the_suite_reads_at_every_opset_that_has_its_operators() -> None:
     """Say a sample of the suite at each older opset its nodes exist at, and read that."""
     tried = 0

@@ -1,0 +1,42 @@
+"""Old calls that have no counterpart today, each with the reason that the error gives."""
+
+import numpy as np
+from op_samples.sample import random
+
+from .call import OldCall
+
+IMAGE, NONE = random(1, 2, 3, 4), np.zeros(0, np.float32)
+SCALES = np.array([1, 1, 1.5, 2], np.float32)
+HALF = {"coordinate_transformation_mode": "tf_half_pixel_for_nn"}
+
+REFUSED: list[tuple[OldCall, int, str]] = [
+    *(
+        (
+            OldCall("Resize", [IMAGE, NONE, SCALES], {**HALF, "nearest_mode": rounding}),
+            11,
+            f"tf_half_pixel_for_nn with {rounding} was dropped from ONNX",
+        )
+        for rounding in ("ceil", "round_prefer_ceil")
+    ),
+    (
+        OldCall("Resize", [IMAGE, NONE, SCALES], {**HALF, "mode": "linear"}),
+        11,
+        "tf_half_pixel_for_nn",
+    ),
+    (OldCall("Cast", [IMAGE], {"to": "QUATERNION"}), 1, "'QUATERNION' is no type"),
+    (OldCall("Relu", [IMAGE], {"consumed_inputs": [0]}), 6, "no attribute 'consumed_inputs'"),
+    (OldCall("Add", [IMAGE, IMAGE], {"broadcast": 1}), 7, "no attribute 'broadcast'"),
+    (OldCall("Squeeze", [IMAGE], {"axes": [0]}), 13, "no attribute 'axes'"),
+    (OldCall("LpPool", [IMAGE], {"p": 1.5}), 1, "needs the attribute 'kernel_shape'"),
+    (
+        OldCall(
+            "Add",
+            text="""g (FLOAT[A, B, C] x0, int64[N] x1, FLOAT[2] x2) => (FLOAT[A, B, C] y0) {
+                a = Reshape(x0, x1)
+                y0 = Add<broadcast = 1, axis = 0>(a, x2)
+            }""",
+        ),
+        6,
+        "the rank of 'a' must be known for that",
+    ),
+]
