@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .files import load, save
     from .running import Compiled, compile
     from .training import initial_state, start_graph, train_step, with_parameters
-    from .transforms import grad, hvp, jvp, optimize, vjp
+    from .transforms import grad, hvp, jvp, optimize, straight_through, vjp
     from .validation import check_gradients, validate
 
 __version__ = "0.1.0"
@@ -58,6 +58,7 @@ __all__ = [
     "random",
     "save",
     "start_graph",
+    "straight_through",
     "to_onnx",
     "train_step",
     "validate",
@@ -74,7 +75,7 @@ _HOMES = {
     ".files": ["load", "save"],
     ".running": ["Compiled", "compile"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
-    ".transforms": ["grad", "hvp", "jvp", "optimize", "vjp"],
+    ".transforms": ["grad", "hvp", "jvp", "optimize", "straight_through", "vjp"],
     ".validation": ["check_gradients", "validate"],
 }
 """The modules that load when one of their names is first used: rules and importers are many."""

@@ -13,6 +13,7 @@ from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.passes.split_sequences import split_sequences
 from onnxgrad.compiler.sequences import zeros_like
+from onnxgrad.compiler.straight_through import let_through
 from onnxgrad.compiler.types import TensorType, is_differentiable, is_float
 
 Selection = str | Value | Sequence[str | Value]
@@ -149,6 +150,23 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
             product = _unused(copy, value, [target], allowed=True)
         add_output(copy, product, _free_name(copy, f"{value.name}.hvp", value))
     clean_up(copy)
+    return copy
+
+
+def straight_through(graph: Graph) -> Graph:
+    """Let gradients pass through QuantizeLinear and DynamicQuantizeLinear, which round.
+
+    Outputs stay bit for bit; only derivatives that are taken of the result differ. They are those
+    without the rounding, where nothing saturates: from quantization to dequantization 1 by x there
+    and 0 elsewhere; by the scale round(x/scale) − x/scale there, and the bound less the zero point
+    elsewhere. Without this transformation they are the true ones: 0 by x, almost everywhere.
+
+    Raises:
+        UnsupportedOpError: quantized tensors are computed with by operators other than
+            DequantizeLinear, Cast, MatMulInteger, ConvInteger and what only moves elements.
+    """
+    copy = graph.copy()
+    let_through(copy)
     return copy
 
 

@@ -26,7 +26,7 @@ def elementwise(batch: Batch, node: Node, operands: Sequence[Operand | None]) ->
     return batch.op.emit(node.op_type, *inputs, **node.attributes)
 
 
-@batching("GeluGrad", composite=True)
+@batching("GeluGrad", "StraightThrough", composite=True)
 def elementwise_composite(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """A composite of operands of one shape"""
     inputs = [batch.spread(o) for o in operands if o is not None]

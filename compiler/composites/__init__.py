@@ -16,6 +16,7 @@ FAMILIES = [
     "losses",
     "normalization",
     "pooling",
+    "quantization",
     "recurrent",
     "reduction",
     "regions",

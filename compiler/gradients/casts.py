@@ -8,7 +8,7 @@ from ..accumulation import accumulate, cast_to
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import first_input
-from .registry import Entries, Refused, gradient
+from .registry import Entries, Refused, composite_gradient, gradient
 
 
 @gradient("Cast", "CastLike")
@@ -80,3 +80,9 @@ def _at_extreme(op: Ops, x: Value, extreme: Value, beyond: Value, step: Value) -
     ties = op.Max(ties, op.like(1, x))  # step/0 would be a NaN in the second order
     result: Value = op.Where(chosen, op.Div(step, ties), 0.0)
     return result
+
+
+@composite_gradient("StraightThrough")
+def straight_through(op: Ops, node: Node, dy: Value) -> Entries:
+    """y has the numbers of the first input and the derivative of the second"""
+    return None, dy

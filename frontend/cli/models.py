@@ -17,7 +17,7 @@ from onnxgrad.compiler.types import TensorType, is_float
 from ..drawing import draw
 from ..files import save
 from ..training import STATE_KEY, state_names
-from ..transforms import grad, jvp, vjp
+from ..transforms import grad, jvp, straight_through, vjp
 from .app import AsJson, Model, busy, command, listed, print_json, print_table, read
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
@@ -84,6 +84,9 @@ def grad_command(
         bool,
         typer.Option("--allow-unused", help="Give zeros where `of` does not depend on a `wrt`."),
     ] = False,
+    through: Annotated[
+        bool, typer.Option("--straight-through", help="Let gradients pass through quantization.")
+    ] = False,
 ) -> None:
     """Write the gradient of a model as plain ONNX.
 
@@ -91,7 +94,7 @@ def grad_command(
     """
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
-    graph = read(model)
+    graph = straight_through(read(model)) if through else read(model)
     names = [name for pattern in wrt for name in matching(graph, pattern)]
     names = list(dict.fromkeys(names))
     if len(of) > 1 and not (use_vjp or use_jvp):

@@ -53,6 +53,19 @@ def test_info(model: Path) -> None:
     assert "float32[N, 2]" in run("info", model)
 
 
+def test_grad_straight_through(tmp_path: Path) -> None:
+    b = og.Builder("quantized")
+    x, scale = b.input("x", "float32", (3,)), b.constant(np.float32(0.5))
+    b.output(b.op.DequantizeLinear(b.op.QuantizeLinear(x, scale), scale), "y")
+    og.save(b.build(), tmp_path / "model.onnx")
+    given = ["--vjp", "--of", "y", "--wrt", "x", "-o", tmp_path / "gradient.onnx"]
+    assert "does not depend" in refusal("grad", tmp_path / "model.onnx", *given)
+    run("grad", tmp_path / "model.onnx", *given, "--straight-through")
+    feeds = {"x": np.float32([-1, 0.3, 0.9]), "y.grad": np.float32([1, 2, 3])}
+    results = og.compile(og.load(tmp_path / "gradient.onnx")).run(feeds)
+    np.testing.assert_array_equal(results["x.grad"], [0, 2, 3])
+
+
 def test_info_of_a_training_step(model: Path, tmp_path: Path) -> None:
     og.save(og.train_step(og.load(model), optimizer=og.optim.SGD(0.1)), tmp_path / "step.onnx")
     facts = json.loads(run("info", tmp_path / "step.onnx", "--json"))
