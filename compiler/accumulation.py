@@ -1,4 +1,7 @@
-"""Sums that gradients are made of: half precision is added up in float32 and rounded once."""
+"""Sums that gradients are made of: half precision is added up in float32 and rounded once.
+
+Stock onnxruntime does not even have another way: its ScatterElements cannot add float16.
+"""
 
 from typing import Any
 
@@ -18,10 +21,15 @@ def accumulate(op: Ops, x: Value, axes: Any, **attributes: int) -> Value:
     return cast_to(op, op.ReduceSum(wide, axes, **attributes), x)
 
 
-def scatter_add(op: Ops, x: Value, indices: Value, updates: Value, axis: int = 0) -> Value:
-    """Emit ScatterElements that adds updates of the dtype of x."""
+def scatter(
+    op: Ops, x: Value, indices: Value, updates: Value, reduction: str = "add", axis: int = 0
+) -> Value:
+    """Emit ScatterElements; updates have the dtype of x."""
+    if reduction == "none":
+        written: Value = op.ScatterElements(x, indices, updates, axis=axis)
+        return written
     wide, terms = as_float32(op, x), as_float32(op, updates)
-    total = op.ScatterElements(wide, indices, terms, axis=axis, reduction="add")
+    total = op.ScatterElements(wide, indices, terms, axis=axis, reduction=reduction)
     return cast_to(op, total, x)
 
 

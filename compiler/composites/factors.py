@@ -4,7 +4,7 @@ OtherFactors(factors, places, size) gives for each of the factors, (count,), the
 other factors at its place; places: int64, (count,), below size, an int64 scalar.
 """
 
-from ..accumulation import cast_to
+from ..accumulation import cast_to, scatter
 from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..types import TensorType
@@ -23,8 +23,8 @@ def by_division(op: Ops, node: Node) -> Value:
     zero = op.Equal(factors, 0.0)
     safe = op.Where(zero, 1.0, factors)
     neutral = op.Expand(op.like(1, factors), size), op.Expand(op.like(0, factors), size)
-    product = op.ScatterElements(neutral[0], places, safe, reduction="mul")
-    count = op.ScatterElements(neutral[1], places, cast_to(op, zero, factors), reduction="add")
+    product = scatter(op, neutral[0], places, safe, "mul")
+    count = scatter(op, neutral[1], places, cast_to(op, zero, factors))
     product, zeros = op.Gather(product, places), op.Gather(count, places)
     others = op.Where(op.Equal(zeros, 0.0), op.Div(product, safe), 0.0)
     alone = op.And(zero, op.Equal(zeros, 1.0))
@@ -65,7 +65,7 @@ def _rounds(op: Ops, places: Value, size: Value) -> Value:
     """Count the doublings that reach from the first to the last of the fullest place."""
     none = op.Expand(op.constant(0), op.Reshape(size, [1]))
     one = op.Expand(op.constant(1), op.Shape(places))
-    counts = op.ScatterElements(none, places, one, reduction="add")
+    counts = scatter(op, none, places, one)
     fullest = op.ReduceMax(op.Concat([0], counts, axis=0), keepdims=0)
     needed = op.Less(op.constant([2**k for k in range(62)]), fullest)
     result: Value = op.ReduceSum(op.Cast(needed, to=7), keepdims=0)

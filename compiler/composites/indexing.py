@@ -1,6 +1,6 @@
 """Bodies of the gradients of operators that read by index."""
 
-from ..accumulation import scatter_add
+from ..accumulation import scatter
 from ..errors import UnsupportedOpError
 from ..gradients.positions import scattered
 from ..ir import Node, Value
@@ -29,7 +29,7 @@ def gather_grad(op: Ops, node: Node) -> Value:
     places = op.Add(op.Unsqueeze(op.Mul(rows, inner), [2]), op.Range(0, inner, 1))
     empty = op.Expand(op.like(0, dy), op.ReduceProd(x_shape, [0], keepdims=1))
     flat = op.Reshape(places, [-1]), op.Reshape(dy, [-1])
-    result: Value = op.Reshape(scatter_add(op, empty, *flat), x_shape, allowzero=1)
+    result: Value = op.Reshape(scatter(op, empty, *flat), x_shape, allowzero=1)
     return result
 
 

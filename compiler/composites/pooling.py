@@ -1,6 +1,6 @@
 """Bodies of the gradients of pools."""
 
-from ..accumulation import scatter_add
+from ..accumulation import scatter
 from ..ir import Node, Value
 from ..ops import Ops
 from ..windows import FAR, Pool, sizes_of, spread, window_counts
@@ -13,7 +13,7 @@ def max_pool_grad(op: Ops, node: Node) -> Value:
     dy, indices, x_shape = node.inputs
     assert dy is not None
     zeros = op.Expand(op.like(0, dy), op.ReduceProd(x_shape, keepdims=1))
-    flat = scatter_add(op, zeros, op.Reshape(indices, [-1]), op.Reshape(dy, [-1]))
+    flat = scatter(op, zeros, op.Reshape(indices, [-1]), op.Reshape(dy, [-1]))
     return op.Reshape(flat, x_shape, allowzero=1)
 
 

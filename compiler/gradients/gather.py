@@ -1,6 +1,6 @@
 """Gradients of operators that read by index: each element that was read gets its gradient back."""
 
-from ..accumulation import scatter_add
+from ..accumulation import scatter
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import (
@@ -37,7 +37,7 @@ def gather_elements(op: Ops, node: Node, dy: Value) -> Entries:
     assert indices is not None
     axis = node.attributes.get("axis", 0)
     empty = zeros(op, op.Shape(x), dy)
-    return scatter_add(op, empty, indices, dy, axis), None
+    return scatter(op, empty, indices, dy, axis=axis), None
 
 
 @gradient("GatherND")

@@ -1,6 +1,6 @@
 """Helpers of rules that move elements: where each went, zeros to put them back into; no rules."""
 
-from ..accumulation import scatter_add
+from ..accumulation import scatter
 from ..ir import Node, Value
 from ..ops import Ops
 from ..types import TensorType
@@ -79,11 +79,7 @@ def scattered(op: Ops, x: Value, indices: Value, updates: Value, reduction: str)
     first = op.Mul(op.Reshape(rows, [-1, 1]), width)
     places = op.Reshape(op.Add(first, op.Range(0, width, 1)), [-1])
     flat = op.Reshape(x, [-1]), places, op.Reshape(updates, [-1])
-    if reduction == "add":
-        reduced = scatter_add(op, *flat)
-    else:
-        reduced = op.ScatterElements(*flat, reduction=reduction)
-    result: Value = op.Reshape(reduced, shape, allowzero=1)
+    result: Value = op.Reshape(scatter(op, *flat, reduction), shape, allowzero=1)
     return result
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..accumulation import cast_to
+from ..accumulation import cast_to, scatter
 from ..ir import Node, Value
 from ..ops import Ops
 from .positions import numbered, ones, scattered, zeros
@@ -22,11 +22,10 @@ class Access:
 def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
     """y is x with updates at indices along an axis, see `_scatter`"""
     indices, axis = node.inputs[1], node.attributes.get("axis", 0)
+    assert indices is not None
     access = Access(
         read=lambda x: op.GatherElements(x, indices, axis=axis),
-        write=lambda x, updates, reduction: op.ScatterElements(
-            x, indices, updates, axis=axis, reduction=reduction
-        ),
+        write=lambda x, updates, reduction: scatter(op, x, indices, updates, reduction, axis),
     )
     return _scatter(op, node, dy, access)
 
