@@ -17,12 +17,22 @@ def batch_normalization(op: Ops, call: Call) -> None:
     saved, call.outputs = call.outputs[3:], call.outputs[: 3 if training else 1]
     if training:
         call.attributes["training_mode"] = 1
-        call.outputs += [""] * (3 - len(call.outputs))
+        _name_running(op, call)
     if training and any(saved):
         axes = [0, *range(2, call.rank(0))] if spatial else [0]
         _statistics(op, call.tensor(0), axes, saved)
     if not spatial:
         _per_activation(op, call)
+
+
+def _name_running(op: Ops, call: Call) -> None:
+    """Ask for the running statistics: onnxruntime crashes where one is omitted."""
+    stems = ("y", "running_mean", "running_variance")
+    names = [*call.outputs, "", ""][:3]
+    call.outputs = [
+        name or op.graph.names.fresh(op.prefix + stem)
+        for name, stem in zip(names, stems, strict=True)
+    ]
 
 
 def _per_activation(op: Ops, call: Call) -> None:

@@ -21,6 +21,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  
 
 NOT_AT_21 = {"BitCast": "it came with opset 26, and ONNX gives it no body of other operators"}
 
+NOT_IN_ONNXRUNTIME = {
+    "Bernoulli": "it draws a one where it should draw a zero; our backend writes another node",
+    "FlexAttention": "it has no kernel, and knows no body",
+    "ImageDecoder": "it has no kernel",
+    "StringNormalizer": "it wants an en_US locale of the system",
+}
+
 NEEDS_SIZES = {"CausalConvWithState": "ONNX gives it a body where the channels are known"}
 
 CANNOT_RUN = (errors.NotImplemented, errors.Fail, errors.InvalidGraph, errors.InvalidArgument)
@@ -76,7 +83,7 @@ def assert_same(actual: Any, expected: Any) -> None:
         np.testing.assert_array_equal(actual, expected)
     else:
         scale = max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
-        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5 * scale)
+        np.testing.assert_allclose(actual, expected, rtol=5e-6, atol=5e-6 * scale)
 
 
 def test_every_version_of_every_operator_has_a_call() -> None:
@@ -112,21 +119,25 @@ def test_every_call_is_read_at_some_version() -> None:
 
 @pytest.mark.parametrize(("call", "version"), ROWS, ids=map(name_of, ROWS))
 def test_values(call: OldCall, version: int) -> None:
-    """What is read computes as an independent source does, and so does what is written of it."""
+    """What is read computes as an independent source does, and so does what is written of it.
+
+    It is written at the newest opset, and at our default for onnxruntime.
+    """
     graph = og.load(call.model(version, np.float32))
     verify(graph)
     feeds = call.feeds(np.float32)
     actual = run(graph, feeds)
     for a, b in zip(actual, independent(call, version), strict=True):
         assert_same(a, b)
-    for opset in (21, OPSET):
-        if opset == 21 and call.op in NOT_AT_21:
-            with pytest.raises(og.UnsupportedOpError, match=call.op):
-                og.to_onnx(graph, opset)
-            continue
-        again = og.load(og.to_onnx(graph, opset))
-        assert [v.name for v in again.outputs] == [v.name for v in graph.outputs]
-        for a, b in zip(run(again, feeds), actual, strict=True):
+    again = og.load(og.to_onnx(graph, OPSET))
+    assert [v.name for v in again.outputs] == [v.name for v in graph.outputs]
+    for a, b in zip(run(again, feeds), actual, strict=True):
+        assert_same(a, b)
+    if call.op in NOT_AT_21:
+        with pytest.raises(og.UnsupportedOpError, match=call.op):
+            og.to_onnx(graph)
+    elif call.op not in NOT_IN_ONNXRUNTIME:
+        for a, b in zip(in_onnxruntime(og.to_onnx(graph), feeds), actual, strict=True):
             assert_same(a, b)
 
 
