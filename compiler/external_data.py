@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from .errors import ModelFileError
 from .protos import tensor_proto
-from .reader import TensorReader
+from .tensor_reader import TensorReader
 
 PROTOBUF_LIMIT = 2**31 - 2**26
 """Weights of more bytes than this go to a file of their own: a protobuf message ends at 2 GB."""

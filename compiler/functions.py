@@ -7,10 +7,11 @@ from onnx.helper import make_opsetid
 
 from .errors import UnsupportedOpError
 from .ir import Node, Value
+from .node_reader import read_function
 from .ops import Ops
 from .opset import OPSET
 from .protos import node_proto
-from .reader import Context, read_function
+from .reading_context import Context
 from .schemas import attribute_defaults, find_schema
 from .types import to_proto
 

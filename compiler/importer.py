@@ -10,8 +10,10 @@ from .errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpErro
 from .external_data import ExternalTensorReader
 from .ir import Graph, Names
 from .opset import OPSET
-from .reader import Context, FunctionKey, TensorReader, domain_of, read_graph
+from .reader import read_graph
+from .reading_context import Context, FunctionKey, domain_of
 from .schemas import DOMAIN_VERSIONS, find_schema
+from .tensor_reader import TensorReader
 from .types import TypeReader
 from .upgrades import has_upgrade
 

@@ -1,86 +1,19 @@
-"""Read nodes and graphs of any opset, upgraded to ours; models are importer.py's."""
+"""Read graphs and their initializers; nodes are node_reader.py's, models importer.py's."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import (
-    AttributeProto,
-    FunctionProto,
-    GraphProto,
-    NodeProto,
-    SparseTensorProto,
-    TensorProto,
-)
+from onnx import GraphProto
 
-from .body_types import loop_types, scan_types
-from .errors import GraphError, ModelFileError, OnnxgradError
+from .errors import ModelFileError
 from .ir import Graph, Value
+from .node_reader import NodeReader, refine_type
 from .ops import Ops
 from .protos import CONSTANT_MARK
-from .schemas import attribute_value, check_call, find_schema
-from .shapes import refine
-from .types import (
-    OptionalType,
-    SequenceType,
-    TensorType,
-    Type,
-    TypeReader,
-    is_float,
-)
-from .upgrades import Call, upgrade_call
-
-Scope = dict[str, Value | None]
-"""The values that names stand for; None for an omitted input of a function."""
-
-FunctionKey = tuple[str, str, str]
-"""Domain, name and overload of a model-local function."""
-
-NESTED_TRIALS = 2
-"""How deep bodies of bodies are read for their types; deeper ones get sizes without names."""
-
-SPARSE_LIMIT = 2**31
-"""Largest size in bytes to which a sparse tensor is filled up."""
-
-
-class TensorReader:
-    """Reads tensors that a file holds in itself; see external_data for the others."""
-
-    def __call__(self, proto: TensorProto) -> np.ndarray:
-        """Read one tensor."""
-        if proto.data_location == TensorProto.EXTERNAL:
-            raise ModelFileError(
-                f"the tensor '{proto.name}' lies in another file; load the model by its path"
-            )
-        if any(d < 0 for d in proto.dims):
-            raise ModelFileError(f"the tensor '{proto.name}' has the shape {list(proto.dims)}")
-        try:
-            return onnx.numpy_helper.to_array(proto)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelFileError(f"the tensor '{proto.name}' is damaged: {error}") from error
-
-
-@dataclass(frozen=True)
-class Context:
-    """What nodes are read under: versions of domains, functions, and attributes of a function."""
-
-    versions: Mapping[str, int]
-    functions: Mapping[FunctionKey, FunctionProto] = field(default_factory=dict)
-    bindings: Mapping[str, Any] = field(default_factory=dict)
-    tensor: TensorReader = field(default_factory=TensorReader)
-    type: TypeReader = field(default_factory=TypeReader)
-    inlining: tuple[FunctionKey, ...] = ()
-    prefix: str = ""
-    """Put before the names of values inside a function."""
-    trials: int = 0
-    """How many bodies around this one are only read for the types of what they give."""
-
-
-def domain_of(name: str) -> str:
-    """Give a domain's one spelling."""
-    return "" if name == "ai.onnx" else name
+from .reading_context import Context, Scope
+from .tensor_reader import densify
+from .types import TensorType, Type, is_float
 
 
 def read_graph(
@@ -108,54 +41,27 @@ def read_graph(
         type_: Type | None = given[k] if k < len(given) else None
         if type_ is None:
             type_ = context.type(info)
-        elif _typed(info):
+        elif _is_typed(info):
             type_ = refine_type(type_, context.type(info))
-        value = Value(_free(graph, info.name, context, inner), type_)
+        value = Value(context.free_name(graph, info.name, inner), type_)
         graph.inputs.append(graph.add_value(value))
         scope[info.name] = value
     for name, (array, trained) in arrays.items():
         value = Value(
-            _free(graph, name, context, inner),
+            context.free_name(graph, name, inner),
             TensorType(array.dtype, array.shape),
             array,
             parameter=trained,
         )
         scope[name] = graph.add_value(value)
-    declared = {i.name: context.type(i) for i in (*proto.value_info, *proto.output) if _typed(i)}
-    reader = _NodeReader(Ops(graph), scope, context, inner, declared)
+    declared = {i.name: context.type(i) for i in (*proto.value_info, *proto.output) if _is_typed(i)}
+    reader = NodeReader(Ops(graph), scope, context, inner, declared)
     reader.read(proto.node)
     for info in proto.output:
         found = scope.get(info.name)
         if found is None:
             raise ModelFileError(f"nothing computes the output '{info.name}'")
         graph.outputs.append(found)
-
-
-def read_function(
-    op: Ops,
-    body: FunctionProto,
-    inputs: Sequence[Value | None],
-    outputs: Sequence[str],
-    attributes: Mapping[str, Any],
-    context: Context,
-) -> list[Value | None]:
-    """Emit the body of a function for a call; its outputs get the names given ("": a fresh one)."""
-    if len(inputs) > len(body.input) or len(outputs) > len(body.output):
-        raise ModelFileError(
-            f"the function '{body.name}' takes {len(body.input)} inputs and gives "
-            f"{len(body.output)} outputs; it is called with {len(inputs)} and {len(outputs)}"
-        )
-    bindings = {a.name: attribute_value(a) for a in body.attribute_proto} | dict(attributes)
-    versions = {domain_of(o.domain): o.version for o in body.opset_import}
-    context = replace(context, versions=versions, bindings=bindings, prefix=op.prefix)
-    scope: Scope = dict.fromkeys(body.input) | dict(zip(body.input, inputs, strict=False))
-    reader = _NodeReader(op, scope, context, True, {})
-    reader.wanted = {k: v for k, v in zip(body.output, outputs, strict=False) if v}
-    reader.read(body.node)
-    missing = [name for name in reader.wanted if name not in scope]
-    if missing:
-        raise ModelFileError(f"nothing in the function '{body.name}' computes '{missing[0]}'")
-    return [scope.get(name) for name in body.output]
 
 
 def _initializers(proto: GraphProto, context: Context) -> dict[str, tuple[np.ndarray, bool]]:
@@ -172,264 +78,5 @@ def _initializers(proto: GraphProto, context: Context) -> dict[str, tuple[np.nda
     return found
 
 
-def densify(proto: SparseTensorProto, tensor: TensorReader) -> np.ndarray:
-    """Fill a sparse tensor up with zeros."""
-    values, indices = tensor(proto.values), tensor(proto.indices)
-    shape = [int(d) for d in proto.dims]
-    name, size = proto.values.name, values.dtype.itemsize
-    if any(d < 0 for d in shape) or np.prod([float(d) for d in shape]) * size > SPARSE_LIMIT:
-        raise ModelFileError(f"the sparse tensor '{name}' of shape {shape} is too large to fill up")
-    dense = np.zeros(shape, values.dtype)
-    try:
-        if indices.ndim == 2:
-            dense[tuple(indices.T)] = values
-        else:
-            dense.reshape(-1)[indices] = values
-    except (IndexError, ValueError) as error:
-        raise ModelFileError(f"the sparse tensor '{name}' is damaged: {error}") from error
-    return dense
-
-
-def _free(graph: Graph, name: str, context: Context, inner: bool) -> str:
-    """Give a value of the file its own name, unless another scope has taken it."""
-    if not name:
-        raise ModelFileError(f"a value of the graph '{graph.name}' has no name")
-    return graph.names.fresh(context.prefix + name) if inner else name
-
-
-def _typed(info: onnx.ValueInfoProto) -> bool:
+def _is_typed(info: onnx.ValueInfoProto) -> bool:
     return info.type.WhichOneof("value") is not None
-
-
-class _NodeReader:
-    """Reads the nodes of one graph or function, in order."""
-
-    def __init__(
-        self, op: Ops, scope: Scope, context: Context, inner: bool, declared: Mapping[str, Type]
-    ) -> None:
-        self.op = op
-        self.scope = scope
-        self.context = context
-        self.inner = inner
-        self.declared = declared
-        self.wanted: dict[str, str] = {}
-
-    def read(self, nodes: Iterable[NodeProto]) -> None:
-        """Read the nodes; an error names the node."""
-        nodes = list(nodes)
-        for proto in nodes:
-            try:
-                self._node(proto, nodes)
-            except OnnxgradError as error:
-                label = proto.name or next(filter(None, proto.output), "?")
-                error.add_note(f"in the node '{label}' ({proto.op_type}) of the model")
-                raise
-
-    def _node(self, proto: NodeProto, siblings: Sequence[NodeProto]) -> None:
-        inputs = [self._resolve(proto, name, siblings) for name in proto.input]
-        names = [self._name(name) for name in proto.output]
-        domain = domain_of(proto.domain)
-        if proto.op_type == "Constant" and not domain:
-            results: list[Value | None] = [self._constant(proto, names)]
-        else:
-            attributes = self._attributes(proto, inputs)
-            key = (domain, proto.op_type, proto.overload)
-            if key in self.context.functions:
-                results = self._inline(key, proto, inputs, names, attributes)
-            elif key[:2] == ("ai.onnx.preview.training", "Gradient"):
-                results = self._gradient(attributes, inputs, names)
-            else:
-                results = self._emit(proto, domain, inputs, names, attributes)
-        for name, value in zip(proto.output, results, strict=False):
-            if name and value is not None:
-                self._refine(value, name)
-                self.scope[name] = value
-
-    def _gradient(
-        self, attributes: dict[str, Any], inputs: list[Value | None], names: list[str]
-    ) -> list[Value | None]:
-        from .preview_training import emit_gradient  # rules need bodies, which this file reads
-
-        named = {name: self.scope.get(name) for name in (attributes["y"], *attributes["xs"])}
-        unknown = [name for name, value in named.items() if value is None]
-        if unknown:
-            raise ModelFileError(f"Gradient names '{unknown[0]}', which nothing before it computes")
-        values = {name: value for name, value in named.items() if value is not None}
-        xs = [values[name] for name in attributes["xs"]]
-        return emit_gradient(Ops(self.op.graph), values[attributes["y"]], xs, inputs, names)
-
-    def _emit(
-        self,
-        proto: NodeProto,
-        domain: str,
-        inputs: list[Value | None],
-        names: list[str],
-        attributes: dict[str, Any],
-    ) -> list[Value | None]:
-        version = self.context.versions.get(domain, 1)
-        schema = find_schema(proto.op_type, domain, version)
-        while inputs and inputs[-1] is None:
-            inputs.pop()
-        if schema is not None:
-            check_call(schema, len(inputs), attributes)
-        call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
-        op = Ops(self.op.graph, self.op.position, f"{next(filter(None, names), '')}/")
-        op.emitted = self.op.emitted
-        upgrade_call(op, call)
-        results = self.op.emit(
-            call.op_type,
-            *call.inputs,
-            outputs=call.outputs,
-            domain=call.domain,
-            name=proto.name,
-            **call.attributes,
-        )
-        listed = [results] if len(call.outputs) == 1 else list(results)
-        graph = self.op.graph
-        return [*listed, *(graph.find(n) if n else None for n in names[len(listed) :])]
-
-    def _inline(
-        self,
-        key: FunctionKey,
-        proto: NodeProto,
-        inputs: list[Value | None],
-        names: list[str],
-        attributes: dict[str, Any],
-    ) -> list[Value | None]:
-        """Emit a model-local function's body in place of its call."""
-        if key in self.context.inlining:
-            raise ModelFileError(f"the function '{proto.op_type}' calls itself")
-        context = replace(self.context, inlining=(*self.context.inlining, key))
-        label = proto.name or next(filter(None, names), proto.op_type)
-        op = Ops(self.op.graph, self.op.position, f"{label}/")
-        op.emitted = self.op.emitted
-        body = self.context.functions[key]
-        results = read_function(op, body, inputs, names, attributes, context)[: len(names)]
-        for k, (name, value) in enumerate(zip(names, results, strict=True)):
-            if name and value is not None and value.name != name:  # an input passed through
-                results[k] = op.emit("Identity", value, outputs=[name])
-        return results
-
-    def _resolve(self, node: NodeProto, name: str, siblings: Sequence[NodeProto]) -> Value | None:
-        if not name:
-            return None
-        if name in self.scope:
-            return self.scope[name]
-        computed = any(name in other.output for other in siblings)
-        raise ModelFileError(
-            f"it reads '{name}', which "
-            + (
-                "is computed only from it or behind it: the nodes form a cycle or are not sorted"
-                if computed
-                else "nothing computes"
-            )
-        )
-
-    def _name(self, name: str) -> str:
-        if not name:
-            return ""
-        if (wanted := self.wanted.get(name)) is not None:
-            return wanted
-        if name in self.scope and not self.inner:
-            raise ModelFileError(f"the name '{name}' is computed twice")
-        return _free(self.op.graph, name, self.context, self.inner)
-
-    def _constant(self, proto: NodeProto, names: list[str]) -> Value:
-        attributes = self._attributes(proto, [])
-        if len(attributes) != 1 or len(names) != 1 or not names[0]:
-            raise ModelFileError("a Constant has one attribute and one output")
-        ((kind, held),) = attributes.items()
-        dtypes: dict[str, Any] = {
-            "value_float": np.float32,
-            "value_floats": np.float32,
-            "value_int": np.int64,
-            "value_ints": np.int64,
-            "value_string": object,
-            "value_strings": object,
-        }
-        array = np.asarray(held, dtypes.get(kind))
-        value = Value(names[0], TensorType(array.dtype, array.shape), array)
-        return self.op.graph.add_value(value)
-
-    def _attributes(self, proto: NodeProto, inputs: Sequence[Value | None]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        given = self._body_types(proto, inputs)
-        for attribute in proto.attribute:
-            if not attribute.ref_attr_name:
-                found[attribute.name] = self._attribute(attribute, given)
-            elif attribute.ref_attr_name in self.context.bindings:
-                found[attribute.name] = self.context.bindings[attribute.ref_attr_name]
-        return found
-
-    def _body_types(
-        self, proto: NodeProto, inputs: Sequence[Value | None]
-    ) -> Sequence[Type | None]:
-        """Give the types of what a Loop's or Scan's body takes."""
-        body = next((a.g for a in proto.attribute if a.name == "body"), None)
-        old = self.context.versions.get("", 1) < 9  # a Scan with a batch axis
-        if body is None or proto.domain or proto.op_type not in ("Loop", "Scan") or old:
-            return []
-        types = [None if v is None else v.type for v in inputs]
-        context = replace(self.context, trials=self.context.trials + 1)
-
-        def read(given: Sequence[Type | None]) -> list[Type]:
-            trial = Graph(body.name, self.op.graph.names.copy())
-            read_graph(body, trial, self.scope, context, given)
-            return [v.type for v in trial.outputs]
-
-        if context.trials > NESTED_TRIALS:
-            read = _unread
-        if proto.op_type == "Loop":
-            return loop_types(types, read)
-        settings = {a.name: a for a in proto.attribute}
-        count = settings["num_scan_inputs"].i if "num_scan_inputs" in settings else 0
-        listed = settings.get("scan_input_axes")
-        return scan_types(types, list(listed.ints) if listed is not None else [0] * count, read)
-
-    def _attribute(self, proto: AttributeProto, given: Sequence[Type | None]) -> Any:
-        kinds = AttributeProto
-        context = self.context
-        match proto.type:
-            case kinds.GRAPH:
-                inner = Graph(proto.g.name or proto.name, self.op.graph.names)
-                read_graph(proto.g, inner, self.scope, context, given)
-                return inner
-            case kinds.TYPE_PROTO:
-                return context.type.read(proto.tp)
-            case kinds.TENSOR:
-                return context.tensor(proto.t)
-            case kinds.TENSORS:
-                return [context.tensor(t) for t in proto.tensors]
-            case kinds.SPARSE_TENSOR:
-                return densify(proto.sparse_tensor, context.tensor)
-            case kinds.INT | kinds.FLOAT | kinds.STRING | kinds.INTS | kinds.FLOATS | kinds.STRINGS:
-                return attribute_value(proto)
-            case _:
-                raise ModelFileError(
-                    f"the attribute '{proto.name}' has the type "
-                    f"{kinds.AttributeType.Name(proto.type)}, which no operator takes"
-                )
-
-    def _refine(self, value: Value, name: str) -> None:
-        """Let what the file says of a value fill in what inference left open."""
-        declared = self.declared.get(name)
-        if declared is not None:
-            value.type = refine_type(value.type, declared)
-
-
-def _unread(given: Sequence[Type | None]) -> list[Type]:
-    raise GraphError("bodies are nested too deeply to try types")
-
-
-def refine_type(inferred: Type, declared: Type) -> Type:
-    """Merge two statements about one type; an error where their element types differ."""
-    match inferred, declared:
-        case TensorType(dtype, shape), TensorType(other, known):
-            if dtype != other and not dtype.kind == other.kind == "O":
-                raise GraphError(f"the file calls it {declared}, but it is {inferred}")
-            return TensorType(dtype, refine(shape, known))
-        case SequenceType(a), SequenceType(b):
-            return SequenceType(refine_type(a, b))
-        case OptionalType(a), OptionalType(b):
-            return OptionalType(refine_type(a, b))
-    return inferred
