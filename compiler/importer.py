@@ -8,7 +8,8 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from .errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
 from .external_data import ExternalTensorReader
-from .ir import Graph, Names
+from .ir import Graph
+from .names import Names
 from .opset import OPSET
 from .reader import read_graph
 from .reading_context import Context, FunctionKey, domain_of

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from onnx.defs import OpSchema
 
-from .ir import Graph, Names, Node, Value
+from .ir import Graph, Node, Value
+from .names import Names
 from .ops import Ops
 from .schemas import find_schema
 from .types import OptionalType, SequenceType, TensorType, Type, is_float, numpy_dtype, onnx_dtype
