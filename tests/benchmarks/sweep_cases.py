@@ -34,6 +34,11 @@ def is_float(array: Any) -> bool:
     return isinstance(array, np.ndarray) and array.dtype.name in FLOATS
 
 
+def is_narrow(feeds: Arrays) -> bool:
+    """Tell whether a case has half-precision inputs."""
+    return any(is_float(a) and a.dtype.itemsize == 2 for a in feeds.values())
+
+
 def widened(feeds: Arrays) -> Arrays:
     """Give the feeds with float tensors in float64."""
     return {k: a.astype(np.float64) if is_float(a) else a for k, a in feeds.items()}
@@ -48,6 +53,19 @@ def with_constants(model: Any, arrays: Arrays) -> Any:
     del changed.graph.input[:]
     changed.graph.input.extend(kept)
     changed.graph.initializer.extend(onnx.numpy_helper.from_array(a, k) for k, a in fixed.items())
+    return changed
+
+
+def with_shapes(model: Any, feeds: Arrays) -> Any:
+    """Give the model with the shapes of what is fed declared."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    changed.ir_version = max(changed.ir_version, 4)  # before, initializers had to be inputs
+    for value in changed.graph.input:
+        fed = feeds.get(value.name)
+        if isinstance(fed, np.ndarray) and value.type.HasField("tensor_type"):
+            kind = value.type.tensor_type.elem_type
+            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, fed.shape))
     return changed
 
 
