@@ -9,7 +9,7 @@ from .activity import flows_inside
 from .broadcasting import reduce_to
 from .errors import GradientError, UnsupportedOpError
 from .expand import expand_to_differentiate, has_body
-from .gradients import RULES, ZERO_GRADIENT, Entries, Entry, Refused
+from .gradients import BODY_WHERE, RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from .ir import Graph, Node, Value
 from .naming import GRADIENT
 from .ops import Ops
@@ -28,7 +28,7 @@ def backpropagate(
 ) -> Cotangents:
     """Emit the gradients of Σ <cotangent, value> by each `wrt` that it depends on, in place.
 
-    Nodes on the way that have a body but no rule are expanded first.
+    Nodes on the way that have a body but no rule for it are expanded first.
 
     Args:
         graph: the graph that is extended.
@@ -122,7 +122,7 @@ def _expand_path(
     while True:
         path = _path_between(graph, of, wrt)
         nodes = [n for n in graph.nodes() if n in path]
-        bare = [n for n in nodes if not has_rule(n)]
+        bare = [n for n in nodes if not has_rule(n, path)]
         bodies = [n for n in bare if has_body(n)]
         if not bodies:
             break
@@ -136,9 +136,11 @@ def _expand_path(
     return path
 
 
-def has_rule(node: Node) -> bool:
-    """Tell whether a rule or the statement of a zero gradient exists for a node."""
+def has_rule(node: Node, path: Set[Value | Node] = frozenset()) -> bool:
+    """Tell whether a rule or the statement of a zero gradient exists for a node on a path."""
     key = (node.domain, node.op_type)
+    if key in BODY_WHERE and BODY_WHERE[key](node, path):
+        return False
     return key in RULES or key in ZERO_GRADIENT
 
 

@@ -1,10 +1,14 @@
 """Resize: each axis samples the one before at computed places, a few taps for each sample."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any, NamedTuple
 
 from .precision import is_half, widen
 from .registry import Array, KernelDoesNotApply, kernel
+
+_Crop = tuple[float, float]
+"""Where a crop begins and ends, as shares of the axis."""
 
 
 class _Sampling(NamedTuple):
@@ -15,6 +19,8 @@ class _Sampling(NamedTuple):
     nearest: str
     cubic_coefficient: float
     exclude_outside: int
+    antialias: int
+    extrapolation: float
 
 
 @kernel("Resize")
@@ -34,19 +40,29 @@ def resize(
     antialias: int = 0,
     extrapolation_value: float = 0.0,
 ) -> Array:
-    """Resample x along its axes; cropping, smoothing and integers between pixels are left out."""
-    exact = mode == "nearest" or x.dtype.kind == "f" or is_half(x)
-    if antialias or coordinate_transformation_mode == "tf_crop_and_resize" or not exact:
+    """Resample x along its axes; mixing integers is left out."""
+    if mode != "nearest" and not (x.dtype.kind == "f" or is_half(x)):
         raise KernelDoesNotApply
     where = range(x.ndim) if axes is None else [axis % x.ndim for axis in axes]
     factors, targets = _extents(x, where, scales, sizes, keep_aspect_ratio_policy)
+    transform = coordinate_transformation_mode
+    ends: list[_Crop | None] = [None] * len(factors)
+    if transform == "tf_crop_and_resize":
+        starts, stops = roi.astype("float64").reshape(2, -1).tolist()
+        ends = list(zip(starts, stops, strict=True))
     sampling = _Sampling(
-        mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude_outside
+        mode,
+        transform,
+        nearest_mode,
+        cubic_coeff_a,
+        exclude_outside,
+        antialias,
+        extrapolation_value,
     )
     y = x if mode == "nearest" else widen(x)
-    for axis, factor, target in zip(where, factors, targets, strict=True):
-        if factor != 1 or target != x.shape[axis]:
-            y = _resample(xp, y, axis, factor, target, sampling)
+    for axis, factor, target, crop in zip(where, factors, targets, ends, strict=True):
+        if factor != 1 or target != x.shape[axis] or crop is not None:
+            y = _resample(xp, y, axis, factor, target, crop, sampling)
     return y.astype(x.dtype, copy=False)
 
 
@@ -67,10 +83,15 @@ def _extents(
     return [factor] * len(before), [int(factor * n + 0.5) for n in before]
 
 
-def _places(xp: Any, before: int, after: int, factor: float, transform: str) -> Array:
+def _places(
+    xp: Any, before: int, after: int, factor: float, crop: _Crop | None, transform: str
+) -> Array:
     """Return where along the old axis each sample of the new one lies, in float64."""
     at = xp.arange(after, dtype="float64")
     length = factor * before
+    if crop is not None:
+        start, end = (share * (before - 1) for share in crop)
+        return start + (end - start) * (at / (length - 1) if length != 1 else at + 0.5)
     if transform == "asymmetric":
         return at / factor
     if transform == "align_corners":
@@ -92,38 +113,56 @@ def _nearest(xp: Any, places: Array, rounding: str) -> Array:
     return xp.ceil(places - 0.5) if rounding == "round_prefer_floor" else xp.floor(places + 0.5)
 
 
-def _cubic_weights(t: Array, a: float) -> list[Array]:
-    """Return the weights of the four neighbours of a place a fraction t beyond the second."""
-
-    def near(d: Array) -> Array:
-        return ((a + 2) * d - (a + 3)) * d * d + 1
-
-    def far(d: Array) -> Array:
-        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-
-    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+def _weights(xp: Any, distance: Array, sampling: _Sampling) -> Array:
+    """Return the kernel's value at the distance of a neighbour: a triangle, or Keys' cubic."""
+    d = xp.abs(distance)
+    if sampling.mode == "linear":
+        return xp.maximum(1 - d, 0)
+    a = sampling.cubic_coefficient
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return xp.where(d <= 1, near, xp.where(d < 2, far, 0.0))
 
 
 def _resample(
-    xp: Any, x: Array, axis: int, factor: float, target: int, sampling: _Sampling
+    xp: Any,
+    x: Array,
+    axis: int,
+    factor: float,
+    target: int,
+    crop: _Crop | None,
+    sampling: _Sampling,
 ) -> Array:
     """Resample one axis: a weighed sum of a few shifted gathers."""
     before = x.shape[axis]
-    places = _places(xp, before, target, factor, sampling.transform)
+    places = _places(xp, before, target, factor, crop, sampling.transform)
     if sampling.mode == "nearest":
         at = xp.clip(_nearest(xp, places, sampling.nearest), 0, before - 1)
-        return xp.take(x, at.astype("int64"), axis=axis)
-    first = xp.floor(places)
-    t = places - first
-    if sampling.mode == "cubic":
-        weights, first = _cubic_weights(t, sampling.cubic_coefficient), first - 1
+        y = xp.take(x, at.astype("int64"), axis=axis)
     else:
-        weights = [1 - t, t]
-    taps = [first + i for i in range(len(weights))]
+        y = _weighed(xp, x, axis, places, factor, sampling)
+    if crop is None:
+        return y
+    outside = ((places < 0) | (places > before - 1)).reshape(-1, *[1] * (x.ndim - 1 - axis))
+    return xp.where(outside, xp.asarray(sampling.extrapolation).astype(y.dtype), y)
+
+
+def _weighed(
+    xp: Any, x: Array, axis: int, places: Array, factor: float, sampling: _Sampling
+) -> Array:
+    """Sum the neighbours of each place, which antialiasing makes more where the axis shrinks."""
+    before = x.shape[axis]
+    narrow = min(factor, 1.0) if sampling.antialias else 1.0
+    start = floor((-2 if sampling.mode == "cubic" else -1) / narrow) + 1
+    first = xp.floor(places)
+    offsets = range(start, 2 - start)
+    weights = [_weights(xp, narrow * (k - (places - first)), sampling) for k in offsets]
+    taps = [first + k for k in offsets]
     if sampling.exclude_outside:
         weights = [w * ((p >= 0) & (p < before)) for w, p in zip(weights, taps, strict=True)]
+    if sampling.exclude_outside or sampling.antialias:
         total = sum(weights)
-        weights = [w / total for w in weights]
+        weights = [w / xp.where(total == 0, 1, total) for w in weights]
     y: Any = 0
     for weight, tap in zip(weights, taps, strict=True):
         at = xp.clip(tap, 0, before - 1).astype("int64")

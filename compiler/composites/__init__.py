@@ -20,6 +20,7 @@ FAMILIES = [
     "recurrent",
     "reduction",
     "regions",
+    "resize",
     "sampling",
     "sequences",
     "signal",

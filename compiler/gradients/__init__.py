@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from .registry import (
+    BODY_WHERE,
     RULES,
     TANGENT_RULES,
     ZERO_GRADIENT,
@@ -46,6 +47,7 @@ for _family in FAMILIES:  # importing a file registers its rules
     import_module(f".{_family}", __name__)
 
 __all__ = [
+    "BODY_WHERE",
     "RULES",
     "TANGENT_RULES",
     "ZERO_GRADIENT",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..ir import Value
+from ..activity import Path
+from ..ir import Node, Value
 from ..opset import COMPOSITE_DOMAIN
 
 
@@ -37,6 +38,12 @@ RULES: dict[tuple[str, str], Rule] = {}
 ZERO_GRADIENT: dict[tuple[str, str], str] = {}
 """Operators whose derivative is zero almost everywhere or undefined, with the reason."""
 
+Asks = Callable[[Node, Path], bool]
+"""`asks(node, path)`, the path being what lies between what is differentiated and by what."""
+
+BODY_WHERE: dict[tuple[str, str], Asks] = {}
+"""Operators with a rule whose body is differentiated in its place where this asks for it."""
+
 
 TangentRule = Callable[..., Mapping[Value, Value]]
 """`rule(op, node, tangents)` gives the tangents of a node's outputs from those of what it reads."""
@@ -65,6 +72,16 @@ def gradient(
         for op_type in op_types:
             assert (domain, op_type) not in RULES, op_type
             RULES[domain, op_type] = Rule(function, broadcasts)
+        return function
+
+    return register
+
+
+def body_where(op_type: str) -> Callable[[Asks], Asks]:
+    """Register where the rule of an operator leaves the gradient to its body."""
+
+    def register(function: Asks) -> Asks:
+        BODY_WHERE["", op_type] = function
         return function
 
     return register

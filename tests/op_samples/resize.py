@@ -10,7 +10,7 @@ from .sample import Sample, ints, random
 IMAGE = random(1, 2, 4, 5)
 UP = np.array([1.0, 1.0, 1.5, 2.0], np.float32)
 DOWN = np.array([1.0, 1.0, 0.6, 0.45], np.float32)
-CROP = np.array([0, 0, 0.1, 0.2, 1, 1, 0.7, 1.1], np.float32)
+CROP = {0: (0, 1), 1: (0.15, 0.75), 2: (0.1, 0.7), 3: (0.2, 1.13)}
 PLACES = (
     "half_pixel",
     "half_pixel_symmetric",
@@ -46,6 +46,22 @@ def sized(*sizes: int, image: np.ndarray = IMAGE, **attributes: Any) -> Sample:
         attributes,
         wrt=[0],
         label=_label(attributes),
+        forward_tolerance=_tolerance(attributes),
+    )
+
+
+def cropped(target: np.ndarray, /, **attributes: Any) -> Sample:
+    """Give a sample by sizes or scales of a crop that reaches beyond the image."""
+    scales, sizes = (target, None) if target.dtype == np.float32 else (None, target)
+    axes = [axis % 4 for axis in attributes.get("axes", range(4))]
+    roi = np.array([CROP[axis][end] for end in (0, 1) for axis in axes], np.float64)
+    settings = {"coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 10.0}
+    return Sample(
+        "Resize",
+        [IMAGE, roi, scales, sizes],
+        {**settings, **attributes},
+        wrt=[0] if attributes["mode"] == "nearest" else [0, 1],
+        label=_label({"crop": "crop", **attributes}),
         forward_tolerance=_tolerance(attributes),
     )
 
@@ -87,17 +103,14 @@ SAMPLES = [
     replace(sized(7, image=random(4), mode="linear"), onnxruntime=False),
     sized(3, 7, image=random(4, 5), mode="linear"),
     sized(2, 3, 7, image=random(2, 4, 5), mode="linear", axes=[0, 1, 2]),
-    *(
-        Sample(
-            "Resize",
-            [IMAGE, CROP, None, ints(1, 2, 3, 6)],
-            {
-                "mode": mode,
-                "coordinate_transformation_mode": "tf_crop_and_resize",
-                "extrapolation_value": 10.0,
-            },
-            wrt=[0],
-        )
-        for mode in ("nearest", "linear", "cubic")
-    ),
+    *(cropped(ints(1, 2, 3, 6), mode=mode) for mode in ("nearest", "linear", "cubic")),
+    cropped(ints(1, 2, 1, 6), mode="linear"),
+    cropped(ints(1, 2, 2, 3), mode="linear", antialias=1),
+    cropped(ints(1, 2, 2, 3), mode="cubic", antialias=1, exclude_outside=1),
+    cropped(ints(1, 2, 3, 6), mode="cubic", cubic_coeff_a=-0.5, exclude_outside=1),
+    cropped(UP, mode="linear"),
+    cropped(DOWN, mode="cubic"),
+    cropped(ints(8, 3), mode="linear", axes=[3, 2]),
+    cropped(ints(7, 8), mode="cubic", axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
+    cropped(ints(7, 8), mode="linear", axes=[3, 2], keep_aspect_ratio_policy="not_smaller"),
 ]
