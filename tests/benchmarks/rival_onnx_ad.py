@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnx_ad  # pyright: ignore[reportMissingImports]  # only `make rivals` installs it
 from onnx.helper import tensor_dtype_to_np_dtype
-from rival_runs import RUNS, Run, in_float32
+from rival_runs import RUNS, Run, in_float32, inlined
 from sweep_cases import Arrays, is_narrow, with_shapes
 from sweep_tools import Attempt, Tool
 
@@ -22,7 +22,7 @@ def gradients(
     """Differentiate by onnx-ad, with the shapes declared that are fed.
 
     Older models come a second time at opset 18, as some of its refusals advise, those of half
-    precision a second time in float32.
+    precision in float32, and all with the bodies inlined that the standard has.
     """
     declared = with_shapes(model, feeds)
     variants = [(declared, feeds)]
@@ -32,6 +32,8 @@ def gradients(
         with suppress(Exception):  # of ONNX's converter
             later = onnx.version_converter.convert_version(declared, OPSET)
             variants.append((later, feeds))
+    with suppress(Exception):  # of ONNX's inliner
+        variants.append((inlined(declared), feeds))
     for variant, given in variants:
         for run in RUNS:
             yield partial(_gradient, run, variant, given, source, target, cotangent)

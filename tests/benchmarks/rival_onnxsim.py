@@ -15,7 +15,7 @@ import onnx.inliner
 import onnxsim  # pyright: ignore[reportMissingImports]  # only `make rivals` installs it
 from onnx.helper import make_tensor_value_info, np_dtype_to_tensor_dtype
 from onnxsim import graph_grad, qat_graph  # pyright: ignore[reportMissingImports]
-from rival_runs import RUNS, Run, by_onnxruntime, by_reference, in_float32
+from rival_runs import RUNS, Run, by_onnxruntime, by_reference, in_float32, inlined
 from sweep_cases import Arrays, with_shapes
 from sweep_tools import Attempt, Tool
 
@@ -98,14 +98,7 @@ def _cut_at_opset(model: Any, target: str) -> Any:
 
 def _simplified(model: Any, target: str) -> Any:
     """Inline what has a body in the standard and fold what is constant."""
-    cut = _cut(model, target)
-    cut.graph.value_info.extend(  # the inliner asks for the types of initializers
-        make_tensor_value_info(t.name, t.data_type, t.dims) for t in cut.graph.initializer
-    )
-    inlined = onnx.inliner.inline_selected_functions(
-        cut, [], exclude=True, inline_schema_functions=True
-    )
-    return onnxsim.simplify(inlined)[0]
+    return onnxsim.simplify(inlined(_cut(model, target)))[0]
 
 
 def _simplified_at_opset(model: Any, target: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 from sweep_cases import Arrays, is_float
@@ -42,3 +43,16 @@ def in_float32(model: Any, feeds: Arrays) -> tuple[Any, Arrays]:
             array = onnx.numpy_helper.to_array(tensor).astype(np.float32)
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
     return changed, {k: a.astype(np.float32) if is_float(a) else a for k, a in feeds.items()}
+
+
+def inlined(model: Any) -> Any:
+    """Give the model with the bodies that the standard has for its operators."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    changed.graph.value_info.extend(  # the inliner asks for the types of initializers
+        onnx.helper.make_tensor_value_info(t.name, t.data_type, t.dims)
+        for t in model.graph.initializer
+    )
+    return onnx.inliner.inline_selected_functions(
+        changed, [], exclude=True, inline_schema_functions=True
+    )
