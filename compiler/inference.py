@@ -27,6 +27,7 @@ from .types import (
     from_proto,
     to_proto,
 )
+from .window_shapes import transposed_shape
 
 _OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
 
@@ -272,24 +273,40 @@ def _sequence_map(node: Node) -> list[Type | None]:
 
 
 def _einsum(node: Node) -> list[Type | None]:
-    """Correct what ONNX says of an ellipsis: it takes the sizes of the first operand for all."""
+    """Correct what ONNX says of sizes: of two symbols for an index it takes one; either may be 1."""
     types = _infer_by_onnx(node)
     (inferred,) = types
     operands = [v for v in node.inputs if v is not None]
-    if not isinstance(inferred, TensorType) or inferred.shape is None:
+    equation = node.attributes["equation"]
+    left, arrow, right = equation.partition("->")
+    if arrow and "..." in left and "..." not in right:
+        raise GraphError(
+            f"Einsum '{equation}': its output lacks the ellipsis that its inputs have; "
+            "add it, and sum over those axes with ReduceSum"
+        )
+    if not isinstance(inferred, TensorType) or any(v.shape is None for v in operands):
         return types
-    ranks = [v.rank or 0 for v in operands]
-    terms, output, unnamed = explicit_terms(node.attributes["equation"], ranks)
+    terms, output, _ = explicit_terms(equation, [v.rank or 0 for v in operands])
     sizes: dict[str, set[Dim]] = {}
     for value, term in zip(operands, terms, strict=True):
         for index, dim in zip(term, value.shape or (), strict=True):
             sizes.setdefault(index, set()).add(dim)
-    dims = list(inferred.shape)
-    for axis, index in enumerate(output):
-        if index in unnamed:
-            stretched = sizes[index] - {1} or {1}
-            dims[axis] = stretched.pop() if len(stretched) == 1 else fresh_dim()
+    dims: list[Dim] = []
+    for index in output:
+        stretched = sizes[index] - {1} or {1}
+        known = [s for s in stretched if isinstance(s, int)]
+        dims.append([*known, *stretched][0] if known or len(stretched) == 1 else fresh_dim())
     return [TensorType(inferred.dtype, tuple(dims))]
+
+
+def _conv_transpose(node: Node) -> list[Type | None]:
+    """Correct what ONNX says of an output that output_shape makes small, or output_padding SAME."""
+    types = _infer_by_onnx(node)
+    (inferred,) = types
+    shape = transposed_shape(node)
+    if not isinstance(inferred, TensorType) or shape is None:
+        return types
+    return [TensorType(inferred.dtype, refine(shape, inferred.shape))]
 
 
 def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:
@@ -324,6 +341,7 @@ def _sequence_at(node: Node) -> list[Type | None]:
 
 
 _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
+    "ConvTranspose": _conv_transpose,
     "Einsum": _einsum,
     "DFT": _dft,
     "If": _if,

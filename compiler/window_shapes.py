@@ -42,8 +42,11 @@ def transposed_shape(node: Node) -> Shape | None:
     if weight:
         channels, kernel = multiply([weight[1], node.attributes.get("group", 1)]), weight[2:]
     kernel = node.attributes.get("kernel_shape") or kernel
-    if node.attributes.get("output_shape") or _mode(node).startswith("SAME"):
-        return image[0], channels, *(fresh_dim() for _ in range(rank))
+    if sizes := node.attributes.get("output_shape"):
+        return image[0], channels, *sizes[-rank:]
+    if _mode(node).startswith("SAME"):
+        stretched = zip(image[2:], strides, strict=True)
+        return image[0], channels, *(multiply([n, s]) for n, s in stretched)
     spatial = []
     for k, size in enumerate(image[2:]):
         before = add(multiply([strides[k], add(size, -1)]), extra[k] - pads[k] - pads[rank + k])

@@ -293,7 +293,7 @@ def _weight_gradient_depthwise(
     xp: Any, dy: Array, image: Array, group: int, over: Windows
 ) -> Array:
     """Return the weight gradient for one channel a group: (group, maps, *kernel, 1)."""
-    dy = dy.reshape(*dy.shape[:-1], group, -1)
+    dy = dy.reshape(*dy.shape[:-1], group, dy.shape[-1] // group)
     dw = xp.empty((group, dy.shape[-1], *over.kernel, 1), dy.dtype)
     axes = tuple(range(dy.ndim - 2))
     for tap, part in over.taps():

@@ -85,6 +85,8 @@ def _exponential_branch(op: Ops, node: Node, dy: Value, slope: Value, right: Val
 @gradient("Shrink")
 def shrink(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx = 1 where |x| > lambd, else 0; bias only shifts"""
+    if _setting(node, "lambd") <= 0:  # nothing is cut, not even x = 0
+        return dy
     outside = op.Greater(op.Abs(node.inputs[0]), _setting(node, "lambd"))
     return op.Where(outside, dy, 0.0)
 

@@ -5,6 +5,7 @@ from string import ascii_letters
 from ..einsum import explicit_terms
 from ..ir import Node, Value
 from ..ops import Ops
+from ..types import Dim
 from .registry import Entries, Refused, gradient
 
 
@@ -12,8 +13,8 @@ from .registry import Entries, Refused, gradient
 def einsum(op: Ops, node: Node, dy: Value) -> Entries:
     """dX[its indices] = Σ dY[output]·Π others, over the indices that X lacks
 
-    An index that only X has was summed: dX is spread over it. An index that X repeats reads a
-    diagonal: dX is zero beside it.
+    An index that only X has was summed: dX is spread over it, as it is over an index that may have
+    the size 1 everywhere else. An index that X repeats reads a diagonal: dX is zero beside it.
     """
     operands = [v for v in node.inputs if v is not None]
     if any(v.rank is None for v in operands):
@@ -48,8 +49,19 @@ def _by_operand(op: Ops, x: Value, term: str, operands: list[Value], terms: list
     dx: Value = op.Einsum(*operands, equation=f"{','.join(terms)}->{reached}")
     missing = [axis for axis, c in enumerate(result) if c not in known]
     if missing:
-        dx = op.Expand(op.Unsqueeze(dx, missing), op.Shape(x))
+        dx = op.Unsqueeze(dx, missing)
+    if missing or not _has_sizes(x, term, operands, terms):
+        dx = op.Expand(dx, op.Shape(x))
     return dx
+
+
+def _has_sizes(x: Value, term: str, operands: list[Value], terms: list[str]) -> bool:
+    """Tell whether the others have each index of x in its size; with size 1 they are stretched."""
+    found: set[tuple[str, Dim]] = set()
+    for value, other in zip(operands, terms, strict=True):
+        found.update(zip(other, value.shape or (), strict=bool(value.shape)))
+    pairs = zip(term, x.shape or (), strict=True)
+    return all(size == 1 or (index, size) in found for index, size in pairs)
 
 
 def _identity(op: Ops, size: Value, like: Value) -> Value:
