@@ -1,5 +1,6 @@
 """Bodies that ONNX itself gives to its function operators, emitted at our opset."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from onnx import FunctionProto
@@ -50,10 +51,12 @@ def _with_opset(body: FunctionProto) -> FunctionProto:
     return body
 
 
-def emit_function_body(op: Ops, node: Node) -> list[Value | None]:
-    """Emit the body of a function operator for a node; give its outputs."""
+def emit_function_body(
+    op: Ops, node: Node, inputs: Sequence[Value | None] | None = None
+) -> list[Value | None]:
+    """Emit the body of a function operator for a node, of other `inputs` if given; give outputs."""
     body = function_body(node)
     if node.domain and not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
         body.opset_import.add(domain="", version=OPSET)  # ONNX leaves out the operators it uses
     attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
-    return read_function(op, body, node.inputs, (), attributes, Context({}))
+    return read_function(op, body, inputs or node.inputs, (), attributes, Context({}))

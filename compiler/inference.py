@@ -138,6 +138,8 @@ def _data(node: Node, value: Value | None) -> np.ndarray | None:
     constant = None if value is None else value.constant
     if constant is None or constant.size > LIMIT:
         return None
+    if node.op_type == "Pad" and constant.dtype == "int32":  # its axes are read as int64
+        return constant.astype(np.int64)
     wanted = constant.dtype.kind == "i" or node.op_type in ("Resize", "Range", "Upsample")
     return constant if wanted else None
 

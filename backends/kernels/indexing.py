@@ -200,3 +200,22 @@ def non_zero(xp: Any, x: Array) -> Array:
 def compress(xp: Any, x: Array, condition: Array, axis: int | None = None) -> Array:
     """Take the slices along an axis, or the elements of the flattened x, that are marked."""
     return xp.compress(condition, x, axis=axis)
+
+
+@kernel("Unique")
+def unique(
+    xp: Any, x: Array, axis: int | None = None, sorted: int = 1
+) -> tuple[Array, Array, Array, Array]:
+    """Return the unique elements (or slices along an axis) and their first places, all places and
+    counts, each int64; in the order of the first places where they are not to be sorted."""
+    rows = x.reshape(-1) if axis is None else x
+    _, first, inverse, counts = xp.unique(
+        rows, return_index=True, return_inverse=True, return_counts=True, axis=axis
+    )
+    inverse = inverse.reshape(-1)
+    if not sorted:
+        order = xp.argsort(first)
+        first, counts = first[order], counts[order]
+        inverse = xp.argsort(order)[inverse]
+    y = xp.take(rows, first, axis=0 if axis is None else axis)
+    return y, *(v.astype("int64", copy=False) for v in (first, inverse, counts))

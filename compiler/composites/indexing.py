@@ -1,8 +1,11 @@
-"""Bodies of the gradients of operators that read by index."""
+"""Bodies of operators that read or write by index or cut, and of their gradients."""
+
+from collections.abc import Sequence
 
 from ..accumulation import scatter
 from ..errors import UnsupportedOpError
-from ..gradients.positions import scattered
+from ..functions import emit_function_body
+from ..gradients.positions import int64, scattered
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form, standard_body
@@ -39,6 +42,14 @@ def scatter_nd(op: Ops, node: Node) -> Value:
     x, indices, updates = node.inputs
     assert x is not None and indices is not None and updates is not None
     return scattered(op, x, indices, updates, node.attributes.get("reduction", "none"))
+
+
+@standard_body("CenterCropPad")
+def center_crop_pad(op: Ops, node: Node) -> Sequence[Value | None]:
+    """ONNX's body, which computes with the wanted shape in int64."""
+    x, shape = node.inputs
+    assert shape is not None
+    return emit_function_body(op, node, [x, int64(op, shape)])
 
 
 @standard_body("TensorScatter")
