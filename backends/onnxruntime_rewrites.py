@@ -93,8 +93,11 @@ def _distrusted(node: Node) -> bool:
     """Tell whether ONNX's body serves where the kernel is another than the standard's.
 
     Attention's kernel masks its output of scores otherwise, and refuses a mask that is shorter
-    than the keys where their valid number is given.
+    than the keys where their valid number is given. LSTM's clips what all activations get but the
+    last one.
     """
+    if not node.domain and node.op_type == "LSTM":
+        return bool(node.attributes.get("clip", 0))
     if node.domain or node.op_type != "Attention":
         return False
     scores = len(node.outputs) > 3 and node.outputs[3] is not None

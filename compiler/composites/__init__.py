@@ -8,6 +8,7 @@ FAMILIES = [
     "activations",
     "attention",
     "broadcasting",
+    "causal_convolution",
     "convolution",
     "convolution_weight",
     "factors",

@@ -121,6 +121,7 @@ def pad(op: Ops, node: Node, dy: Value) -> Entries:
     x = first_input(node)
     pads, value, axes = [*node.inputs[1:], None, None][:3]
     assert pads is not None
+    axes = axes and int64(op, axes)
     mode = node.attributes.get("mode", "constant")
     rest: list[Value | None] = [None] * (len(node.inputs) - 1)
     if mode != "constant":
