@@ -7,7 +7,7 @@ from onnx import FunctionProto
 from onnx.helper import make_opsetid
 
 from .errors import UnsupportedOpError
-from .ir import Node, Value
+from .ir import Node, Value, copy_node
 from .node_reader import read_function
 from .ops import Ops
 from .opset import OPSET
@@ -55,8 +55,19 @@ def emit_function_body(
     op: Ops, node: Node, inputs: Sequence[Value | None] | None = None
 ) -> list[Value | None]:
     """Emit the body of a function operator for a node, of other `inputs` if given; give outputs."""
+    inputs = inputs or node.inputs
+    node, captured = _aliased(op, node)
     body = function_body(node)
     if node.domain and not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
         body.opset_import.add(domain="", version=OPSET)  # ONNX leaves out the operators it uses
     attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
-    return read_function(op, body, inputs or node.inputs, (), attributes, Context({}))
+    context = Context({}, captured=captured)
+    return read_function(op, body, inputs, (), attributes, context)
+
+
+def _aliased(op: Ops, node: Node) -> tuple[Node, dict[str, Value]]:
+    """Give what a node's subgraphs capture names that no body has, and what they stand for."""
+    values = {v: None for graph in node.subgraphs for v in graph.captures()}
+    fresh = op.graph.names.fresh
+    aliases = {v: Value(fresh(f"{op.prefix}{v.name}"), v.type) for v in values}
+    return copy_node(node, dict(aliases), op.graph.names), {a.name: v for v, a in aliases.items()}

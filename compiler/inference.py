@@ -275,7 +275,7 @@ def _sequence_map(node: Node) -> list[Type | None]:
 
 
 def _einsum(node: Node) -> list[Type | None]:
-    """Correct what ONNX says of sizes: of two symbols for an index it takes one; either may be 1."""
+    """Correct what ONNX says of two sizes of an index: it takes the first, and either may be 1."""
     types = _infer_by_onnx(node)
     (inferred,) = types
     operands = [v for v in node.inputs if v is not None]

@@ -40,6 +40,7 @@ def read_function(
     versions = {domain_of(o.domain): o.version for o in body.opset_import}
     context = replace(context, versions=versions, bindings=bindings, prefix=op.prefix)
     scope: Scope = dict.fromkeys(body.input) | dict(zip(body.input, inputs, strict=False))
+    scope |= context.captured
     reader = NodeReader(op, scope, context, True, {})
     reader.wanted = {k: v for k, v in zip(body.output, outputs, strict=False) if v}
     reader.read(body.node)

@@ -30,6 +30,8 @@ class Context:
     inlining: tuple[FunctionKey, ...] = ()
     prefix: str = ""
     """Put before the names of values inside a function."""
+    captured: Mapping[str, Value] = field(default_factory=dict)
+    """What the subgraphs of a function's call read from around it."""
     trials: int = 0
     """How many bodies around this one are only read for the types of what they give."""
 

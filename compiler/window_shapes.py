@@ -44,13 +44,16 @@ def transposed_shape(node: Node) -> Shape | None:
     kernel = node.attributes.get("kernel_shape") or kernel
     if sizes := node.attributes.get("output_shape"):
         return image[0], channels, *sizes[-rank:]
-    if _mode(node).startswith("SAME"):
-        stretched = zip(image[2:], strides, strict=True)
-        return image[0], channels, *(multiply([n, s]) for n, s in stretched)
-    spatial = []
+    spatial: list[Dim] = []
     for k, size in enumerate(image[2:]):
+        span = _span(kernel[k], dilations[k])
+        if _mode(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
+            short = min(span + extra[k] - strides[k], 0) if isinstance(span, int) else None
+            grown = multiply([size, strides[k]])
+            spatial.append(fresh_dim() if short is None else add(grown, short))
+            continue
         before = add(multiply([strides[k], add(size, -1)]), extra[k] - pads[k] - pads[rank + k])
-        spatial.append(add(before, _span(kernel[k], dilations[k])))
+        spatial.append(add(before, span))
     return image[0], channels, *spatial
 
 

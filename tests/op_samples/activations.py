@@ -1,5 +1,7 @@
 """Samples of activation functions."""
 
+import numpy as np
+
 from .sample import Sample, random
 
 WIDE = random(3, 4, low=-4, high=4)
@@ -20,6 +22,7 @@ SAMPLES = [
     Sample("Selu", [WIDE], {"alpha": 2.0, "gamma": 0.5}),
     Sample("Shrink", [WIDE]),
     Sample("Shrink", [WIDE], {"bias": 0.25, "lambd": 1.0}),
+    Sample("Shrink", [np.array([-1.5, 0.0, 2.0])], {"lambd": 0.0}, label="that cuts nothing"),
     Sample("HardSigmoid", [WIDE]),
     Sample("HardSigmoid", [WIDE], {"alpha": 0.5, "beta": 0.25}),
     # onnx.reference takes its body, whose constants are float32

@@ -25,6 +25,12 @@ SAMPLES = [
     attention(Q, K, V, random(3, 6, seed=3), PAST_K, PAST_V, outputs=3),
     attention(Q, K, V, KEPT, outputs=4, qk_matmul_output_mode=1),
     attention(Q, K, V, BIAS, outputs=4, qk_matmul_output_mode=3),
+    attention(Q, K, V, softcap=0.75, outputs=4),
+    attention(Q, K, V, BIAS[:, :2], softcap=0.75, outputs=4, qk_matmul_output_mode=1),
+    attention(Q, K, V, KEPT[None, None], outputs=4, qk_matmul_output_mode=3),
+    attention(Q, K, V, left_window_size=1, right_window_size=0),
+    attention(Q, K, V, random(3, 5, seed=3), PAST_K, PAST_V, is_causal=1, outputs=3),
+    attention(Q, K, V, None, None, None, np.array([2]), is_causal=1),
     attention(
         random(2, 3, 8), random(2, 4, 4), random(2, 4, 4, seed=1), q_num_heads=4, kv_num_heads=2
     ),

@@ -40,4 +40,11 @@ SAMPLES = [
     Sample("Pad", [IMAGE, ints(0, 2, 3, 0, 1, 1)], {"mode": "edge"}),
     Sample("Pad", [IMAGE, ints(0, 2, 3, 1, 1, 1)], {"mode": "wrap"}),
     Sample("Pad", [IMAGE, ints(2, 1), None, ints(-1)], {"mode": "reflect"}),
+    # onnx.checker reads axes of int32 as int64
+    Sample(
+        "Pad",
+        [IMAGE, ints(2, 0, 1, 3), VALUE, np.array([-1, 0], np.int32)],
+        label="int32 axes",
+        onnxruntime=False,
+    ),
 ]

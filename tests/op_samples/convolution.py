@@ -37,6 +37,8 @@ SAMPLES = [
     conv(random(1, 1, 6, 5), random(2, 1, 4, 3), auto_pad="SAME_UPPER", strides=[3, 2]),
     conv(random(1, 1, 6, 5), random(2, 1, 4, 2), auto_pad="SAME_LOWER", strides=[3, 2]),
     conv(random(1, 1, 7), random(2, 1, 1), auto_pad="SAME_LOWER", strides=[3]),
+    # no image at all
+    conv(random(0, 2, 4), random(4, 1, 2), bias=True, group=2),
     transposed(random(2, 2, 4), random(2, 3, 3), bias=True),
     transposed(random(2, 2, 3, 4), random(2, 3, 3, 2), bias=True),
     transposed(random(1, 2, 2, 3, 2), random(2, 2, 2, 2, 2)),
@@ -51,6 +53,22 @@ SAMPLES = [
     transposed(random(1, 4, 3), random(4, 2, 2), bias=True, group=2, strides=[2], reference=False),
     transposed(random(1, 2, 3), random(2, 1, 2), strides=[2], output_shape=[4], reference=False),
     transposed(random(1, 2, 3), random(2, 1, 2), strides=[2], output_shape=[7], reference=False),
+    # onnx.checker infers no shape where the output is smaller than the input
+    Sample(
+        "ConvTranspose",
+        [random(1, 2, 3, 4), random(2, 2, 2, 1)],
+        {"output_shape": [2, 3]},
+        reference=False,
+        onnxruntime=False,
+    ),
+    # and takes output_padding for a part of the size that auto_pad fixes
+    Sample(
+        "ConvTranspose",
+        [random(1, 2, 3), random(2, 2, 3)],
+        {"strides": [2], "auto_pad": "SAME_UPPER", "output_padding": [1]},
+        reference=False,
+        onnxruntime=False,
+    ),
     transposed(
         random(1, 1, 3), random(1, 2, 1), strides=[3], auto_pad="SAME_UPPER", reference=False
     ),

@@ -3,10 +3,13 @@
 from .sample import Sample, random
 
 
-def einsum(equation: str, *shapes: tuple[int, ...], onnxruntime: bool = True) -> Sample:
+def einsum(
+    equation: str, *shapes: tuple[int, ...], onnxruntime: bool = True, reference: bool = True
+) -> Sample:
     """Give a call of Einsum on random operands."""
     operands = [random(*shape, seed=k) for k, shape in enumerate(shapes)]
-    return Sample("Einsum", operands, {"equation": equation}, onnxruntime=onnxruntime)
+    settings = {"onnxruntime": onnxruntime, "reference": reference}
+    return Sample("Einsum", operands, {"equation": equation}, **settings)
 
 
 SAMPLES = [
@@ -35,4 +38,12 @@ SAMPLES = [
     einsum(" b i , i c -> b c ", (2, 3), (3, 2)),
     einsum("ba,cb,dc->ad", (2, 3), (4, 2), (3, 4)),
     einsum("Ab,bC->CA", (2, 3), (3, 4)),
+    # an index of size 1 is stretched to its size elsewhere, which onnx.checker does not know
+    einsum("i,ij->ij", (1,), (2, 3), onnxruntime=False),
+    einsum("ij,i->j", (2, 3), (1,)),
+    einsum("ij,jk->ik", (2, 1), (3, 2)),
+    einsum("ij,ij,ij->i", (2, 1), (1, 3), (1, 1), onnxruntime=False),
+    # onnx.reference wants a longer equation
+    einsum("", (), reference=False),
+    einsum(",ij->ji", (), (2, 3)),
 ]

@@ -38,4 +38,7 @@ SAMPLES = [
     Sample("Unique", [random(3, 2)], outputs=1),
     Sample("Unique", [random(5)], {"sorted": 0}, outputs=4),
     Sample("Unique", [random(3, 2)], {"axis": 0}, outputs=3),
+    # where it does not sort, onnx.reference takes from the first axis whatever is asked for
+    Sample("Unique", [random(4, 2, 2)], {"sorted": 0}, outputs=1, reference=False),
+    Sample("Unique", [random(2, 3)], {"axis": -1, "sorted": 0}, outputs=2, reference=False),
 ]

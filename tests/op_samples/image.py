@@ -1,5 +1,7 @@
 """Samples of operators on images that are linear in them."""
 
+import numpy as np
+
 from .sample import Sample, ints, random
 
 CACHE = random(2, 3, 5, 2)
@@ -27,4 +29,5 @@ SAMPLES = [
     Sample("TensorScatter", [CACHE, UPDATE, ints(4, 2)], {"mode": "circular"}),
     Sample("CenterCropPad", [random(4, 3), ints(2, 5)]),
     Sample("CenterCropPad", [random(4, 3, 3), ints(7, 2)], {"axes": [0, 2]}),
+    Sample("CenterCropPad", [random(4, 3), np.array([2, 5], np.int32)], {"axes": [-1, 0]}),
 ]

@@ -78,6 +78,8 @@ SAMPLES = [
     _layer("LSTM", 4, reference=True, second_order=True, peepholes=True),
     _layer("LSTM", 4, steps=3, direction="bidirectional", lengths=[3, 1], peepholes=True),
     _layer("LSTM", 4, direction="reverse", layout=1, clip=0.5, lengths=[1, 2]),
+    # the last activation's input, the cell, is clipped too
+    _layer("LSTM", 4, clip=0.1),
     _layer("LSTM", 4, input_forget=1, bias=False, initial=False),
     _layer(
         "LSTM",
