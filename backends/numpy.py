@@ -55,18 +55,7 @@ class NumpyBackend:
 
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
-        return Interpreter(prepare_for(graph, self.native, _runs_as_it_is), Host())
-
-
-def _runs_as_it_is(node: Node) -> bool:
-    """Keep Attention too: the reference's is vectorised, and rounds half precision as it must.
-
-    But where it is asked for the raw scores it gives those that softcap has bent.
-    """
-    if runs_as_it_is(node):
-        return True
-    asked = len(node.outputs) > 3 and not node.attributes.get("qk_matmul_output_mode", 0)
-    return node.op_type == "Attention" and not (asked and node.attributes.get("softcap", 0))
+        return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host())
 
 
 BACKEND = NumpyBackend()

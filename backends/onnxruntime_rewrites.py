@@ -92,9 +92,9 @@ def _input(node: Node, index: int) -> Value | None:
 def _distrusted(node: Node) -> bool:
     """Tell whether ONNX's body serves where the kernel is another than the standard's.
 
-    Attention's kernel masks its output of scores otherwise, and refuses a mask that is shorter
-    than the keys where their valid number is given. LSTM's clips what all activations get but the
-    last one.
+    Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
+    queries, or one that is shorter than the keys where their valid number is given. LSTM's clips
+    what all activations get but the last one.
     """
     if not node.domain and node.op_type == "LSTM":
         return bool(node.attributes.get("clip", 0))
@@ -102,7 +102,15 @@ def _distrusted(node: Node) -> bool:
         return False
     scores = len(node.outputs) > 3 and node.outputs[3] is not None
     mask, lengths = _input(node, 3), _input(node, 6)
-    return scores or (mask is not None and lengths is not None)
+    return scores or (mask is not None and (lengths is not None or not _has_queries(mask, node)))
+
+
+def _has_queries(mask: Value, node: Node) -> bool:
+    """Tell whether a mask certainly has one row for each query."""
+    queries = _input(node, 0)
+    if queries is None or not mask.shape or not queries.shape or len(mask.shape) < 2:
+        return False
+    return mask.shape[-2] == queries.shape[2 if len(queries.shape) == 4 else 1]
 
 
 @rewrite("Mod")

@@ -12,8 +12,10 @@ import onnx
 from onnx import ModelProto, TypeProto, ValueInfoProto, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
+from onnx.reference import ReferenceEvaluator
 
 import onnxgrad as og
+from onnxgrad.compiler.precision import with_dtype
 
 FILES = ("simple", "pytorch-operator", "pytorch-converted")
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -22,6 +24,14 @@ DRAWN = ("test_bernoulli", "test_training_dropout")
 """The cases of these names expect what was drawn once; they are judged by their distribution."""
 
 DRAWS = 100
+
+ROUNDED = ("test_attention_4d_causal_fp16", "test_attention_4d_causal_fp16_expanded")
+"""Cases that expect float16 to be rounded after each step of Softmax.
+
+The standard prescribes Exp(x)/ReduceSum(Exp(x)), not where its numbers are rounded. Who rounds once
+is up to two units in the last place away from what is expected, and closer to the exact result:
+such outputs may be no farther from that than what is expected is.
+"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,9 @@ def check_case(case: Case, backend: str) -> None:
     if case.name.startswith(DRAWN):
         _check_distribution(case, model, backend)
         return
+    if case.name in ROUNDED:
+        _check_accuracy(case, model, backend)
+        return
     graph = og.load(model)
     names = [i.name for i in model.graph.input]
     fed = {v.name for v in graph.inputs}  # old models list their weights as inputs, too
@@ -94,6 +107,11 @@ def _check_distribution(case: Case, model: ModelProto, backend: str) -> None:
     feeds = {i.name: a for i, a in zip(model.graph.input, inputs, strict=True)}
     x = feeds["x"]
     probability = x if "bernoulli" in case.name else 1 - feeds.get("r", 0.5)
+    if case.name.startswith("test_bernoulli") and case.name.endswith("_expanded"):
+        # the operator gives 1 with probability p, but ONNX's body of it, which is executed here as
+        # it is written, gives 1 where a uniform number is greater than p
+        assert "Greater" in {n.op_type for n in model.graph.node}
+        probability = 1 - x
     total = np.zeros(x.shape)
     for compiled in _reseeded(model, backend):
         results = compiled.run(feeds)
@@ -108,6 +126,21 @@ def _check_distribution(case: Case, model: ModelProto, backend: str) -> None:
         total += kept
     deviation = np.sqrt(probability * (1 - probability) / DRAWS) + 1e-9
     np.testing.assert_array_less(np.abs(total / DRAWS - probability), 5 * deviation)
+
+
+def _check_accuracy(case: Case, model: ModelProto, backend: str) -> None:
+    """Compare with the reference in float64; in the largest and in the mean error."""
+    graph = og.load(model)
+    exact = ReferenceEvaluator(og.to_onnx(with_dtype(graph, np.dtype(np.float64)), opset=23))
+    for inputs, expected in case.data(model):
+        feeds = {i.name: a for i, a in zip(model.graph.input, inputs, strict=True)}
+        results = og.compile(graph, backend).run(feeds)
+        truth: Any = exact.run(None, {n: a.astype(np.float64) for n, a in feeds.items()})
+        for info, wanted, right in zip(model.graph.output, expected, truth, strict=True):
+            ours = results[info.name]
+            assert ours.dtype == wanted.dtype and ours.shape == wanted.shape
+            ours_off, wanted_off = (np.abs(np.float64(a) - right) for a in (ours, wanted))
+            assert ours_off.max() <= wanted_off.max() and ours_off.mean() <= wanted_off.mean()
 
 
 def _reseeded(model: ModelProto, backend: str) -> Iterator[Any]:

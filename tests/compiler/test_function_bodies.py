@@ -18,6 +18,8 @@ UNUSABLE = {
     "MeanVarianceNormalization": "ONNX's body has its constants in float32 only",
 }
 
+AT_A_KINK = {"that cuts nothing": "the branches of ONNX's body of Shrink leave out x = 0"}
+
 
 def has_body(op_type: str) -> bool:
     schema: Any = find_schema(op_type)
@@ -26,7 +28,14 @@ def has_body(op_type: str) -> bool:
 
 @pytest.mark.parametrize(
     "sample",
-    [s for s in SAMPLES if has_body(s.op) and s.op not in UNUSABLE and ("", s.op) in RULES],
+    [
+        s
+        for s in SAMPLES
+        if has_body(s.op)
+        and ("", s.op) in RULES
+        and s.op not in UNUSABLE
+        and s.label not in AT_A_KINK
+    ],
     ids=str,
 )
 def test_rule_and_body_agree(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:

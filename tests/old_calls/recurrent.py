@@ -26,6 +26,8 @@ CALLS = [
         for sample in SAMPLES
         for version in ((1, 3) if sample.op == "GRU" else (1,))
         if "layout" not in sample.attributes
+        # onnxruntime lets the cell pass the clip on its way to the last activation
+        and not (sample.op == "LSTM" and "clip" in sample.attributes)
         and (version > 1 or "linear_before_reset" not in sample.attributes)
     ),
 ]
