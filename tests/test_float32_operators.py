@@ -109,8 +109,7 @@ def linear_attention(
 
 HEADS = {"q_num_heads": 2, "kv_num_heads": 1}
 QKV = [array(2, 3, 4), array(2, 3, 2), array(2, 3, 3)]
-CURVED: list[tuple[str, Callable[..., list[np.ndarray]], list[np.ndarray | None], dict[str, Any]]]
-CURVED = [
+CURVED: list[Any] = [  # operator, its recurrence, inputs, attributes
     *(
         ("CausalConvWithState", causal_convolution, inputs, {"activation": activation})
         for activation, inputs in (

@@ -58,8 +58,9 @@ class PreciseResize(Resize):
 
     op_domain = ""
 
-    def _run(self, *inputs: Any, cubic_coeff_a: float = -0.75, **attributes: Any) -> Any:
-        return super()._run(*inputs, cubic_coeff_a=float(cubic_coeff_a), **attributes)
+    def _run(self, *inputs: Any, **attributes: Any) -> Any:
+        run: Any = super()._run
+        return run(*inputs, **attributes | {"cubic_coeff_a": float(attributes["cubic_coeff_a"])})
 
 
 PreciseResize.__name__ = "Resize"
@@ -81,7 +82,8 @@ def graph_of(attributes: dict[str, Any], symbolic: bool, dtype: str = "float64")
 def feeds_of(graph: og.Graph, scales: tuple[float, ...], dtype: Any = np.float64) -> Arrays:
     """Give an image, scales that float32 has exactly, and where it is read the roi of a crop."""
     rng = np.random.default_rng(4)
-    feeds = {"x": rng.uniform(-1, 1, (1, 2, 4, 5)), "scales": np.array(scales, np.float32)}
+    feeds: Arrays = {"x": rng.uniform(-1, 1, (1, 2, 4, 5))}
+    feeds["scales"] = np.array(scales, np.float32)
     feeds["roi"] = np.array([0, 0.15, 0.1, 0.2, 1, 0.75, 0.7, 1.13])
     return {v.name: feeds[v.name].astype(dtype) for v in graph.inputs if v.name in feeds}
 

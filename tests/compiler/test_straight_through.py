@@ -71,13 +71,15 @@ def test_blocks_of_every_dtype(dtype: str, wide: str) -> None:
     """dx = dy inside, dscale = Σ dy·(q − zero − x/scale) inside and Σ dy·(q − zero) outside."""
     small, large = (np.dtype(getattr(ml_dtypes, d, d)) for d in (dtype, wide))
     rng = np.random.default_rng(2)
-    limits = ml_dtypes.iinfo(small) if "int" in dtype else ml_dtypes.finfo(small)
-    low, high = float(limits.min), float(limits.max)
+    info: Any = ml_dtypes.iinfo if "int" in dtype else ml_dtypes.finfo
+    low, high = float(info(small).min), float(info(small).max)
     # by powers of two x/scale is exact in every dtype
     scale = (2.0 ** rng.integers(-3, -1, (2, 3))).astype(large)
     reach = 0.2 * (high - low)
     x = rng.uniform(-reach, reach, (2, 5)).astype(large)
-    zero = rng.integers(low // 2, high // 2, (2, 3)).astype(small) if "int" in dtype else None
+    zero = None
+    if "int" in dtype:
+        zero = rng.integers(int(low // 2), int(high // 2), (2, 3)).astype(small)
     graph = pair(x, scale, zero, axis=1, block_size=2, output_dtype=onnx_number(small))
     graph = og.vjp(og.straight_through(graph), "y", ["x", "scale"])
     dy = rng.choice([-0.25, 0.25, 0.5], (2, 5)).astype(large)  # no sum overflows
@@ -190,7 +192,7 @@ def spread_back(dy: np.ndarray, product: str) -> np.ndarray:
     """Give the gradient by what the product takes: its transpose applied to dy."""
     if product == "DequantizeLinear":
         return dy
-    w = np.float64(WEIGHTS[product]) - 1
+    w = WEIGHTS[product].astype(np.float64) - 1
     return dy @ w.T if product == "MatMulInteger" else np.einsum("nol,oc->ncl", dy, w[..., 0])
 
 
@@ -209,7 +211,7 @@ def test_dynamic_quantization(product: str, top: float, backend: str) -> None:
     dy = rng.normal(size=y.shape).astype("f")
     results = og.compile(graph, backend).run({"x": x, "y.grad": dy})
     np.testing.assert_array_equal(results["y"], y)
-    g, x = spread_back(np.float64(dy), product), np.float64(x)
+    g, x = spread_back(dy.astype(np.float64), product), x.astype(np.float64)
     least, most = x.min(), x.max()
     scale = (most - least) / 255
     zero, ratio = np.round(-least / scale), x / scale
@@ -254,7 +256,7 @@ def test_other_arithmetic_of_integers_is_refused() -> None:
 def test_weights_learn_through_their_quantization() -> None:
     """Least squares by a weight of four bits: straight through it comes close, else it stays."""
     rng = np.random.default_rng(8)
-    x, w = rng.normal(size=(32, 4)).astype("f"), np.float32([[0.5], [-0.25], [0.75], [0.0]])
+    x, w = rng.normal(size=(32, 4)).astype("f"), np.array([[0.5], [-0.25], [0.75], [0.0]], "f")
     b = og.Builder("learn")
     step, zero = b.constant(np.array(0.125, "f")), b.constant(np.array(0, ml_dtypes.int4))
     q = b.op.QuantizeLinear(b.parameter("w", np.full((4, 1), 0.3, "f")), step, zero)

@@ -8,8 +8,13 @@ def einsum(
 ) -> Sample:
     """Give a call of Einsum on random operands."""
     operands = [random(*shape, seed=k) for k, shape in enumerate(shapes)]
-    settings = {"onnxruntime": onnxruntime, "reference": reference}
-    return Sample("Einsum", operands, {"equation": equation}, **settings)
+    return Sample(
+        "Einsum",
+        operands,
+        {"equation": equation},
+        onnxruntime=onnxruntime,
+        reference=reference,
+    )
 
 
 SAMPLES = [
