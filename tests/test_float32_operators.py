@@ -68,7 +68,7 @@ def causal_convolution(
     taps, length = w.shape[2], x.shape[2]
     past = np.zeros((*x.shape[:2], taps - 1)) if state is None else state
     whole = np.concatenate([past, x], 2)
-    y = sum(whole[:, :, k : k + length] * w[:, 0, k, None] for k in range(taps))
+    y = np.sum([whole[:, :, k : k + length] * w[:, 0, k, None] for k in range(taps)], axis=0)
     y = y if bias is None else y + bias[:, None]
     return [y if activation == "none" else y / (1 + np.exp(-y)), whole[:, :, length:]]
 

@@ -142,7 +142,7 @@ def _matrix(op: Ops, node: Node, axis: Axis, places: Value) -> Value:
     antialias, excluded = (node.attributes.get(k, 0) for k in ("antialias", "exclude_outside"))
     reach = 2 if cubic else 1
     first = op.Floor(places)
-    start = op.constant([1 - reach])
+    start, narrow = op.constant([1 - reach]), None
     if antialias:
         narrow = op.Min(axis.scale, op.like(1, axis.scale))
         wide = op.Div(op.like(-reach, narrow), narrow)
@@ -150,7 +150,7 @@ def _matrix(op: Ops, node: Node, axis: Axis, places: Value) -> Value:
     begin, behind = op.Squeeze(start, [0]), op.Squeeze(op.Sub(2, start), [0])
     offsets = op.Range(begin, behind, 1)
     distance = op.Sub(cast_to(op, offsets, places), op.Sub(places, first))
-    distance = op.Mul(distance, narrow) if antialias else distance
+    distance = distance if narrow is None else op.Mul(distance, narrow)
     weights = _cubic(op, distance, node) if cubic else _linear(op, distance)
     taps = op.Add(op.Cast(first, to=INT64), offsets)
     if excluded:

@@ -105,6 +105,6 @@ def test_the_gradient_of_a_mean_over_a_symbolic_size_loads() -> None:
     b.output(b.op.ReduceSum(b.op.Sin(mean), [0], keepdims=0), "loss")
     model = og.to_onnx(og.grad(b.build(), "loss", "x"))
     array = np.array([0.1, 0.5, 0.9])
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session: Any = onnxruntime.InferenceSession(model.SerializeToString())
     _, gradient = session.run(None, {"x": array})
     np.testing.assert_allclose(gradient, np.full(3, np.cos(0.5) / 3))

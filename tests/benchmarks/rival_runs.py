@@ -16,12 +16,13 @@ Run = Callable[[Any, list[str], Arrays], list[np.ndarray]]
 
 def by_reference(model: Any, names: list[str], feeds: Arrays) -> list[np.ndarray]:
     """Give the named outputs by onnx.reference."""
-    return list(ReferenceEvaluator(model).run(names, feeds))
+    results: Any = ReferenceEvaluator(model).run(names, feeds)
+    return list(results)
 
 
 def by_onnxruntime(model: Any, names: list[str], feeds: Arrays) -> list[np.ndarray]:
     """Give the named outputs by onnxruntime."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), session_options())
+    session: Any = onnxruntime.InferenceSession(model.SerializeToString(), session_options())
     values: list[np.ndarray] = session.run(names, feeds)
     return values
 

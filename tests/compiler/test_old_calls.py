@@ -9,7 +9,9 @@ import pytest
 from old_calls import REFUSED, ROWS, WRITTEN
 from old_calls.call import Feeds, OldCall, history
 from onnx.reference import ReferenceEvaluator
-from onnxruntime.capi import onnxruntime_pybind11_state as errors
+from onnxruntime.capi import (
+    onnxruntime_pybind11_state as errors,  # pyright: ignore[reportAttributeAccessIssue]  # no stubs
+)
 
 import onnxgrad as og
 from onnxgrad.compiler.gradients import ZERO_GRADIENT

@@ -31,7 +31,7 @@ def model(kind: str) -> onnx.ModelProto:
         node("ReduceSum", ["sines"], ["total"], keepdims=0),
         node("Mul", ["total", "s"], ["scaled"]),
     ]
-    branches = {
+    branches: dict[str, Any] = {
         "then_branch": helper.make_graph(then, "then", [], [_scalar("scaled")]),
         "else_branch": helper.make_graph(
             [node("Identity", ["s"], ["plain"])], "else", [], [_scalar("plain")]

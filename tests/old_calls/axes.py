@@ -1,5 +1,7 @@
 """Old calls whose axes, shapes and counts were attributes and are inputs now."""
 
+from typing import Any
+
 import numpy as np
 from op_samples.sample import random
 
@@ -12,6 +14,12 @@ REDUCTIONS = (
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
     "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
 )  # fmt: skip
+
+
+def padded(x: np.ndarray, how: dict[str, Any]) -> np.ndarray:
+    """Pad the last two of three axes."""
+    return np.pad(x, [(0, 0), (1, 1), (1, 2)], **how)
+
 
 CALLS = [
     *(
@@ -71,7 +79,7 @@ CALLS = [
             "Pad",
             [X],
             {name: [0, 1, 1, 0, 1, 2], **mode},
-            expected=lambda x, m=numpy_mode: np.pad(x, [(0, 0), (1, 1), (1, 2)], **m),
+            expected=lambda x, m=numpy_mode: padded(x, m),
         )
         for name in ("paddings", "pads")
         for mode, numpy_mode in (
