@@ -8,6 +8,7 @@ from onnxgrad.backends.control_flow import SUBGRAPH_KERNELS
 from onnxgrad.backends.kernels.registry import KERNELS
 from onnxgrad.compiler.composites.registry import STANDARD_BODIES
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
+from onnxgrad.compiler.gradients.standard_tags import DENIED
 from onnxgrad.compiler.schemas import find_schema
 
 from .app import AsJson, command, print_json, print_table
@@ -15,7 +16,7 @@ from .app import AsJson, command, print_json, print_table
 
 @command("ops")
 def ops(as_json: AsJson = False) -> None:
-    """List ONNX's operators: kernel on NumPy, gradient, function body.
+    """List ONNX's operators: kernel on NumPy, gradient, ONNX's own tag of it, function body.
 
     Example: onnxgrad ops --json
     """
@@ -23,7 +24,7 @@ def ops(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["operator", "kernel", "gradient", "body"]
+    columns = ["operator", "kernel", "gradient", "onnx_tag", "body"]
     cells = [[row[c] or "" for c in columns] for row in rows]
     print_table(f"{len(rows)} operators", columns, cells)
 
@@ -43,6 +44,7 @@ def operator_rows() -> list[dict[str, str | None]]:
                 "operator": name,
                 "kernel": "ours" if ours else "onnx.reference",
                 "gradient": _gradient(name, body),
+                "onnx_tag": _tag(schema),
                 "body": body,
             }
         )
@@ -55,3 +57,11 @@ def _gradient(name: str, body: str | None) -> str | None:
     if ("", name) in ZERO_GRADIENT:
         return f"zero: {ZERO_GRADIENT['', name]}"
     return "of its body" if body else None
+
+
+def _tag(schema: Any) -> str:
+    tags = {i.differentiation_category.name for i in schema.inputs}
+    tag = "none" if not tags or "Unknown" in tags else "not differentiable"
+    tag = "differentiable" if "Differentiable" in tags else tag
+    wrong = [f"wrong by {i}: {why}" for (op, i), why in DENIED.items() if op == schema.name]
+    return "; ".join([tag, *wrong])

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from op_samples import SAMPLES
+from op_samples.sample import Sample
+from test_op_samples import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 
 import onnxgrad as og
 from onnxgrad.compiler.expand import has_body
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
+from onnxgrad.compiler.gradients.standard_tags import DENIED
 from onnxgrad.compiler.ir import Node
 from onnxgrad.compiler.schemas import find_schema
 
@@ -57,3 +62,60 @@ def test_an_operator_behind_a_step_needs_no_gradient(monkeypatch: pytest.MonkeyP
     b.output(b.op.Add(b.op.Erf(b.op.Floor(x)), x), "y")
     graph = og.vjp(b.build(), "y", "x")
     assert [n.op_type for n in graph.nodes()] == ["Floor", "Erf", "Add", "Identity"]
+
+
+AGREED = {
+    ("BitCast", "input"): "the bits of a number jump",
+    ("CastLike", "target_type"): "only its dtype is read",
+    ("MaxRoiPool", "rois"): "rounded to whole elements",
+    ("OneHot", "depth"): "a size",
+    ("OneHot", "indices"): "positions, be they floats",
+}
+"""Float inputs that ONNX tags as not differentiable, and rightly so."""
+
+OWN_TESTS = {
+    ("CausalConvWithState", "past_state"): "test_float32_operators.py",
+    ("LinearAttention", "past_state"): "test_float32_operators.py",
+    ("Dropout", "ratio"): "test_dropout.py",
+    ("Resize", "scales"): "test_resize_scales.py",
+}
+"""Inputs whose gradients are held against finite differences, but not by sample rows."""
+
+
+def position(operator: str, name: str) -> int:
+    schema = find_schema(operator)
+    assert schema is not None
+    return [i.name for i in schema.inputs].index(name)
+
+
+def is_denied(spec: Any, schema: Any) -> bool:
+    """Tell whether ONNX tags a float input as not differentiable."""
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    is_float = "tensor(float)" in allowed.get(spec.type_str, [spec.type_str])
+    return is_float and spec.differentiation_category.name == "NonDifferentiable"
+
+
+def test_what_onnx_denies_is_listed() -> None:
+    denied = set()
+    for name in live_operators():
+        schema: Any = find_schema(name)
+        if ("", name) not in ZERO_GRADIENT:
+            denied |= {(name, i.name) for i in schema.inputs if is_denied(i, schema)}
+    assert denied == DENIED.keys() | AGREED.keys()
+
+
+@pytest.mark.parametrize(("operator", "name"), sorted(DENIED.keys() - OWN_TESTS.keys()))
+def test_what_onnx_denies_is_there(operator: str, name: str) -> None:
+    """Some sample row, held against finite differences, has a gradient that is not zero."""
+    k = position(operator, name)
+    rows = [s for s in SAMPLES if s.op == operator and f"x{k}" in wrt_of(s)]
+    assert any(np.any(gradient_by(sample, f"x{k}")) for sample in rows)
+
+
+def gradient_by(sample: Sample, name: str) -> np.ndarray:
+    forward = graph_of(sample)
+    of = float_outputs(forward)
+    feeds = feeds_of(forward, sample)
+    seeds = cotangents(og.compile(forward).run(feeds), of)
+    gradient: np.ndarray = og.compile(og.vjp(forward, of, name)).run(feeds | seeds)[f"{name}.grad"]
+    return gradient

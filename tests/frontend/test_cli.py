@@ -125,8 +125,11 @@ def test_ops_lists_the_standard() -> None:
         "operator": "MatMul",
         "kernel": "ours",
         "gradient": "rule",
+        "onnx_tag": "differentiable",
         "body": None,
     }
+    assert rows["Range"]["onnx_tag"] == "none"
+    assert rows["DFT"]["onnx_tag"].startswith("not differentiable; wrong by input: ")
     assert rows["Floor"]["gradient"].startswith("zero: ")
     assert rows["Gelu"]["body"] == "ONNX's"
     assert "MatMul" in run("ops")

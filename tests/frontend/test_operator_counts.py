@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from onnxgrad.cli.operators import operator_rows
+from onnxgrad.compiler.gradients.standard_tags import DENIED
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -17,3 +18,10 @@ def test_readme_counts_the_operators() -> None:
     )
     assert found is not None
     assert [int(n) for n in found.groups()] == [kinds["rule"], kinds["of its body"], kinds["zero"]]
+
+
+def test_readme_counts_what_onnx_tags_otherwise() -> None:
+    untagged = sum(row["onnx_tag"] == "none" for row in operator_rows())
+    found = re.search(r"(\d+) operators have none, and it denies (\d+) inputs", README.read_text())
+    assert found is not None
+    assert [int(n) for n in found.groups()] == [untagged, len(DENIED)]
