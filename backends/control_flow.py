@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..compiler.errors import GraphError
 from ..compiler.ir import Node, Value
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.recurrence import Recurrence, Tape
@@ -103,7 +104,13 @@ def _write(xp: Any, entries: list[Any], spec: Tape) -> Any:
     if spec.type is None or isinstance(spec.type, SequenceType):
         return entries
     if entries:
-        return xp.stack([xp.asarray(e) for e in entries], spec.axis)
+        arrays = [xp.asarray(e) for e in entries]
+        if any(a.shape != arrays[0].shape for a in arrays):
+            raise GraphError(
+                "what is stacked over the steps changes its shape from step to step: "
+                f"{', '.join(sorted({str(a.shape) for a in arrays}))}; a sequence may hold such"
+            )
+        return xp.stack(arrays, spec.axis)
     assert isinstance(spec.type, TensorType)
     shape = [d if isinstance(d, int) else 0 for d in spec.type.shape or ()]
     shape[spec.axis : spec.axis + 1 or None] = [0]

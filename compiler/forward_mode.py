@@ -6,8 +6,6 @@ node's forward derivative; only control flow has rules of its own.
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from .autodiff import Sums, apply_rule, expand_path, has_rule, label, total, walk_back
 from .errors import GradientError
 from .expand import expand_to_differentiate, has_body
@@ -15,6 +13,7 @@ from .gradients import TANGENT_RULES, Refused
 from .ir import Graph, Node, Value
 from .naming import TANGENT
 from .ops import Ops
+from .sequences import add, zeros_like
 from .types import is_differentiable
 
 Tangents = dict[Value, Value]
@@ -46,7 +45,7 @@ def push_forward(graph: Graph, tangents: Mapping[Value, Value], of: Iterable[Val
         rule = TANGENT_RULES.get((node.domain, node.op_type))
         pushed = rule(op, node, known) if rule is not None else _transposed(op, node, known)
         for value, tangent in pushed.items():
-            known[value] = op.Add(known[value], tangent) if value in known else tangent
+            known[value] = add(op, known[value], tangent) if value in known else tangent
     return {v: known[v] for v in of if v in known}
 
 
@@ -56,7 +55,7 @@ def _transposed(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     moving = [v for v in node.writes() if is_differentiable(v.type)]
     if not moving:
         return {}
-    dummies = {v: op.ConstantOfShape(op.Shape(v), value=np.zeros(1, v.dtype)) for v in moving}
+    dummies = {v: zeros_like(op, v) for v in moving}
     for value, dummy in dummies.items():
         dummy.type = value.type
     log = Ops(graph, prefix=op.prefix)

@@ -10,6 +10,7 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
+        self._promised: set[str] = set()
         self._counts: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -20,20 +21,24 @@ class Names:
         if name in self._taken:
             raise GraphError(f"the name '{name}' is used twice; names are unique in a model")
         self._taken.add(name)
+        self._promised.discard(name)
 
     def release(self, name: str) -> None:
         """Give a name back."""
         self._taken.discard(name)
 
     def fresh(self, wish: str) -> str:
-        """Give `wish`, or `wish_1`, `wish_2`, … where it is taken; the name is not claimed."""
-        if wish not in self._taken:
-            return wish
-        count = self._counts.get(wish, 0) + 1
-        while f"{wish}_{count}" in self._taken:
+        """Give `wish`, or `wish_1`, `wish_2`, … where it is taken; no name is given twice.
+
+        It is not claimed: who asks for just this name may still have it.
+        """
+        name, count = wish, self._counts.get(wish, 0)
+        while name in self._taken or name in self._promised:
             count += 1
+            name = f"{wish}_{count}"
         self._counts[wish] = count
-        return f"{wish}_{count}"
+        self._promised.add(name)
+        return name
 
     def copy(self) -> "Names":
         """Give an independent copy."""

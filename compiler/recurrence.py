@@ -135,12 +135,10 @@ class Recurrence:
             "output": [*self.output_tapes, *(t.spec for t in written)],
         }
         count, cut, end = len(node.outputs), self.lead + self.states, self.lead // 2 + self.states
-        outputs = [Value(outer.names.fresh(s.name), s.type) for s in states]
-        for tape in written:
-            assert tape.spec.type is not None
-            outputs.append(Value(outer.names.fresh(tape.name), tape.spec.type))
-        for value in outputs:
-            outer.add_output(node, len(node.outputs), value)
+        outputs = []
+        for name, type_ in [*((s.name, s.type) for s in states), *_described(written)]:
+            value = Value(outer.names.fresh(name), type_)
+            outputs.append(outer.add_output(node, len(node.outputs), value))
         finals, tapes = outputs[: len(states)], outputs[len(states) :]
         given = node.outputs[:count]
         node.outputs = (*given[: self.states], *finals, *given[self.states :], *tapes)
@@ -240,6 +238,10 @@ class Recurrence:
             Tape(axis, bool(direction), None if v is None else v.type)
             for axis, direction, v in zip(axes, directions, values, strict=True)
         ]
+
+
+def _described(tapes: Sequence[NewTape]) -> list[tuple[str, Type]]:
+    return [(t.name, t.spec.type) for t in tapes if t.spec.type is not None]
 
 
 def _without(items: Sequence[Item], gone: Set[int]) -> list[Item]:

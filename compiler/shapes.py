@@ -308,6 +308,12 @@ def _flatten(node: Node) -> Shape | None:
     return multiply(shape[:axis]), multiply(shape[axis:])
 
 
+def _whole_reduction(node: Node) -> Shape | None:
+    """A reduction over all axes, none of which is kept, gives a scalar whatever the rank."""
+    whole = len(node.inputs) < 2 and not node.attributes.get("noop_with_empty_axes", 0)
+    return () if whole and not node.attributes.get("keepdims", 1) else None
+
+
 def _concatenation(node: Node) -> Shape | None:
     shapes = [v.shape for v in node.inputs if v is not None]
     if not shapes or any(s is None for s in shapes):
@@ -319,6 +325,8 @@ def _concatenation(node: Node) -> Shape | None:
         total = add(total, shape[axis])
     return (*known[0][:axis], total, *known[0][axis + 1 :])
 
+
+_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "Reshape": _reshape,
@@ -332,5 +340,6 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "MeanVarianceNormalization": _as_input,
     "Flatten": _flatten,
     "Concat": _concatenation,
+    **{f"Reduce{kind}": _whole_reduction for kind in _REDUCTIONS},
     **WINDOW_SHAPES,
 }

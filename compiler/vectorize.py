@@ -1,11 +1,11 @@
 """Put a batch axis on values of a graph and carry it through everything that depends on them.
 
 It knows no operator; the rules are in compiler/batching. A node without a rule runs, alone, in a
-Loop over the batch.
+Loop over the batch; what computes with sequences and optionals runs in one such Loop together.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -35,7 +35,47 @@ def vectorize(
     of = list(of)
     size = Ops(graph, prefix=prefix).Shape(next(iter(batched.values())), end=1)
     found = {value: Operand(batch, True) for value, batch in batched.items()}
-    pending = deque(_between(graph, batched, of))
+    ahead, apart, behind = _parts(graph, batched, of)
+    _carry(graph, ahead, found, size, prefix)
+    if apart:
+        batch = Batch(Ops(graph, prefix=f"{prefix}examples/"), size)
+        wanted = {*of, *(v for n in behind for v in n.reads())}
+        found.update(loop_over_batch(batch, apart, found, wanted))
+    _carry(graph, behind, found, size, prefix)
+    whole = Batch(Ops(graph, prefix=prefix), size)
+    return [whole.spread(found.get(v, Operand(v, False))) for v in of]
+
+
+def _parts(
+    graph: Graph, sources: Iterable[Value], of: Iterable[Value]
+) -> tuple[list[Node], list[Node], list[Node]]:
+    """Give what depends on the sources: ahead of sequences and optionals, these, behind them.
+
+    A batch of sequences is no value of ONNX, so that all nodes that read or give one run together,
+    with what lies between them.
+    """
+    path = graph.downstream(sources) & graph.upstream(of)
+    nodes = [n for n in graph.nodes() if n in path]
+    contained = [n for n in nodes if any(_is_container(v) for v in (*n.reads(), *n.writes()))]
+    after = graph.downstream(v for n in contained for v in n.writes()) & path
+    before = graph.upstream(v for n in contained for v in n.reads()) & path
+    apart = {*contained, *(after & before)}
+    return (
+        [n for n in nodes if n not in apart and n not in after],
+        [n for n in nodes if n in apart],
+        [n for n in nodes if n not in apart and n in after],
+    )
+
+
+def _is_container(value: Value) -> bool:
+    return not isinstance(value.type, TensorType)
+
+
+def _carry(
+    graph: Graph, nodes: Iterable[Node], found: dict[Value, Operand], size: Value, prefix: str
+) -> None:
+    """Emit nodes for the whole batch, one by one, and note what they give."""
+    pending = deque(nodes)
     while pending:
         node = pending.popleft()
         if not any(v in found for v in node.reads()):
@@ -52,8 +92,8 @@ def vectorize(
             pending.extendleft(reversed(expand_to_differentiate(graph, node)))
             continue
         if result is None:
-            captured = {v: found[v] for g in node.subgraphs for v in g.captures() if v in found}
-            result = loop_over_batch(batch, node, operands, captured)
+            found.update(loop_over_batch(batch, [node], found, set(node.writes())))
+            continue
         results = (result,) if isinstance(result, Value | Shared) else result
         for value, computed in zip(node.outputs, results, strict=True):
             if value is None or computed is None:
@@ -62,8 +102,6 @@ def vectorize(
                 found[value] = Operand(computed.value, False)
             else:
                 found[value] = Operand(computed, True)
-    whole = Batch(Ops(graph, prefix=prefix), size)
-    return [whole.spread(found.get(v, Operand(v, False))) for v in of]
 
 
 def _same_for_all(
@@ -80,23 +118,17 @@ def _same_for_all(
     return {v: Operand(mapping[v], False) for v in node.writes()}
 
 
-def _between(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> list[Node]:
-    path = graph.downstream(sources) & graph.upstream(of)
-    return [n for n in graph.nodes() if n in path]
-
-
 def loop_over_batch(
-    batch: Batch,
-    node: Node,
-    operands: Sequence[Operand | None],
-    captured: Mapping[Value, Operand],
-) -> list[Value | None]:
-    """Run one node for each example in turn, in a Loop whose scan outputs are the batch."""
-    if any(not isinstance(v.type, TensorType) for v in node.writes()):
-        raise UnsupportedOpError(
-            f"no batching rule for {node.operator} '{node.name}', whose result is no tensor",
-            [node.operator],
-        )
+    batch: Batch, nodes: Sequence[Node], found: Mapping[Value, Operand], wanted: Set[Value]
+) -> dict[Value, Operand]:
+    """Run nodes for each example in turn, in a Loop whose scan outputs are the batch.
+
+    Args:
+        batch: what is emitted through.
+        nodes: in topological order; what lies between two of them is among them.
+        found: the operands of values that they read, where these depend on the example.
+        wanted: which values the batch is wanted of.
+    """
     names = batch.op.graph.names
     body = Graph(names.fresh(f"{batch.op.prefix}body"), names)
     inner = Ops(body, prefix=f"{batch.op.prefix}body/")
@@ -104,19 +136,23 @@ def loop_over_batch(
         value = Value(names.fresh(inner.prefix + name), TensorType(np.dtype(dtype), ()))
         body.inputs.append(body.add_value(value))
     iteration, condition = body.inputs
-
-    def example(operand: Operand) -> Value:
-        value: Value = inner.Gather(operand.value, iteration) if operand.batched else operand.value
-        return value
-
-    given = {v: o for v, o in zip(node.inputs, operands, strict=True) if v is not None and o}
-    mapping = {v: example(o) for v, o in {**captured, **given}.items()}
-    for value in node.writes():
-        mapping[value] = Value(names.fresh(inner.prefix + value.name), value.type)
-    copied = inner.adopt(copy_node(node, mapping, names, renamed=True))
-    listed = [v for v in ((copied,) if isinstance(copied, Value) else copied) if v is not None]
-    body.outputs = [inner.Identity(condition), *listed]
+    mapping = {
+        v: inner.Gather(o.value, iteration) if o.batched else o.value
+        for v in dict.fromkeys(v for n in nodes for v in n.reads())
+        if (o := found.get(v)) is not None
+    }
+    for node in nodes:
+        for value in node.writes():
+            mapping[value] = Value(names.fresh(inner.prefix + value.name), value.type)
+        inner.adopt(copy_node(node, mapping, names, renamed=True))
+    given = [v for n in nodes for v in n.writes() if v in wanted]
+    for value in given:
+        if _is_container(value):
+            raise UnsupportedOpError(
+                f"'{value.name}' is {value.type}: ONNX has no batch of these", [nodes[0].operator]
+            )
+    body.outputs = [inner.Identity(condition), *(mapping[v] for v in given)]
     trips = batch.op.Squeeze(batch.size, [0])
     stacked = batch.op.Loop(trips, np.array(True), body=body)
-    found = iter((stacked,) if isinstance(stacked, Value) else stacked)
-    return [None if v is None else next(found) for v in node.outputs]
+    listed = (stacked,) if isinstance(stacked, Value) else stacked
+    return {v: Operand(new, True) for v, new in zip(given, listed, strict=True)}

@@ -25,7 +25,7 @@ from .transforms import (
 )
 
 
-def vmap(graph: Graph, inputs: Sequence[str] | None = None, size: Dim = "batch") -> Graph:
+def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "batch") -> Graph:
     """Give the graph for a whole batch: chosen inputs and what depends on them get an axis 0.
 
     Args:
@@ -40,10 +40,11 @@ def vmap(graph: Graph, inputs: Sequence[str] | None = None, size: Dim = "batch")
 
     Raises:
         GraphError: a name that is no input.
-        UnsupportedOpError: control flow that depends on a batched input.
+        UnsupportedOpError: an input or output that gets the axis is a sequence or an optional.
     """
     copy = graph.copy()
-    chosen = [v.name for v in copy.inputs] if inputs is None else list(inputs)
+    inputs = [v.name for v in copy.inputs] if inputs is None else inputs
+    chosen = [inputs] if isinstance(inputs, str) else list(inputs)
     known = {v.name: v for v in copy.inputs}
     if missing := [name for name in chosen if name not in known]:
         raise GraphError(f"no input {', '.join(missing)}; there are {', '.join(known)}")

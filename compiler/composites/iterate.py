@@ -41,12 +41,18 @@ def iterate(op: Ops, node: Node) -> list[Value | None]:
 
 
 def _is_scan(loop: Recurrence) -> bool:
-    """Tell whether a Scan can do it: it wants a first step, ranks, and tensors only."""
+    """Tell whether a Scan can do it: it wants a first step, tensors, states whose sizes stay.
+
+    Scan's states keep their shape in every runtime that reserves memory for them beforehand.
+    """
     node, body = loop.node, loop.body
     count = node.inputs[0]
     if node.inputs[1] is not None or any(body.consumers(v) for v in body.inputs[:2]):
         return False
     if count is None or count.constant is None or int(count.constant) < 1 or not loop.read:
+        return False
+    states = zip(loop.initial, loop.states_in, loop.states_out, strict=True)
+    if any(a is None or not a.type == b.type == c.type for a, b, c in states):
         return False
     passed = [*node.inputs[2:], *node.outputs, *body.inputs[2:], *body.outputs[1:]]
     return body.outputs[0] is body.inputs[1] and all(

@@ -1,12 +1,13 @@
-"""Take states and tapes out of loops that nothing reads; whole dead nodes are dead_code.py's."""
+"""Take out what loops carry and branches give in vain; whole dead nodes are dead_code.py's."""
 
 from ..activity import is_recurrence
-from ..ir import Graph, Value
+from ..ir import Graph, Node, Value
 from ..recurrence import Recurrence
+from .dead_code import remove_dead_code
 
 
 def remove_dead_states(graph: Graph) -> bool:
-    """Drop what a Loop, Scan or Iterate carries, reads or writes in vain."""
+    """Drop what a Loop, Scan or Iterate carries, reads or writes in vain, and an If's outputs."""
     changed = False
     for node in graph.nodes():
         for subgraph in node.subgraphs:
@@ -15,7 +16,24 @@ def remove_dead_states(graph: Graph) -> bool:
                 changed = True
         if is_recurrence(node) and _drop(graph, Recurrence(node)):
             changed = True
+        if node.operator == "If" and _drop_outputs(graph, node):
+            changed = True
     return changed
+
+
+def _drop_outputs(graph: Graph, node: Node) -> bool:
+    used = {v for v in node.writes() if graph.consumers(v)} | set(graph.outputs)
+    kept = [k for k, v in enumerate(node.outputs) if v in used]
+    if not kept or len(kept) == len(node.outputs):
+        return False
+    for k in set(range(len(node.outputs))) - set(kept):
+        graph.omit_output(node, k)
+    node.outputs = tuple(node.outputs[k] for k in kept)
+    for branch in node.subgraphs:
+        branch.outputs = [branch.outputs[k] for k in kept]
+        remove_dead_code(branch)
+    graph.reconnect(node)
+    return True
 
 
 def _drop(graph: Graph, loop: Recurrence) -> bool:

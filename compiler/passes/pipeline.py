@@ -46,7 +46,7 @@ def clean_up(graph: Graph) -> bool:
         graph,
         remove_dead_code,
         push_out,
-        remove_dead_states,
+        fixpoint(remove_dead_states, remove_dead_code),
         merge_emitted_duplicates,
         remove_dead_code,
     )

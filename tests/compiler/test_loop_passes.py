@@ -80,3 +80,15 @@ def test_a_state_that_another_one_needs_stays() -> None:
     last, _ = b.op.Loop(n, None, x, x, body=step)
     b.output(last, "last")
     assert not remove_dead_states(b.build())
+
+
+def test_what_nothing_reads_leaves_both_branches() -> None:
+    b = og.Builder("branches")
+    x, chosen = b.input("x", "float32", (3,)), b.input("chosen", "bool", ())
+    then = b.subgraph(lambda: (b.op.Sin(x), b.op.Exp(x)))
+    otherwise = b.subgraph(lambda: (b.op.Cos(x), b.op.Tanh(x)))
+    first, _ = b.op.If(chosen, then_branch=then, else_branch=otherwise)
+    b.output(first, "y")
+    (node,) = og.optimize(b.build()).nodes()
+    assert len(node.outputs) == 1
+    assert [[n.op_type for n in g.nodes()] for g in node.subgraphs] == [["Sin"], ["Cos"]]
