@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from .activity import flows_inside
 from .broadcasting import reduce_to
 from .errors import GradientError, UnsupportedOpError
-from .expand import expand_to_differentiate, has_body
+from .expand import expand_node, has_body
 from .gradients import BODY_WHERE, RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from .ir import Graph, Node, Value
 from .naming import GRADIENT
@@ -127,7 +127,7 @@ def _expand_path(
         if not bodies:
             break
         for node in bodies:
-            expand_to_differentiate(graph, node)
+            expand_node(graph, node)
     without.extend(bare)
     for node in nodes:
         for inner in flows_inside(node, path):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from .composites import EXACT, FORMS, STANDARD_BODIES, find_body
+from .composites import FORMS, STANDARD_BODIES, find_body
 from .errors import GraphError
 from .functions import emit_function_body
 from .ir import Graph, Node, Value
@@ -45,12 +45,6 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
         results = emit_function_body(op, node)
     put_in_place(op, node, (results,) if isinstance(results, Value) else results)
     return op.emitted
-
-
-def expand_to_differentiate(graph: Graph, node: Node) -> list[Node]:
-    """Replace a node by the body that has the right derivatives; see `expand_node`."""
-    forms = FORMS.get(node.op_type, {}) if node.domain == COMPOSITE_DOMAIN else {}
-    return expand_node(graph, node, EXACT if EXACT in forms else None)
 
 
 def put_in_place(op: Ops, node: Node, results: Sequence[Value | None]) -> None:

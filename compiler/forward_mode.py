@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from .autodiff import Sums, apply_rule, expand_path, has_rule, label, total, walk_back
 from .errors import GradientError
-from .expand import expand_to_differentiate, has_body
+from .expand import expand_node, has_body
 from .gradients import TANGENT_RULES, Refused
 from .ir import Graph, Node, Value
 from .naming import TANGENT
@@ -81,7 +81,7 @@ def _reached_from(graph: Graph, emitted: list[Node], dummies: Iterable[Value]) -
         node = emitted[k]
         if any(v in reached and is_differentiable(v.type) for v in node.reads()):
             if not has_rule(node) and has_body(node):
-                emitted[k : k + 1] = expand_to_differentiate(graph, node)
+                emitted[k : k + 1] = expand_node(graph, node)
                 continue
             reached.add(node)
             reached.update(node.writes())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence, Set
 
+from .composites.registry import RUN_ONLY
 from .errors import UnsupportedOpError
 from .expand import expand_composites, expand_node, has_body
 from .ir import Graph, Node
@@ -26,7 +27,7 @@ def prepare_for(
     """
     graph = graph.copy()
     run_passes(graph, *passes)
-    expand_composites(graph, {}, native)
+    expand_composites(graph, RUN_ONLY, native)
     if supports is not None:
         _expand_functions(graph, supports)
     remove_dead_code(graph)

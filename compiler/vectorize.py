@@ -11,7 +11,7 @@ import numpy as np
 
 from .batching import BATCHING, Batch, Operand, Result, Shared
 from .errors import UnsupportedOpError
-from .expand import expand_to_differentiate
+from .expand import expand_node
 from .ir import Graph, Node, Value, copy_node
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN
@@ -89,7 +89,7 @@ def _carry(
         rule = BATCHING.get((node.domain, node.op_type))
         result: Result = rule(batch, node, operands) if rule is not None else None
         if result is None and node.domain == COMPOSITE_DOMAIN:
-            pending.extendleft(reversed(expand_to_differentiate(graph, node)))
+            pending.extendleft(reversed(expand_node(graph, node)))
             continue
         if result is None:
             found.update(loop_over_batch(batch, [node], found, set(node.writes())))

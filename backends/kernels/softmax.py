@@ -6,11 +6,17 @@ from .precision import widen, widened
 from .registry import Array, kernel
 
 
+def _below_largest(xp: Any, x: Array, axis: int) -> Array:
+    """Return x less its largest element along an axis, which may have none."""
+    y = xp.empty_like(x)
+    return xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=y) if x.size else y
+
+
 @kernel("Softmax")
 @widened
 def softmax(xp: Any, x: Array, axis: int = -1) -> Array:
     """Return exp(x) / Σ exp(x) along an axis."""
-    y = xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=xp.empty_like(x))
+    y = _below_largest(xp, x, axis)
     xp.exp(y, out=y)
     return xp.divide(y, xp.add.reduce(y, axis=axis, keepdims=True), out=y)
 
@@ -19,7 +25,7 @@ def softmax(xp: Any, x: Array, axis: int = -1) -> Array:
 @widened
 def log_softmax(xp: Any, x: Array, axis: int = -1) -> Array:
     """Return x - log Σ exp(x) along an axis."""
-    y = xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=xp.empty_like(x))
+    y = _below_largest(xp, x, axis)
     return xp.subtract(y, xp.log(xp.add.reduce(xp.exp(y), axis=axis, keepdims=True)), out=y)
 
 
@@ -27,6 +33,8 @@ def log_softmax(xp: Any, x: Array, axis: int = -1) -> Array:
 def hardmax(xp: Any, x: Array, axis: int = -1) -> Array:
     """Return 1 at the first largest element along an axis and 0 elsewhere."""
     y = xp.zeros_like(x)
+    if not x.size:
+        return y
     at = xp.expand_dims(xp.argmax(widen(x), axis=axis), axis)
     xp.put_along_axis(y, at, x.dtype.type(1), axis=axis)
     return y

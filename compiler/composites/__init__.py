@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from .registry import EXACT, FORMS, STANDARD_BODIES, Body, find_body, form
+from .registry import FORMS, STANDARD_BODIES, Body, find_body, form
 
 FAMILIES = [
     "activations",
@@ -31,4 +31,4 @@ FAMILIES = [
 for _family in FAMILIES:  # importing a file registers its forms
     import_module(f".{_family}", __name__)
 
-__all__ = ["EXACT", "FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]
+__all__ = ["FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]

@@ -8,31 +8,10 @@ from ..accumulation import cast_to, scatter
 from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..types import TensorType
-from .registry import EXACT, form
+from .registry import form
 
 
 @form("OtherFactors")
-def by_division(op: Ops, node: Node) -> Value:
-    """Divide the product at each place by the factor; only a zero that is alone has others.
-
-    Fast and right, but not its derivatives: at zeros it says nothing about their neighbourhood.
-    """
-    factors, places, size = node.inputs
-    assert factors is not None and places is not None and size is not None
-    size = op.Reshape(size, [1])
-    zero = op.Equal(factors, 0.0)
-    safe = op.Where(zero, 1.0, factors)
-    neutral = op.Expand(op.like(1, factors), size), op.Expand(op.like(0, factors), size)
-    product = scatter(op, neutral[0], places, safe, "mul")
-    count = scatter(op, neutral[1], places, cast_to(op, zero, factors))
-    product, zeros = op.Gather(product, places), op.Gather(count, places)
-    others = op.Where(op.Equal(zeros, 0.0), op.Div(product, safe), 0.0)
-    alone = op.And(zero, op.Equal(zeros, 1.0))
-    result: Value = op.Where(alone, product, others)
-    return result
-
-
-@form("OtherFactors", EXACT)
 def by_running_products(op: Ops, node: Node) -> Value:
     """Sorted by place, multiply the product of those before by the product of those behind.
 
@@ -58,6 +37,27 @@ def by_running_products(op: Ops, node: Node) -> Value:
         num_outputs=2,
     )
     result: Value = op.Squeeze(op.Mul(first, second), [0])
+    return result
+
+
+@form("OtherFactors", "division")
+def by_division(op: Ops, node: Node) -> Value:
+    """Divide the product at each place by the factor; only a zero that is alone has others.
+
+    Fast and right, but not its derivatives: at zeros it says nothing about their neighbourhood.
+    """
+    factors, places, size = node.inputs
+    assert factors is not None and places is not None and size is not None
+    size = op.Reshape(size, [1])
+    zero = op.Equal(factors, 0.0)
+    safe = op.Where(zero, 1.0, factors)
+    neutral = op.Expand(op.like(1, factors), size), op.Expand(op.like(0, factors), size)
+    product = scatter(op, neutral[0], places, safe, "mul")
+    count = scatter(op, neutral[1], places, cast_to(op, zero, factors))
+    product, zeros = op.Gather(product, places), op.Gather(count, places)
+    others = op.Where(op.Equal(zeros, 0.0), op.Div(product, safe), 0.0)
+    alone = op.And(zero, op.Equal(zeros, 1.0))
+    result: Value = op.Where(alone, product, others)
     return result
 
 

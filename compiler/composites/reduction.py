@@ -1,15 +1,31 @@
 """Body of the composite that multiplies all elements of a group but one."""
 
+from ..gradients.positions import numbered
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import form
 
 
 @form("ProductOfOthers")
-def product_of_others(op: Ops, node: Node) -> Value:
+def by_running_products(op: Ops, node: Node) -> Value:
     """Give, for each element, the product of the others along the axes where `kept` is 1.
 
-    The product of all, divided by the element; where zeros are among them, only a zero that
+    The elements are factors at the place that they are reduced to, see OtherFactors.
+    """
+    x, kept = node.inputs
+    assert x is not None and kept is not None
+    shape = op.Shape(x)
+    factors = op.Reshape(x, [-1])
+    places = op.Reshape(op.Expand(numbered(op, kept), shape), [-1])
+    size = op.ReduceProd(kept, keepdims=0)
+    others = op.composite("OtherFactors", factors, places, size, types=[factors.type])
+    result: Value = op.Reshape(others, shape, allowzero=1)
+    return result
+
+
+@form("ProductOfOthers", "division")
+def by_division(op: Ops, node: Node) -> Value:
+    """The product of all, divided by the element; where zeros are among them, only a zero that
     is alone has others without a zero.
     """
     x, kept = node.inputs

@@ -13,10 +13,14 @@ Body = Callable[[Ops, Node], Value | Sequence[Value | None]]
 B = TypeVar("B", bound=Body)
 
 FORMS: dict[str, dict[str, Body]] = {}
-"""Bodies of each composite by form; the first is the default."""
+"""Bodies of each composite by form; the first is the default.
 
-EXACT = "exact"
-"""The form to differentiate, where a composite has one besides a faster default."""
+A default has the right derivatives of every order, for the files that it is written to may be
+differentiated again.
+"""
+
+RUN_ONLY = {"OtherFactors": "division", "ProductOfOthers": "division"}
+"""Forms that are faster where a graph only runs: they give the values, not all the derivatives."""
 
 STANDARD_BODIES: dict[str, Body] = {}
 """Bodies of standard operators that ONNX gives none; used where a gradient passes through."""

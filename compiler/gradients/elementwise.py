@@ -98,8 +98,9 @@ def logarithm(op: Ops, node: Node, dy: Value) -> Entries:
 def power(op: Ops, node: Node, dy: Value) -> Entries:
     """d(xᵉ) = e·xᵉ⁻¹·dx + xᵉ·ln x·de
 
-    By x it is 0 where e = 0, also at x = 0. By e it is 0 at x = 0 and NaN for negative x, around
-    which xᵉ is no function of e. The exponent may have a dtype of its own, integers included.
+    By x it is 0 where e = 0, also at x = 0. By e it is 0 at x = 0, the end of where xᵉ is a
+    function of e (so is its slope by x there, which for e = 1 has no finite limit), and NaN for
+    negative x. The exponent may have a dtype of its own, integers included.
     """
     x, e = node.inputs
     assert x is not None and e is not None

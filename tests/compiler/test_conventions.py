@@ -149,12 +149,34 @@ def test_the_base_and_the_exponent_of_a_power_keep_their_own_dtypes() -> None:
     np.testing.assert_allclose(results["e.grad"], [8 * np.log(2), 18 * np.log(3)], rtol=1e-6)
 
 
-def test_the_third_derivative_of_a_product_at_zeros() -> None:
+@pytest.mark.parametrize("through_files", [False, True], ids=["in one go", "through files"])
+@pytest.mark.parametrize("operator", ["ReduceProd", "ScatterElements"])
+def test_the_third_derivative_of_a_product_at_zeros(operator: str, through_files: bool) -> None:
     """∂³(a·b·c·d)/∂a∂b∂c = d, also where all of a, b and c are 0."""
     b = og.Builder("product")
-    b.output(b.op.ReduceProd(b.input("x", "float64", (4,)), keepdims=0), "y")
-    graph = og.grad(b.build(), "y", "x")
-    graph = og.vjp(graph, "x.grad", "x", names={"x.grad": "u", "x": "second"})
+    x = b.input("x", "float64", (4,))
+    if operator == "ReduceProd":
+        y = b.op.ReduceProd(x, keepdims=0)
+    else:
+        place = b.constant(np.zeros(4, np.int64))
+        y = b.op.Squeeze(b.op.ScatterElements(np.ones(1), place, x, reduction="mul"))
+    b.output(y, "y")
+
+    def written(graph: og.Graph) -> og.Graph:
+        return og.load(og.to_onnx(graph)) if through_files else graph
+
+    graph = written(og.grad(b.build(), "y", "x"))
+    graph = written(og.vjp(graph, "x.grad", "x", names={"x.grad": "u", "x": "second"}))
     graph = og.vjp(graph, "second", "x", names={"second": "v", "x": "third"})
     feeds = {"x": np.array([0.0, 0.0, 0.0, 5.0]), "u": np.eye(4)[0], "v": np.eye(4)[1]}
     np.testing.assert_array_equal(og.compile(graph).run(feeds)["third"], [0, 0, 5, 0])
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Hardmax"])
+def test_softmax_over_nothing(operator: str) -> None:
+    b = og.Builder("nothing")
+    b.output(getattr(b.op, operator)(b.input("x", "float32", ("N", 0))), "y")
+    graph = og.vjp(b.build(), "y", "x", allow_unused=True)
+    nothing = np.zeros((2, 0), np.float32)
+    results = og.compile(graph).run({"x": nothing, "y.grad": nothing})
+    assert [a.shape for a in results.values()] == [(2, 0), (2, 0)]
