@@ -18,7 +18,7 @@ def verify(graph: Graph) -> None:
 
 
 def _verify(graph: Graph, outer: set[Value]) -> None:
-    known = outer | {v for v in graph.values() if graph.producer(v) is None}
+    known = outer | set(graph.inputs) | {v for v in graph.values() if v.constant is not None}
     for value in known - outer:
         _require(value.name in graph.names, f"the name of '{value.name}' is not taken")
     for value in graph.inputs:

@@ -164,8 +164,10 @@ def _forward_columns(graph: Graph, target: Value, source: Value) -> Value:
 
 
 def _placeholder(graph: Graph, value: Value, prefix: str) -> Value:
-    """Add a value that stands for one direction; nothing reads it once the batch is emitted."""
-    return graph.add_value(Value(graph.names.fresh(f"{prefix}direction"), value.type))
+    """Give a value that stands for one direction; what reads it is dead once the batch stands."""
+    op = Ops(graph, prefix=f"{prefix}direction/")
+    direction: Value = op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
+    return direction
 
 
 def _units(graph: Graph, value: Value) -> Value:
