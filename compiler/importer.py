@@ -121,10 +121,12 @@ def _unknown(
 
 
 def _knows(op_type: str, domain: str, version: int) -> bool:
-    if find_schema(op_type, domain, version) is not None:
-        return True
+    """Tell whether a call can be read: as it is, or upgraded where the operator was dropped."""
     first = _first_version(op_type, domain)
-    return first is not None and first <= version and has_upgrade(op_type, domain, version)
+    if first is None or version < first:
+        return False
+    lives = all(find_schema(op_type, domain, v) is not None for v in (version, None))
+    return lives or has_upgrade(op_type, domain, version)
 
 
 def _first_version(op_type: str, domain: str) -> int | None:
@@ -137,7 +139,9 @@ def _why_unknown(op_type: str, domain: str, version: int) -> str:
     first = _first_version(op_type, domain)
     if first is None:
         return "ONNX has no such operator"
-    return f"it came with version {first}; the model says {version}"
+    if version < first:
+        return f"it came with version {first}; the model says {version}"
+    return "ONNX has dropped it since, and nothing of today's is put in its place"
 
 
 def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -167,6 +167,15 @@ def test_all_unknown_operators_at_once() -> None:
     assert "com.microsoft.FusedGelu (a custom domain" in message
 
 
+@pytest.mark.parametrize("version", [1, 3, 5])
+def test_operators_that_onnx_has_dropped(version: int) -> None:
+    """A dropped operator is named with that reason, at versions that still had it too."""
+    made = model(helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml"))
+    made.opset_import.append(helper.make_opsetid("ai.onnx.ml", version))
+    with pytest.raises(og.UnsupportedOpError, match="TreeEnsembleRegressor .ONNX has dropped it"):
+        og.load(made)
+
+
 @pytest.mark.parametrize(
     ("dtype", "op_type", "message"),
     [
