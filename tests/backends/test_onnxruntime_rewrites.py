@@ -98,3 +98,16 @@ def test_nodes_of_branches_are_rewritten_too() -> None:
     for flag, expected in ((True, np.mod(x, 2)), (False, -x)):
         (y,) = compiled.run({"x": x, "c": np.array(flag)}).values()
         np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_clip_of_lstm_bounds_what_its_last_activation_gets(backend: str) -> None:
+    b = og.Builder("lstm")
+    x = b.input("x", np.float32, (1, 1, 1))
+    w, r = (b.constant(np.full((1, 4, 1), v, np.float32)) for v in (2.0, 0.0))
+    c = b.constant(np.full((1, 1, 1), 3.0, np.float32))
+    y = b.op.LSTM(x, w, r, None, None, None, c, hidden_size=1, clip=0.5, outputs=1)
+    b.output(y, "y")
+    gate = 1 / (1 + np.exp(-0.5))  # the cell is above 0.5 too: 3·gate and more
+    actual = og.compile(b.build(), backend).run({"x": np.ones((1, 1, 1), np.float32)})["y"]
+    np.testing.assert_allclose(actual.item(), gate * np.tanh(0.5), rtol=1e-5)
