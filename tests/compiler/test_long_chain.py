@@ -20,6 +20,8 @@ def seconds(operators: int) -> float:
     return time.process_time() - start
 
 
-def test_four_times_the_operators_take_about_four_times_as_long() -> None:
-    small = min(seconds(750) for _ in range(3))
-    assert seconds(3000) < 4 * small * 1.5 + 0.2  # quadratic growth would be 16 times
+def test_eight_times_the_operators_do_not_take_much_more_than_eight_times_as_long() -> None:
+    small = min(seconds(600) for _ in range(3))
+    large = min(seconds(4800) for _ in range(2))
+    # quadratic growth would be 64 times; a busy machine can double a time, so 8 times is not asked
+    assert large < 3 * 8 * small
