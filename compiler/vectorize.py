@@ -1,7 +1,8 @@
 """Put a batch axis on values of a graph and carry it through everything that depends on them.
 
 It knows no operator; the rules are in compiler/batching. A node without a rule runs, alone, in a
-Loop over the batch; what computes with sequences and optionals runs in one such Loop together.
+Loop over the batch; what computes with sequences, optionals and tensors whose shape is another one
+for each example runs in one such Loop together.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ from .expand import expand_node
 from .ir import Graph, Node, Value, copy_node
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN
+from .ragged import is_container, measures, ragged_values
 from .types import TensorType
 
 
@@ -35,6 +37,7 @@ def vectorize(
     of = list(of)
     size = Ops(graph, prefix=prefix).Shape(next(iter(batched.values())), end=1)
     found = {value: Operand(batch, True) for value, batch in batched.items()}
+    _expand(graph, batched, of)
     ahead, apart, behind = _parts(graph, batched, of)
     _carry(graph, ahead, found, size, prefix)
     if apart:
@@ -46,17 +49,34 @@ def vectorize(
     return [whole.spread(found.get(v, Operand(v, False))) for v in of]
 
 
+def _expand(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> None:
+    """Replace composites without a rule by their bodies, which may have ragged values inside."""
+    path = graph.downstream(sources) & graph.upstream(of)
+    pending = deque(n for n in graph.nodes() if n in path)
+    varying = set(sources)
+    while pending:
+        node = pending.popleft()
+        if measures(node) or not varying.intersection(node.reads()):
+            continue
+        ruled = node.domain != COMPOSITE_DOMAIN or (node.domain, node.op_type) in BATCHING
+        if ruled or node.subgraphs or any(map(is_container, (*node.reads(), *node.writes()))):
+            varying.update(node.writes())
+        else:
+            pending.extendleft(reversed(expand_node(graph, node)))
+
+
 def _parts(
     graph: Graph, sources: Iterable[Value], of: Iterable[Value]
 ) -> tuple[list[Node], list[Node], list[Node]]:
-    """Give what depends on the sources: ahead of sequences and optionals, these, behind them.
+    """Give what depends on the sources: ahead of ragged values, what has to do with these, behind.
 
-    A batch of sequences is no value of ONNX, so that all nodes that read or give one run together,
-    with what lies between them.
+    A batch of sequences is no value of ONNX, nor is one of tensors of differing shapes, so that all
+    nodes that read or give such run together, with what lies between them.
     """
     path = graph.downstream(sources) & graph.upstream(of)
     nodes = [n for n in graph.nodes() if n in path]
-    contained = [n for n in nodes if any(_is_container(v) for v in (*n.reads(), *n.writes()))]
+    ragged = ragged_values(nodes, sources)
+    contained = [n for n in nodes if any(v in ragged for v in (*n.reads(), *n.writes()))]
     after = graph.downstream(v for n in contained for v in n.writes()) & path
     before = graph.upstream(v for n in contained for v in n.reads()) & path
     apart = {*contained, *(after & before)}
@@ -67,17 +87,11 @@ def _parts(
     )
 
 
-def _is_container(value: Value) -> bool:
-    return not isinstance(value.type, TensorType)
-
-
 def _carry(
     graph: Graph, nodes: Iterable[Node], found: dict[Value, Operand], size: Value, prefix: str
 ) -> None:
     """Emit nodes for the whole batch, one by one, and note what they give."""
-    pending = deque(nodes)
-    while pending:
-        node = pending.popleft()
+    for node in nodes:
         if not any(v in found for v in node.reads()):
             continue
         name = node.name or next(node.writes()).name
@@ -88,9 +102,6 @@ def _carry(
             continue
         rule = BATCHING.get((node.domain, node.op_type))
         result: Result = rule(batch, node, operands) if rule is not None else None
-        if result is None and node.domain == COMPOSITE_DOMAIN:
-            pending.extendleft(reversed(expand_node(graph, node)))
-            continue
         if result is None:
             found.update(loop_over_batch(batch, [node], found, set(node.writes())))
             continue
@@ -147,7 +158,7 @@ def loop_over_batch(
         inner.adopt(copy_node(node, mapping, names, renamed=True))
     given = [v for n in nodes for v in n.writes() if v in wanted]
     for value in given:
-        if _is_container(value):
+        if is_container(value):
             raise UnsupportedOpError(
                 f"'{value.name}' is {value.type}: ONNX has no batch of these", [nodes[0].operator]
             )

@@ -28,6 +28,11 @@ from .transforms import (
 def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "batch") -> Graph:
     """Give the graph for a whole batch: chosen inputs and what depends on them get an axis 0.
 
+    Examples may take branches of their own, run loops for as many steps as each needs, and have
+    sequences, optionals and tensors of shapes of their own on the way: what has to do with these
+    runs for one example after the other. An output has one shape, so the stacked outputs of a loop
+    are an error at run time where examples take different numbers of steps.
+
     Args:
         graph: a graph for one example.
         inputs: names of the inputs that get the axis; all of them without this. The others, and
@@ -39,8 +44,8 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "b
         it what depends on no batched input.
 
     Raises:
-        GraphError: a name that is no input.
-        UnsupportedOpError: an input or output that gets the axis is a sequence or an optional.
+        GraphError: a name that is no input, or is that of a sequence or an optional.
+        UnsupportedOpError: an output that gets the axis is a sequence or an optional.
     """
     copy = graph.copy()
     inputs = [v.name for v in copy.inputs] if inputs is None else inputs
@@ -51,6 +56,11 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "b
     batched: dict[Value, Value] = {}
     for name in chosen:
         old = known[name]
+        if not isinstance(old.type, TensorType):
+            raise GraphError(
+                f"'{name}' is {old.type}: ONNX has no batch of these; name the inputs that get the "
+                "axis, all examples share the others"
+            )
         shape = None if old.shape is None else (size, *old.shape)
         new = copy.add_value(Value(copy.names.fresh(BATCH + name), TensorType(old.dtype, shape)))
         batched[old] = new

@@ -125,7 +125,7 @@ def conv(
     over = windows(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
     image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
     axes = range(3, w.ndim + 1)
-    weight = w.reshape(group, -1, *w.shape[1:]).transpose(0, *axes, 2, 1)
+    weight = w.reshape(group, w.shape[0] // group, *w.shape[1:]).transpose(0, *axes, 2, 1)
     y = _correlate(xp, image, weight, over)
     if b is not None:
         y += b

@@ -19,7 +19,7 @@ def on_images(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
         return None
     inputs = [None if o is None else o.value for o in rest]
     y = batch.op.emit(node.op_type, batch.fold(x.value), *inputs, **node.attributes)
-    return batch.unfold(y)
+    return batch.unfold(y, x.value)
 
 
 @batching("ConvInputGrad", composite=True)
@@ -35,4 +35,4 @@ def conv_input_grad(batch: Batch, node: Node, operands: Sequence[Operand | None]
     shape = op.Concat(op.Shape(folded, end=1), op.Slice(x_shape.value, [1], [2**31]), axis=0)
     type_ = TensorType(dx.dtype, (folded.shape[0], *dx.shape[1:]) if folded.shape else None)
     y = op.composite("ConvInputGrad", folded, w.value, shape, types=[type_], **node.attributes)
-    return batch.unfold(y)
+    return batch.unfold(y, dy.value)

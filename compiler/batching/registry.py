@@ -51,12 +51,15 @@ class Batch:
     def fold(self, x: Value) -> Value:
         """Merge the batch axis into the axis behind it: [B, N, …] → [B·N, …]."""
         op = self.op
-        return op.Reshape(x, op.Concat([-1], op.Shape(x, start=2), axis=0))
+        count = op.Mul(self.size, op.Shape(x, start=1, end=2))
+        return op.Reshape(x, op.Concat(count, op.Shape(x, start=2), axis=0), allowzero=1)
 
-    def unfold(self, x: Value) -> Value:
-        """Undo `fold`: [B·N, …] → [B, N, …]."""
+    def unfold(self, y: Value, x: Value) -> Value:
+        """Undo `fold` of x on what was computed of it: [B·N, …] → [B, N, …]."""
         op = self.op
-        return op.Reshape(x, op.Concat(self.size, [-1], op.Shape(x, start=1), axis=0))
+        count = op.Shape(x, start=1, end=2)
+        shape = op.Concat(self.size, count, op.Shape(y, start=1), axis=0)
+        return op.Reshape(y, shape, allowzero=1)
 
 
 Rule = Callable[[Batch, Node, Sequence[Operand | None]], Result]

@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import onnx
 import pytest
 from finite_differences import finite_differences
 
@@ -72,6 +73,18 @@ def test_a_batch_of_sequences_is_refused() -> None:
     b.output(b.op.SplitToSequence(b.input("x", "float64", (3, 2)), axis=0), "parts")
     with pytest.raises(og.UnsupportedOpError, match="'parts' is seq.*ONNX has no batch of these"):
         og.vmap(b.build(), ["x"])
+
+
+def test_a_sequence_gets_no_batch_axis_but_may_be_shared() -> None:
+    text = """<ir_version: 10, opset_import: ["": 21]>
+        product (seq(double[3, 2]) parts, double[2] w) => (double[6, 2] y)
+        { all = ConcatFromSequence <axis = 0> (parts)  y = Mul(all, w) }"""
+    graph = og.load(onnx.parser.parse_model(text))
+    with pytest.raises(og.GraphError, match="'parts' is seq.*ONNX has no batch of these; name"):
+        og.vmap(graph)
+    parts, w = [X[0], X[1]], X[:, 0]
+    result = og.compile(og.vmap(graph, "w")).run({"parts": parts, "w": w})["y"]
+    np.testing.assert_allclose(result, np.concatenate(parts) * w[:, None])
 
 
 def test_examples_of_different_shapes_are_refused_when_they_run() -> None:
