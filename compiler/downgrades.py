@@ -157,11 +157,6 @@ def pad(op: Ops, node: Node) -> bool:
     return True
 
 
-PLAIN: dict[str, Downgrade] = {"Pad": pad}
-"""What is written so at any opset: onnxruntime 1.32 moves a Transpose past a Pad of some axes as
-if it were one of all axes, and then fails."""
-
-
 @downgrade("DFT", before=20)
 def dft(op: Ops, node: Node) -> bool:
     """An axis that is known was an attribute."""

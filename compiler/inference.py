@@ -13,6 +13,7 @@ from .einsum import explicit_terms
 from .errors import GraphError
 from .ir import Graph, Node, Value
 from .protos import node_proto, tensor_proto
+from .ranks import with_ranks
 from .recurrence import never_stops
 from .schemas import DOMAIN_VERSIONS, get_schema
 from .shapes import LIMIT, dft_shape, elements_of, infer_elements, infer_shape, refine
@@ -56,7 +57,7 @@ def infer_types(node: Node) -> list[Type | None]:
         shape = refine(first.shape, infer_shape(node))
         if shape is not first.shape:
             types[0] = TensorType(first.dtype, shape)
-    return types
+    return with_ranks(node, types)
 
 
 def infer_elements_of(node: Node) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from onnx.defs import OpSchema
 
-from .downgrades import DOWNGRADES, MEANING_SINCE, PLAIN
+from .downgrades import DOWNGRADES, MEANING_SINCE
 from .errors import GraphError, UnsupportedOpError
 from .expand import has_body
 from .ir import Graph, Node, Value
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN, OPSET
 from .schemas import attribute_defaults, attribute_value, find_schema
+from .spellings import SPELLINGS
 from .types import TensorType, type_string
 
 OLDEST = 7
@@ -71,7 +72,8 @@ def _lower_node(
         return  # its outputs will stand as constants
     prefix = f"{node.name or next(node.writes()).name}/"
     op = Ops(graph, node.position, prefix)
-    if not node.domain and node.op_type in PLAIN and PLAIN[node.op_type](op, node):
+    respell = None if node.domain else SPELLINGS.get(node.op_type)
+    if respell is not None and respell(op, node):
         graph.reconnect(node)
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)

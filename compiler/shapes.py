@@ -299,6 +299,16 @@ def dft_shape(node: Node) -> Shape | None:
     return (*x.shape[:at], size, *x.shape[at + 1 : -1], 1 if inverse and onesided else 2)
 
 
+def _stft(node: Node) -> Shape | None:
+    x = node.inputs[0]
+    return (x.shape[0], fresh_dim(), fresh_dim(), 2) if x is not None and x.shape else None
+
+
+def _window(node: Node) -> Shape | None:
+    size = elements_of(node.inputs[0])
+    return (fresh_dim(),) if size is None else size
+
+
 def _flatten(node: Node) -> Shape | None:
     shape = node.inputs[0].shape if node.inputs[0] is not None else None
     if shape is None:
@@ -340,6 +350,8 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "MeanVarianceNormalization": _as_input,
     "Flatten": _flatten,
     "Concat": _concatenation,
+    "STFT": _stft,
+    **dict.fromkeys(["BlackmanWindow", "HammingWindow", "HannWindow"], _window),
     **{f"Reduce{kind}": _whole_reduction for kind in _REDUCTIONS},
     **WINDOW_SHAPES,
 }

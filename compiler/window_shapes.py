@@ -78,7 +78,8 @@ def _span(kernel: Dim, dilation: int) -> Dim:
 
 
 def _shapes(node: Node) -> list[Shape | None]:
-    values = [*node.inputs[:2], None][:2]
+    places = (0, 3) if node.op_type == "QLinearConv" else (0, 1)
+    values = [node.inputs[k] if k < len(node.inputs) else None for k in places]
     return [None if v is None else v.shape for v in values]
 
 
@@ -98,7 +99,7 @@ def _placement(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Seq
 
 
 WINDOW_SHAPES: dict[str, Callable[[Node], Shape | None]] = {
-    "Conv": convolution_shape,
+    **dict.fromkeys(["Conv", "ConvInteger", "DeformConv", "QLinearConv"], convolution_shape),
     "ConvTranspose": transposed_shape,
     "MaxPool": pool_shape,
     "AveragePool": pool_shape,

@@ -57,8 +57,18 @@ CALLS = [
             {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": rounding},
             versions=[11],
         )
-        for scales in (UNEVEN, SHRINKING)
-        for rounding in ("floor", "round_prefer_floor")
+        for scales in (UNEVEN, SHRINKING, DOUBLE)
+        for rounding in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
+    ),
+    *(
+        OldCall(
+            "Resize",
+            [SMALL, NONE, *sizes],
+            {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "mode": mode},
+            versions=[11],
+        )
+        for sizes in ([UNEVEN], [SHRINKING], [NONE, np.array([1, 2, 5, 6])])
+        for mode in ("linear", "cubic")
     ),
     # onnxruntime takes other samples for bicubic at the border; tests/op_samples has that mode
     *(

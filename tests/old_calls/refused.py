@@ -10,18 +10,10 @@ SCALES = np.array([1, 1, 1.5, 2], np.float32)
 HALF = {"coordinate_transformation_mode": "tf_half_pixel_for_nn"}
 
 REFUSED: list[tuple[OldCall, int, str]] = [
-    *(
-        (
-            OldCall("Resize", [IMAGE, NONE, SCALES], {**HALF, "nearest_mode": rounding}),
-            11,
-            f"tf_half_pixel_for_nn with {rounding} was dropped from ONNX",
-        )
-        for rounding in ("ceil", "round_prefer_ceil")
-    ),
     (
-        OldCall("Resize", [IMAGE, NONE, SCALES], {**HALF, "mode": "linear"}),
+        OldCall("Resize", [IMAGE, NONE, SCALES], {**HALF, "mode": "cubic", "exclude_outside": 1}),
         11,
-        "tf_half_pixel_for_nn",
+        "tf_half_pixel_for_nn with exclude_outside was dropped from ONNX",
     ),
     (OldCall("Cast", [IMAGE], {"to": "QUATERNION"}), 1, "'QUATERNION' is no type"),
     (OldCall("Relu", [IMAGE], {"consumed_inputs": [0]}), 6, "no attribute 'consumed_inputs'"),
