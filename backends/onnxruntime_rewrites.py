@@ -17,7 +17,7 @@ from ..compiler.ops import Ops
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.dead_code import remove_dead_code
 from ..compiler.passes.widen import Supports, run_wider, widen_node
-from ..compiler.types import is_static, onnx_dtype
+from ..compiler.types import as_dtype, is_static
 
 Rewrite = Callable[[Ops, Node], list[Value | None] | None]
 """Emits what may stand in place of a node and gives its outputs; None where it does not apply."""
@@ -96,13 +96,16 @@ def _distrusted(node: Node) -> bool:
     queries, or one that is shorter than the keys where their valid number is given. LSTM's clips
     what all activations get but the last one.
     """
-    if not node.domain and node.op_type == "LSTM":
-        return bool(node.attributes.get("clip", 0))
-    if node.domain or node.op_type != "Attention":
-        return False
-    scores = len(node.outputs) > 3 and node.outputs[3] is not None
-    mask, lengths = _input(node, 3), _input(node, 6)
-    return scores or (mask is not None and (lengths is not None or not _has_queries(mask, node)))
+    match node.domain, node.op_type:
+        case "", "LSTM":
+            return bool(node.attributes.get("clip", 0))
+        case "", "Attention":
+            scores = len(node.outputs) > 3 and node.outputs[3] is not None
+            mask, lengths = _input(node, 3), _input(node, 6)
+            masked = mask is not None and (lengths is not None or not _has_queries(mask, node))
+            return scores or masked
+        case _:
+            return False
 
 
 def _has_queries(mask: Value, node: Node) -> bool:
@@ -143,9 +146,9 @@ def unsigned_exponent(op: Ops, node: Node) -> list[Value | None] | None:
     """x^e with an unsigned e = x^e with e in a wider signed dtype."""
     x, exponent = node.inputs
     if _is(exponent, np.uint8, np.uint16, np.uint32):
-        return [op.Pow(x, op.Cast(exponent, to=onnx_dtype(np.dtype(np.int64))))]
+        return [op.Pow(x, op.Cast(exponent, to="int64"))]
     if _is(exponent, np.uint64):
-        return [op.Pow(x, op.Cast(exponent, to=onnx_dtype(np.dtype(np.float64))))]
+        return [op.Pow(x, op.Cast(exponent, to="float64"))]
     return None
 
 
@@ -156,9 +159,9 @@ def unsigned_top(op: Ops, node: Node) -> list[Value | None] | None:
     if not _is(x, np.uint64):
         return None
     flip = op.constant(np.iinfo(np.int64).min, np.int64)
-    signed = op.BitwiseXor(op.Cast(x, to=onnx_dtype(np.dtype(np.int64))), flip)
+    signed = op.BitwiseXor(op.Cast(x, to="int64"), flip)
     values, indices = op.TopK(signed, k, **node.attributes)
-    unsigned = op.Cast(op.BitwiseXor(values, flip), to=onnx_dtype(np.dtype(np.uint64)))
+    unsigned = op.Cast(op.BitwiseXor(values, flip), to="uint64")
     return [unsigned, indices]
 
 
@@ -168,9 +171,9 @@ def reduce_truth(op: Ops, node: Node) -> list[Value | None] | None:
     x, axes = node.inputs[0], _input(node, 1)
     if not _is(x, np.bool_):
         return None
-    numbers = op.Cast(x, to=onnx_dtype(np.dtype(np.uint8)))
+    numbers = op.Cast(x, to="uint8")
     reduced = op.emit(node.op_type, numbers, axes, **node.attributes)
-    return [op.Cast(reduced, to=onnx_dtype(np.dtype(np.bool_)))]
+    return [op.Cast(reduced, to="bool")]
 
 
 @rewrite("Range")
@@ -185,12 +188,8 @@ def scalar_range(op: Ops, node: Node) -> list[Value | None] | None:
 def bits_of_truth(op: Ops, node: Node) -> list[Value | None] | None:
     """The bits of a boolean are those of the number 0 or 1."""
     (x,), to = node.inputs, node.attributes["to"]
-    truth = onnx_dtype(np.dtype(np.bool_))
-    if to == truth and _is(x, np.uint8, np.int8):
-        return [op.Cast(x, to=to)]
-    if not _is(x, np.bool_):
-        return None
-    return [op.Cast(x, to=to)]
+    to_truth = as_dtype(to) == "bool" and _is(x, np.uint8, np.int8)
+    return [op.Cast(x, to=to)] if to_truth or _is(x, np.bool_) else None
 
 
 @rewrite("Bernoulli")
@@ -200,7 +199,7 @@ def bernoulli(op: Ops, node: Node) -> list[Value | None] | None:
     assert p is not None and y is not None
     seed = node.attributes.get("seed")
     uniform = op.RandomUniformLike(p, seed=seed)
-    return [op.Cast(op.Less(uniform, p), to=onnx_dtype(y.dtype))]
+    return [op.Cast(op.Less(uniform, p), to=y.dtype)]
 
 
 @rewrite("StringNormalizer")
@@ -245,7 +244,7 @@ def zero_point_per_channel(op: Ops, node: Node) -> list[Value | None] | None:
     ones = op.Expand(op.like(1, w), op.Concat([1], op.Shape(w, start=1), axis=0))
     sums = op.ConvInteger(x, ones, x_zero, **node.attributes)
     axes = list(range(1, w.rank - 1))
-    z = op.Unsqueeze(op.Cast(w_zero, to=onnx_dtype(np.dtype(np.int32))), axes)
+    z = op.Unsqueeze(op.Cast(w_zero, to="int32"), axes)
     products = op.ConvInteger(x, w, x_zero, **node.attributes)
     return [op.Sub(products, op.Mul(z, sums))]
 
@@ -273,8 +272,7 @@ def align_corners_by_scale(op: Ops, node: Node) -> list[Value | None] | None:
         lengths = np.array(x.shape, np.float64) * scales.constant
         if (lengths == np.floor(lengths)).all():
             return None  # nothing is rounded
-    single = onnx_dtype(np.dtype(np.float32))
-    length = op.Mul(op.Cast(op.Shape(x), to=single), scales)
+    length = op.Mul(op.Cast(op.Shape(x), to="float32"), scales)
     inner = op.Sub(op.Floor(length), 1.0)
     end = op.Div(inner, op.Where(op.Greater(inner, 0.0), op.Sub(length, 1.0), 1.0))
     roi = op.Concat(op.Mul(end, 0.0), end, axis=0)

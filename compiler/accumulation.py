@@ -7,7 +7,7 @@ from typing import Any
 
 from .ir import Value
 from .ops import Ops
-from .types import TensorType, onnx_dtype
+from .types import TensorType
 
 
 def is_half(x: Value) -> bool:
@@ -26,8 +26,7 @@ def scatter(
 ) -> Value:
     """Emit ScatterElements; updates have the dtype of x."""
     if reduction == "none":
-        written: Value = op.ScatterElements(x, indices, updates, axis=axis)
-        return written
+        return op.ScatterElements(x, indices, updates, axis=axis)
     wide, terms = as_float32(op, x), as_float32(op, updates)
     total = op.ScatterElements(wide, indices, terms, axis=axis, reduction=reduction)
     return cast_to(op, total, x)
@@ -35,11 +34,9 @@ def scatter(
 
 def as_float32(op: Ops, x: Value) -> Value:
     """Give a half-precision tensor in float32, any other as it is."""
-    result: Value = op.Cast(x, to=1) if is_half(x) else x
-    return result
+    return op.Cast(x, to="float32") if is_half(x) else x
 
 
 def cast_to(op: Ops, x: Value, like: Value) -> Value:
     """Give x in the dtype of another value."""
-    result: Value = x if x.dtype == like.dtype else op.Cast(x, to=onnx_dtype(like.dtype))
-    return result
+    return x if x.dtype == like.dtype else op.Cast(x, to=like.dtype)

@@ -15,10 +15,7 @@ def reduce_to(op: Ops, dy: Value, x: Value) -> Value:
     if dy.shape == x.shape and x.shape is not None:
         return dy
     if dy.shape is None or x.shape is None or _undecided(dy.shape, x.shape):
-        result: Value = op.composite(
-            "ReduceToShape", dy, op.Shape(x), types=[TensorType(dy.dtype, x.shape)]
-        )
-        return result
+        return op.composite("ReduceToShape", dy, op.Shape(x), types=[TensorType(dy.dtype, x.shape)])
     extra = len(dy.shape) - len(x.shape)
     kept = zip(dy.shape[extra:], x.shape, strict=True)
     stretched = [k for k, (d, n) in enumerate(kept, extra) if n == 1 != d]

@@ -234,5 +234,4 @@ def _products_along(op: Ops, node: Node, x: Value, axis: int) -> Value:
     compare = op.GreaterOrEqual if not node.attributes.get("exclusive", 0) else op.Greater
     mask = compare(j, i) if reverse else compare(i, j)
     products = op.ReduceProd(op.Where(mask, rows, op.like(1, x)), [last + 1], keepdims=0)
-    y: Value = op.Transpose(products, perm=order)
-    return y
+    return op.Transpose(products, perm=order)

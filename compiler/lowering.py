@@ -106,7 +106,7 @@ def _through_float32(op: Ops, node: Node, opset: int) -> bool:
         return False
     if not any(v is not None and _dtype(v) == half for v in node.inputs):
         return False
-    wide = [op.Cast(v, to=1) if v and _dtype(v) == half else v for v in node.inputs]
+    wide = [op.Cast(v, to="float32") if v and _dtype(v) == half else v for v in node.inputs]
     fresh = op.graph.names.fresh
     names = [fresh(f"{op.prefix}wide{k}") if v else "" for k, v in enumerate(node.outputs)]
     results = op.emit(node.op_type, *wide, outputs=names, domain=node.domain, **node.attributes)
@@ -119,7 +119,7 @@ def _through_float32(op: Ops, node: Node, opset: int) -> bool:
     for value, result in zip(node.outputs, listed, strict=True):
         if value is not None:
             narrow = _dtype(value) == half and _dtype(result) == single
-            new = op.Cast(result, to=16) if narrow else op.Identity(result)
+            new = op.Cast(result, to="bfloat16") if narrow else op.Identity(result)
             op.graph.redirect(new, value)
     op.graph.remove(node)
     return True

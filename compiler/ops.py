@@ -13,8 +13,8 @@ from .folding import fold
 from .inference import infer_elements_of, infer_types
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
-from .schemas import check_call, check_types, get_schema
-from .types import TensorType, Type
+from .schemas import DTYPE_ATTRIBUTES, check_call, check_types, get_schema
+from .types import TensorType, Type, as_dtype, onnx_dtype
 
 Input = Any
 """What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
@@ -25,7 +25,8 @@ class Ops:
 
     Numbers and arrays among the inputs become constants; a number takes the dtype of the values
     that share its type constraint. An operator with several outputs gives a tuple; `outputs=n`
-    asks for the first n, a list of names for as many under these names ("" omits one).
+    asks for the first n, a list of names for as many under these names ("" omits one). An
+    attribute that holds a dtype takes its name or NumPy's dtype too: `op.Cast(x, to="float16")`.
     """
 
     def __init__(self, graph: Graph, position: int = -1, prefix: str = "") -> None:
@@ -177,6 +178,8 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
     spec: Any = schema.attributes.get(name)  # onnx types only half of OpSchema
     if spec is None:
         return value
+    if name in DTYPE_ATTRIBUTES and isinstance(value, str | type | np.dtype):
+        return onnx_dtype(as_dtype(value))
     kinds = OpSchema.AttrType
     try:
         match spec.type:

@@ -8,11 +8,8 @@ from onnx.defs import OpSchema
 from .ir import Graph, Node, Value
 from .names import Names
 from .ops import Ops
-from .schemas import find_schema
+from .schemas import DTYPE_ATTRIBUTES, find_schema
 from .types import OptionalType, SequenceType, TensorType, Type, is_float, numpy_dtype, onnx_dtype
-
-_DTYPE_ATTRIBUTES = {"dtype", "output_datatype", "softmax_precision", "stash_type", "to"}
-"""Attributes that name an element type to compute or to answer in."""
 
 _BITS = {"BitCast", "DequantizeLinear", "QuantizeLinear"}
 """Operators whose element type is about bits: they keep it."""
@@ -101,8 +98,7 @@ class _Caster:
         return new
 
     def _cast(self, op: Ops, x: Value, dtype: np.dtype, name: str) -> Value:
-        result: Value = op.emit("Cast", x, to=onnx_dtype(dtype), outputs=[name])
-        return result
+        return op.emit("Cast", x, to=dtype, outputs=[name])
 
     def _fresh(self, wish: str) -> str:
         name = self._reserved.fresh(wish)
@@ -116,7 +112,7 @@ class _Caster:
             return self._type(attribute)
         if key == "stash_type" and len(node.outputs) > 1:
             return attribute  # the standard has no float64 for the statistics of LayerNormalization
-        if key in _DTYPE_ATTRIBUTES and node.op_type not in _BITS and attribute:
+        if key in DTYPE_ATTRIBUTES and node.op_type not in _BITS and attribute:
             return onnx_dtype(self._dtype) if is_float(numpy_dtype(attribute)) else attribute
         return attribute
 

@@ -14,6 +14,17 @@ from .types import Type, type_string
 DOMAIN_VERSIONS = {"": OPSET, "ai.onnx.ml": 5, "ai.onnx.preview.training": 1, "ai.onnx.preview": 1}
 """Versions of the domains that operators have inside the compiler."""
 
+DTYPE_ATTRIBUTES = {
+    "dtype",
+    "output_datatype",
+    "output_dtype",
+    "precision",
+    "softmax_precision",
+    "stash_type",
+    "to",
+}
+"""Attributes that hold a TensorProto.DataType."""
+
 
 @cache
 def find_schema(op_type: str, domain: str = "", version: int | None = None) -> OpSchema | None:

@@ -16,14 +16,10 @@ _SHAPES = TensorType(as_dtype("int64"), (fresh_dim(), fresh_dim()))
 def add(op: Ops, a: Value, b: Value) -> Value:
     """Add two gradients of one value: element by element, empty optionals to an empty one."""
     if isinstance(a.type, SequenceType):
-        result: Value = op.composite("SequenceAdd", a, b, types=[a.type])
-    elif isinstance(a.type, OptionalType):
-        result = _where_present(
-            op, a, lambda inner: add(inner, element(inner, a), element(inner, b))
-        )
-    else:
-        result = op.Add(a, b)
-    return result
+        return op.composite("SequenceAdd", a, b, types=[a.type])
+    if isinstance(a.type, OptionalType):
+        return _where_present(op, a, lambda inner: add(inner, element(inner, a), element(inner, b)))
+    return op.Add(a, b)
 
 
 def add_all(op: Ops, gradients: Sequence[Value]) -> Value:
@@ -41,8 +37,7 @@ def zeros_like(op: Ops, x: Value, dtype: np.dtype | None = None) -> Value:
     """
     if isinstance(x.type, SequenceType):
         shapes = op.composite("SequenceShapes", x, types=[_SHAPES])
-        result: Value = op.composite("SequenceOfZeros", shapes, types=[x.type])
-        return result
+        return op.composite("SequenceOfZeros", shapes, types=[x.type])
     if isinstance(x.type, OptionalType):
         return _where_present(op, x, lambda inner: zeros_like(inner, element(inner, x)))
     zero: Value = op.ConstantOfShape(op.Shape(x), value=np.zeros(1, dtype or x.dtype))
@@ -53,8 +48,7 @@ def zeros_like(op: Ops, x: Value, dtype: np.dtype | None = None) -> Value:
 
 def element(op: Ops, x: Value) -> Value:
     """Give what an optional holds."""
-    result: Value = _held(op, x) or op.OptionalGetElement(x)
-    return result
+    return _held(op, x) or op.OptionalGetElement(x)
 
 
 def _held(op: Ops, x: Value) -> Value | None:
@@ -69,8 +63,7 @@ def _where_present(op: Ops, x: Value, emit: Callable[[Ops], Value]) -> Value:
     """Give what is emitted, as an optional, where the optional x holds something; else nothing."""
     assert isinstance(x.type, OptionalType)
     if _held(op, x) is not None:
-        result: Value = op.Optional(emit(op))
-        return result
+        return op.Optional(emit(op))
     present, absent = (Graph(name, op.graph.names) for name in ("present", "absent"))
     inner = Ops(present, prefix=op.prefix)
     present.outputs = [inner.Optional(emit(inner))]

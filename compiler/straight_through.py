@@ -195,8 +195,7 @@ def _centred(op: Ops, x: Value, zero: Value | None, known: Known, axes: list[int
     if zero is None:
         return numbers
     shift = _numbers(op, zero, known)
-    result: Value = op.Sub(numbers, op.Unsqueeze(shift, axes) if axes else shift)
-    return result
+    return op.Sub(numbers, op.Unsqueeze(shift, axes) if axes else shift)
 
 
 def _numbers(op: Ops, x: Value, known: Known) -> Value:
@@ -206,8 +205,7 @@ def _numbers(op: Ops, x: Value, known: Known) -> Value:
 
 def _single(op: Ops, x: Value) -> Value:
     """Give a tensor in float32, which holds all of what is quantized."""
-    result: Value = x if x.dtype == np.float32 else op.Cast(x, to=1)
-    return result
+    return x if x.dtype == np.float32 else op.Cast(x, to="float32")
 
 
 def _key(y: Value, scale: Value, attributes: Mapping[str, Any]) -> Key:
@@ -219,8 +217,7 @@ def _spread(op: Ops, v: Value, x: Value, attributes: Mapping[str, Any]) -> Value
     if v.rank == 0:
         return v
     if v.shape == (1,):
-        result: Value = op.Squeeze(v)
-        return result
+        return op.Squeeze(v)
     ones = op.Expand(np.int8(1), op.Shape(x))
     wanted = {k: attributes[k] for k in ("axis", "block_size") if k in attributes}
     result = op.DequantizeLinear(ones, v, **wanted)
@@ -235,8 +232,7 @@ def _replace(op: Ops, node: Node, surrogate: Value) -> None:
 
 def _joined(op: Ops, value: Value, surrogate: Value) -> Value:
     surrogate = cast_to(op, surrogate, value)
-    result: Value = op.composite("StraightThrough", value, surrogate, types=[value.type])
-    return result
+    return op.composite("StraightThrough", value, surrogate, types=[value.type])
 
 
 _SOURCES = {"QuantizeLinear", "DynamicQuantizeLinear"}

@@ -12,7 +12,7 @@ import numpy as np
 from .ir import Node, Value
 from .ops import Ops
 from .shapes import elements_of
-from .types import Dim, onnx_dtype
+from .types import Dim
 
 Sizes = Value | Sequence[int]
 """One number per spatial axis: an int64 tensor, or numbers known while compiling."""
@@ -228,7 +228,7 @@ def window_counts(
         starts = op.Sub(op.Mul(op.Range(0, count, 1), stride), first)
         at = op.Add(op.Unsqueeze(starts, [1]), [t * dilation for t in range(taps)])
         inside = op.And(op.GreaterOrEqual(at, least), op.Less(at, most))
-        total = op.ReduceSum(op.Cast(inside, to=onnx_dtype(dtype)), [1], keepdims=1)
+        total = op.ReduceSum(op.Cast(inside, to=dtype), [1], keepdims=1)
         counts.append(op.Reshape(total, [-1] + [1] * (rank - 1 - k)))
     result = counts[0]
     for count in counts[1:]:

@@ -176,8 +176,7 @@ def _forward_columns(graph: Graph, target: Value, source: Value) -> Value:
 def _placeholder(graph: Graph, value: Value, prefix: str) -> Value:
     """Give a value that stands for one direction; what reads it is dead once the batch stands."""
     op = Ops(graph, prefix=f"{prefix}direction/")
-    direction: Value = op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
-    return direction
+    return op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
 
 
 def _units(graph: Graph, value: Value) -> Value:

@@ -15,7 +15,7 @@ from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up
-from onnxgrad.compiler.types import TensorType, onnx_dtype
+from onnxgrad.compiler.types import TensorType
 
 from .optim import Optimizer
 from .parameters import choose_parameters, statistics_of
@@ -93,8 +93,7 @@ class Update:
     def _convert(self, x: Value, dtype: np.dtype) -> Value:
         if x.dtype == dtype:
             return x
-        converted: Value = self.op.Cast(x, to=onnx_dtype(dtype))
-        return converted
+        return self.op.Cast(x, to=dtype)
 
     def _input(self, name: str, type_: Any, start: np.ndarray | None) -> Value:
         value = Value(self._graph.names.fresh(name), type_, start, parameter=start is not None)

@@ -1,4 +1,4 @@
-"""Batching of the products of others: they stay whole, for their derivatives are right only so."""
+"""Batching of the products of others: they stay whole, one composite for all examples."""
 
 from collections.abc import Sequence
 

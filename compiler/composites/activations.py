@@ -4,7 +4,6 @@ from math import pi, sqrt
 
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .registry import form
 
 
@@ -12,8 +11,7 @@ from .registry import form
 def relu_grad(op: Ops, node: Node) -> Value:
     """dx = dy, but 0 where y ≤ 0; right for an infinite dy, and a NaN of y lets dy through."""
     dy, y = node.inputs
-    result: Value = op.Where(op.LessOrEqual(y, 0.0), 0.0, dy)
-    return result
+    return op.Where(op.LessOrEqual(y, 0.0), 0.0, dy)
 
 
 @form("ReluGrad", "product")
@@ -21,8 +19,7 @@ def relu_grad_product(op: Ops, node: Node) -> Value:
     """dx = dy·[y > 0]: faster in onnxruntime, but NaN for an infinite dy at y = 0."""
     dy, y = node.inputs
     assert dy is not None
-    result: Value = op.Mul(dy, op.Cast(op.Greater(y, 0.0), to=onnx_dtype(dy.dtype)))
-    return result
+    return op.Mul(dy, op.Cast(op.Greater(y, 0.0), to=dy.dtype))
 
 
 @form("GeluGrad")

@@ -10,7 +10,6 @@ from ..errors import UnsupportedOpError
 from ..gradients.positions import dimension
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import as_dtype, onnx_dtype
 from .registry import standard_body
 
 
@@ -46,25 +45,22 @@ def _split(op: Ops, x: Value, heads: int) -> Value:
     """(batch, length, heads·size) → (batch, heads, length, size)"""
     size = op.Div(dimension(op, x, 2), [heads])
     shape = op.Concat(op.Shape(x, end=2), [heads], size, axis=0)
-    result: Value = op.Transpose(op.Reshape(x, shape, allowzero=1), perm=[0, 2, 1, 3])
-    return result
+    return op.Transpose(op.Reshape(x, shape, allowzero=1), perm=[0, 2, 1, 3])
 
 
 def _joined(op: Ops, y: Value) -> Value:
     """(batch, heads, length, size) → (batch, length, heads·size)"""
     width = op.Mul(dimension(op, y, 1), dimension(op, y, 3))
     shape = op.Concat(dimension(op, y, 0), dimension(op, y, 2), width, axis=0)
-    result: Value = op.Reshape(op.Transpose(y, perm=[0, 2, 1, 3]), shape, allowzero=1)
-    return result
+    return op.Reshape(op.Transpose(y, perm=[0, 2, 1, 3]), shape, allowzero=1)
 
 
 def _scale(op: Ops, q: Value, scale: float | None) -> Value:
     """Give the scale of the scores, 1/√size where none is given, in float64."""
     if scale is not None:
         return op.constant(np.float64(scale))
-    size = op.Cast(op.Squeeze(dimension(op, q, 3)), to=onnx_dtype(as_dtype("float64")))
-    result: Value = op.Div(1.0, op.Sqrt(size))
-    return result
+    size = op.Cast(op.Squeeze(dimension(op, q, 3)), to="float64")
+    return op.Div(1.0, op.Sqrt(size))
 
 
 def _grouped_product(op: Ops, a: Value, b: Value, transposed: bool) -> Value:
@@ -74,8 +70,7 @@ def _grouped_product(op: Ops, a: Value, b: Value, transposed: bool) -> Value:
     """
     b = op.Transpose(b, perm=[0, 1, 3, 2]) if transposed else b
     if a.shape and b.shape and a.shape[1] == b.shape[1]:
-        result: Value = op.MatMul(a, b)
-        return result
+        return op.MatMul(a, b)
     groups = dimension(op, b, 1)
     rows = op.Div(op.Mul(dimension(op, a, 1), dimension(op, a, 2)), groups)
     stacked = op.Concat(dimension(op, a, 0), groups, rows, dimension(op, a, 3), axis=0)
@@ -89,15 +84,13 @@ def _cap(op: Ops, scores: Value, cap: float) -> Value:
     """cap·tanh(scores/cap), nothing for a cap of 0"""
     if not cap:
         return scores
-    result: Value = op.Mul(op.Tanh(op.Div(scores, cap)), cap)
-    return result
+    return op.Mul(op.Tanh(op.Div(scores, cap)), cap)
 
 
 def _offset(op: Ops, q: Value, past: Value | None, lengths: Value | None) -> Value | None:
     """Give how many keys precede the first query; None: none do."""
     if past is not None:
-        result: Value = op.Squeeze(dimension(op, past, 2))
-        return result
+        return op.Squeeze(dimension(op, past, 2))
     if lengths is not None:
         before = op.Sub(lengths, dimension(op, q, 2))
         result = op.Unsqueeze(before, [1, 2, 3])
@@ -165,16 +158,14 @@ def _lengthened(op: Ops, mask: Value, scores: Value) -> Value:
         return mask
     missing = op.Sub(dimension(op, scores, 3), dimension(op, mask, -1))
     outside = np.array(False) if mask.dtype == np.bool_ else op.like(-np.inf, mask)
-    result: Value = op.Pad(mask, op.Concat([0], missing, axis=0), outside, [-1])
-    return result
+    return op.Pad(mask, op.Concat([0], missing, axis=0), outside, [-1])
 
 
 def _softmax(op: Ops, scores: Value, live: Value | None, precision: int | None) -> Value:
     """Give the softmax of each row; rows without keys are zero and keep NaN out of gradients."""
     scores = scores if precision is None else op.Cast(scores, to=precision)
     if live is None:
-        result: Value = op.Softmax(scores)
-        return result
+        return op.Softmax(scores)
     zero = op.like(0, scores)
     result = op.Where(live, op.Softmax(op.Where(live, scores, zero)), zero)
     return result

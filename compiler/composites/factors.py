@@ -36,11 +36,10 @@ def by_running_products(op: Ops, node: Node) -> Value:
         axis=0,
         num_outputs=2,
     )
-    result: Value = op.Squeeze(op.Mul(first, second), [0])
-    return result
+    return op.Squeeze(op.Mul(first, second), [0])
 
 
-@form("OtherFactors", "division")
+@form("OtherFactors", "division", run_only=True)
 def by_division(op: Ops, node: Node) -> Value:
     """Divide the product at each place by the factor; only a zero that is alone has others.
 
@@ -57,8 +56,7 @@ def by_division(op: Ops, node: Node) -> Value:
     product, zeros = op.Gather(product, places), op.Gather(count, places)
     others = op.Where(op.Equal(zeros, 0.0), op.Div(product, safe), 0.0)
     alone = op.And(zero, op.Equal(zeros, 1.0))
-    result: Value = op.Where(alone, product, others)
-    return result
+    return op.Where(alone, product, others)
 
 
 def _rounds(op: Ops, places: Value, size: Value) -> Value:
@@ -68,8 +66,7 @@ def _rounds(op: Ops, places: Value, size: Value) -> Value:
     counts = scatter(op, none, places, one)
     fullest = op.ReduceMax(op.Concat([0], counts, axis=0), keepdims=0)
     needed = op.Less(op.constant([2**k for k in range(62)]), fullest)
-    result: Value = op.ReduceSum(op.Cast(needed, to=7), keepdims=0)
-    return result
+    return op.ReduceSum(op.Cast(needed, to="int64"), keepdims=0)
 
 
 def _running_products(op: Ops, factors: Value, places: Value, rounds: Value) -> Value:
@@ -90,8 +87,7 @@ def _running_products(op: Ops, factors: Value, places: Value, rounds: Value) -> 
     longer = inner.Mul(products, _shifted(inner, products, places, reach))
     body.outputs = [inner.Identity(going), inner.Add(reach, reach), longer]
     _, result = op.Loop(rounds, None, op.constant(1), factors, body=body)
-    running: Value = result
-    return running
+    return result
 
 
 def _shifted(op: Ops, products: Value, places: Value, reach: Value) -> Value:
@@ -100,5 +96,4 @@ def _shifted(op: Ops, products: Value, places: Value, reach: Value) -> Value:
     earlier = op.Max(op.Sub(numbers, reach), 0)
     there = op.GreaterOrEqual(numbers, reach)
     same = op.And(there, op.Equal(op.Gather(places, earlier, axis=1), places))
-    result: Value = op.Where(same, op.Gather(products, earlier, axis=1), 1.0)
-    return result
+    return op.Where(same, op.Gather(products, earlier, axis=1), 1.0)

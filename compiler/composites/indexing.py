@@ -32,8 +32,7 @@ def gather_grad(op: Ops, node: Node) -> Value:
     places = op.Add(op.Unsqueeze(op.Mul(rows, inner), [2]), op.Range(0, inner, 1))
     empty = op.Expand(op.like(0, dy), op.ReduceProd(x_shape, [0], keepdims=1))
     flat = op.Reshape(places, [-1]), op.Reshape(dy, [-1])
-    result: Value = op.Reshape(scatter(op, empty, *flat), x_shape, allowzero=1)
-    return result
+    return op.Reshape(scatter(op, empty, *flat), x_shape, allowzero=1)
 
 
 @standard_body("ScatterND")
@@ -71,5 +70,4 @@ def tensor_scatter(op: Ops, node: Node) -> Value:
         places = op.Mod(places, length)
     others = [k for k in range(1, update.rank) if k != axis]
     indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))
-    result: Value = op.ScatterElements(cache, indices, update, axis=axis)
-    return result
+    return op.ScatterElements(cache, indices, update, axis=axis)

@@ -7,7 +7,7 @@ from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..recurrence import Recurrence, Tape
 from ..shapes import refine
-from ..types import SequenceType, TensorType, Type, onnx_dtype
+from ..types import SequenceType, TensorType, Type
 from .registry import form
 
 
@@ -83,15 +83,13 @@ def _scan(op: Ops, loop: Recurrence) -> list[Value | None]:
 def length(op: Ops, tape: Value, spec: Tape) -> Value:
     """Give the number of entries of a tape, a scalar."""
     if isinstance(tape.type, SequenceType):
-        result: Value = op.SequenceLength(tape)
-    else:
-        result = op.Gather(op.Shape(tape), spec.axis)
-    return result
+        return op.SequenceLength(tape)
+    return op.Gather(op.Shape(tape), spec.axis)
 
 
 def _empty(op: Ops, spec: Tape) -> Value:
     assert isinstance(spec.type, SequenceType) and isinstance(spec.type.element, TensorType)
-    result: Value = op.SequenceEmpty(dtype=onnx_dtype(spec.type.element.dtype))
+    result: Value = op.SequenceEmpty(dtype=spec.type.element.dtype)
     result.type = spec.type
     return result
 
@@ -141,5 +139,4 @@ def _placed(op: Ops, stack: Value, spec: Tape, y: Value | None) -> Value:
         raise GraphError(f"a tape of unknown rank cannot be written along axis {spec.axis}")
     order = list(range(1, rank))
     order.insert(spec.axis % rank, 0)
-    result: Value = op.Transpose(stack, perm=order)
-    return result
+    return op.Transpose(stack, perm=order)

@@ -20,8 +20,7 @@ def softmax_cross_entropy_loss_grad(op: Ops, node: Node) -> Value:
     here = one_hot(op, log_prob, labels)
     softmax = op.Exp(log_prob)
     slope = op.Where(here, op.Sub(softmax, 1.0), softmax)
-    result: Value = op.Mul(slope, op.Unsqueeze(scale, [1]))
-    return result
+    return op.Mul(slope, op.Unsqueeze(scale, [1]))
 
 
 def label_weights(
@@ -32,8 +31,7 @@ def label_weights(
     kept = None if ignored is None else op.Not(op.Equal(labels, ignored))
     if weights is None:
         if kept is None:
-            result: Value = op.Expand(op.like(1, scores), op.Shape(labels))
-            return result
+            return op.Expand(op.like(1, scores), op.Shape(labels))
         return cast_to(op, kept, scores)
     if kept is None:
         return cast_to(op, op.Gather(weights, labels), scores)
@@ -45,9 +43,8 @@ def label_weights(
 def one_hot(op: Ops, scores: Value, labels: Value) -> Value:
     """Mark each label's class: booleans of the shape of the scores, classes on axis 1."""
     count = op.Shape(scores, start=1, end=2)
-    labels = op.Cast(op.Unsqueeze(labels, [1]), to=7)
+    labels = op.Cast(op.Unsqueeze(labels, [1]), to="int64")
     ones = op.Expand(op.constant([1]), op.Sub(op.Shape(op.Shape(scores)), 2))
     classes = op.Range(0, op.Squeeze(count, [0]), 1)
     column = op.Reshape(classes, op.Concat([1], count, ones, axis=0), allowzero=1)
-    result: Value = op.Equal(labels, column)
-    return result
+    return op.Equal(labels, column)

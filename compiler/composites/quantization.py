@@ -8,5 +8,4 @@ from .registry import form
 @form("StraightThrough")
 def straight_through(op: Ops, node: Node) -> Value:
     """Give the first input; the second, of the same type, only says how it changes."""
-    result: Value = op.Identity(node.inputs[0])
-    return result
+    return op.Identity(node.inputs[0])

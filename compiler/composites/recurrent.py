@@ -86,8 +86,7 @@ def _plus(op: Ops, x: Value, weight: Value | None, factor: Value | None = None) 
     """x + weight·factor; x where there is no weight."""
     if weight is None:
         return x
-    result: Value = op.Add(x, weight if factor is None else op.Mul(weight, factor))
-    return result
+    return op.Add(x, weight if factor is None else op.Mul(weight, factor))
 
 
 def _split(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:
@@ -145,15 +144,13 @@ def _directions(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:
 def _mask(op: Ops, x: Value, lengths: Value) -> Value:
     """Tell for each step and sequence whether it has begun: (steps, batch, 1)."""
     steps = op.Range(0, op.Gather(op.Shape(x), 0), op.constant(1))
-    ends = op.Cast(lengths, to=7)
-    result: Value = op.Less(op.Unsqueeze(steps, [1, 2]), op.Unsqueeze(ends, [0, 2]))
-    return result
+    ends = op.Cast(lengths, to="int64")
+    return op.Less(op.Unsqueeze(steps, [1, 2]), op.Unsqueeze(ends, [0, 2]))
 
 
 def _zero_state(op: Ops, x: Value, r: Value) -> Value:
     shape = op.Concat(op.Shape(x, start=1, end=2), op.Shape(r, start=1), axis=0)
-    zero: Value = op.Expand(op.like(0, x), shape)
-    return zero
+    return op.Expand(op.like(0, x), shape)
 
 
 def _scan(
@@ -233,13 +230,10 @@ def _apply(name: str, settings: dict[str, float], clip: float | None, op: Ops, x
     if clip:
         x = op.Clip(x, op.like(-clip, x), op.like(clip, x))
     if name == "affine":
-        result = op.Add(op.Mul(x, settings["alpha"]), settings["beta"])
-    elif name == "scaledtanh":
-        result = op.Mul(op.Tanh(op.Mul(x, settings["beta"])), settings["alpha"])
-    else:
-        result = getattr(op, _OPERATORS[name])(x, **settings)
-    value: Value = result
-    return value
+        return op.Add(op.Mul(x, settings["alpha"]), settings["beta"])
+    if name == "scaledtanh":
+        return op.Mul(op.Tanh(op.Mul(x, settings["beta"])), settings["alpha"])
+    return getattr(op, _OPERATORS[name])(x, **settings)
 
 
 _OPERATORS = {

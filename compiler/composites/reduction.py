@@ -19,11 +19,10 @@ def by_running_products(op: Ops, node: Node) -> Value:
     places = op.Reshape(op.Expand(numbered(op, kept), shape), [-1])
     size = op.ReduceProd(kept, keepdims=0)
     others = op.composite("OtherFactors", factors, places, size, types=[factors.type])
-    result: Value = op.Reshape(others, shape, allowzero=1)
-    return result
+    return op.Reshape(others, shape, allowzero=1)
 
 
-@form("ProductOfOthers", "division")
+@form("ProductOfOthers", "division", run_only=True)
 def by_division(op: Ops, node: Node) -> Value:
     """The product of all, divided by the element; where zeros are among them, only a zero that
     is alone has others without a zero.
@@ -34,8 +33,7 @@ def by_division(op: Ops, node: Node) -> Value:
     zero = op.Equal(x, 0.0)
     factors = op.Where(zero, 1.0, x)
     product = op.ReduceProd(factors, axes, keepdims=1, noop_with_empty_axes=1)
-    zeros = op.ReduceSum(op.Cast(zero, to=1), axes, keepdims=1, noop_with_empty_axes=1)
+    zeros = op.ReduceSum(op.Cast(zero, to="float32"), axes, keepdims=1, noop_with_empty_axes=1)
     alone = op.Where(op.Equal(zeros, 1.0), product, 0.0)
     others = op.Where(op.Equal(zeros, 0.0), op.Div(product, factors), 0.0)
-    result: Value = op.Where(zero, alone, others)
-    return result
+    return op.Where(zero, alone, others)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..accumulation import cast_to
-from ..gradients.positions import INT64, dimension, first_input
+from ..gradients.positions import dimension, first_input
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import standard_body
@@ -37,12 +37,10 @@ def roi_align(op: Ops, node: Node) -> Value:
     vertical = _samples(op, node, 1, dimension(op, x, 2), "output_height")
     horizontal = _samples(op, node, 0, dimension(op, x, 3), "output_width")
     height, width = dimension(op, x, 2), dimension(op, x, 3)
-    result: Value
     if node.attributes.get("mode", "avg") == "avg":
         rows = _mean_matrix(op, vertical, height)
         columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
-        result = op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
-        return result
+        return op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
     return _maximum(op, images, vertical, horizontal)
 
 
@@ -59,7 +57,7 @@ def _samples(op: Ops, node: Node, axis: int, size: Value, output: str) -> Sample
     bin_size = op.Div(extent, float(bins))
     ratio = node.attributes.get("sampling_ratio", 0)
     count = op.constant([[[float(ratio)]]], extent.dtype) if ratio > 0 else op.Ceil(bin_size)
-    most = op.Cast(op.ReduceMax(count, keepdims=0), to=INT64)
+    most = op.Cast(op.ReduceMax(count, keepdims=0), to="int64")
     sample = cast_to(op, op.Range(0, op.Max(most, op.constant(1)), 1), extent)
     share = op.Div(op.Add(sample, 0.5), op.Max(count, op.like(1, count)))
     number = op.constant([[[float(k)] for k in range(bins)]], extent.dtype)
@@ -75,7 +73,7 @@ def _mean_matrix(op: Ops, samples: Samples, size: Value) -> Value:
     """Give each pixel's share in the mean of each bin: (regions, bins, size)."""
     pixel = op.Range(0, op.Squeeze(size, [0]), 1)
     first, fraction = _split(op, samples.at)
-    first = op.Unsqueeze(op.Cast(first, to=INT64), [3])
+    first = op.Unsqueeze(op.Cast(first, to="int64"), [3])
     nothing = op.like(0, fraction)
     before = op.Where(samples.inside, op.Sub(1.0, fraction), nothing)
     behind = op.Where(samples.inside, fraction, nothing)
@@ -84,8 +82,7 @@ def _mean_matrix(op: Ops, samples: Samples, size: Value) -> Value:
         op.Where(op.Equal(pixel, op.Add(first, 1)), op.Unsqueeze(behind, [3]), nothing),
     )
     total = op.ReduceSum(weights, [2], keepdims=0)
-    result: Value = op.Div(total, op.Max(samples.count, op.like(1, total)))
-    return result
+    return op.Div(total, op.Max(samples.count, op.like(1, total)))
 
 
 def _split(op: Ops, at: Value) -> tuple[Value, Value]:
@@ -124,19 +121,17 @@ def _maximum(op: Ops, images: Value, vertical: Samples, horizontal: Samples) -> 
     candidates = op.Where(op.Unsqueeze(valid, [7]), weighted, lowest)
     best = op.ReduceMax(candidates, [3, 4, 5, 6], keepdims=0)
     some = op.Greater(best, lowest)
-    result: Value = op.Transpose(op.Where(some, best, op.like(0, best)), perm=[0, 3, 1, 2])
-    return result
+    return op.Transpose(op.Where(some, best, op.like(0, best)), perm=[0, 3, 1, 2])
 
 
 def _pixels(op: Ops, images: Value) -> Value:
-    result: Value = op.Mul(dimension(op, images, 2), dimension(op, images, 3))
-    return result
+    return op.Mul(dimension(op, images, 2), dimension(op, images, 3))
 
 
 def _pixel_pairs(op: Ops, samples: Samples, size: Value) -> tuple[Value, Value]:
     """Give both pixels of each sample along an axis, and weights: (regions, bins, samples, 2)."""
     first, fraction = _split(op, samples.at)
-    before = op.Cast(first, to=INT64)
+    before = op.Cast(first, to="int64")
     behind = op.Min(op.Add(before, 1), op.Sub(size, 1))
     pixels = op.Concat(op.Unsqueeze(before, [3]), op.Unsqueeze(behind, [3]), axis=3)
     rest = op.Sub(1.0, fraction)
@@ -145,8 +140,7 @@ def _pixel_pairs(op: Ops, samples: Samples, size: Value) -> tuple[Value, Value]:
 
 def _across(op: Ops, pairs: Value, axis: int) -> Value:
     """Lay (regions, bins, samples, 2) of y (0) or x (1) out in the common order of both axes."""
-    result: Value = op.Unsqueeze(pairs, [2, 4, 6] if axis == 0 else [1, 3, 5])
-    return result
+    return op.Unsqueeze(pairs, [2, 4, 6] if axis == 0 else [1, 3, 5])
 
 
 @standard_body("MaxRoiPool")
@@ -157,7 +151,7 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
     """
     x, regions = first_input(node), node.inputs[1]
     bins_y, bins_x = node.attributes["pooled_shape"]
-    number = op.Cast(op.Gather(regions, 0, axis=1), to=INT64)
+    number = op.Cast(op.Gather(regions, 0, axis=1), to="int64")
     images = op.Gather(x, number, axis=0)
     in_row = _bin_members(op, node, 1, bins_x, dimension(op, x, 3))
     in_column = _bin_members(op, node, 2, bins_y, dimension(op, x, 2))
@@ -167,8 +161,7 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
     turned = op.Unsqueeze(op.Transpose(narrow, perm=[0, 1, 3, 2]), [2])
     columns = op.Where(op.Unsqueeze(in_column, [1, 3]), turned, lowest)
     y = op.ReduceMax(columns, [4], keepdims=0)
-    result: Value = op.Where(op.Greater(y, lowest), y, op.like(0, x))
-    return result
+    return op.Where(op.Greater(y, lowest), y, op.like(0, x))
 
 
 def _bin_members(op: Ops, node: Node, axis: int, bins: int, size: Value) -> Value:
@@ -185,11 +178,9 @@ def _bin_members(op: Ops, node: Node, axis: int, bins: int, size: Value) -> Valu
     first = op.Add(start, op.Floor(op.Mul(number, bin_size)))
     behind = op.Add(start, op.Ceil(op.Mul(op.Add(number, 1.0), bin_size)))
     pixel = cast_to(op, op.Range(0, op.Squeeze(size, [0]), 1), extent)
-    result: Value = op.And(op.GreaterOrEqual(pixel, first), op.Less(pixel, behind))
-    return result
+    return op.And(op.GreaterOrEqual(pixel, first), op.Less(pixel, behind))
 
 
 def _rounded(op: Ops, x: Value) -> Value:
     """Round halves away from zero."""
-    result: Value = op.Mul(op.Sign(x), op.Floor(op.Add(op.Abs(x), 0.5)))
-    return result
+    return op.Mul(op.Sign(x), op.Floor(op.Add(op.Abs(x), 0.5)))

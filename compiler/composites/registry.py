@@ -19,7 +19,7 @@ A default has the right derivatives of every order, for the files that it is wri
 differentiated again.
 """
 
-RUN_ONLY = {"OtherFactors": "division", "ProductOfOthers": "division"}
+RUN_ONLY: dict[str, str] = {}
 """Forms that are faster where a graph only runs: they give the values, not all the derivatives."""
 
 STANDARD_BODIES: dict[str, Body] = {}
@@ -37,13 +37,18 @@ def standard_body(op_type: str) -> Callable[[Body], Body]:
     return register
 
 
-def form(op_type: str, name: str = "default") -> Callable[[B], B]:
-    """Register a body of a composite; the form registered first is its default."""
+def form(op_type: str, name: str = "default", run_only: bool = False) -> Callable[[B], B]:
+    """Register a body of a composite; the form registered first is its default.
+
+    A body that is `run_only` is taken in its place where a graph is prepared to run.
+    """
 
     def register(body: B) -> B:
         forms = FORMS.setdefault(op_type, {})
         assert name not in forms, (op_type, name)
         forms[name] = body
+        if run_only:
+            RUN_ONLY[op_type] = name
         return body
 
     return register

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 
 from ..accumulation import as_float32, cast_to, scatter
 from ..errors import UnsupportedOpError
-from ..gradients.positions import INT64, dimension, first_input
+from ..gradients.positions import dimension, first_input
 from ..gradients.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
 from ..ir import Node, Value
 from ..ops import Ops
 from ..types import is_float
 from .registry import standard_body
-
-DOUBLE = 11
-"""TensorProto.DOUBLE."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,8 @@ def _axes(op: Ops, node: Node, axes: Sequence[int], like: Value) -> list[Axis]:
     x, roi, scales, sizes = [*node.inputs, None, None, None][:4]
     before = op.Gather(op.Shape(x), axes)
     if scales is not None:
-        exact = op.Mul(op.Cast(before, to=DOUBLE), op.Cast(scales, to=DOUBLE))
-        after = op.Cast(op.Floor(exact), to=INT64)
+        exact = op.Mul(op.Cast(before, to="float64"), op.Cast(scales, to="float64"))
+        after = op.Cast(op.Floor(exact), to="int64")
         scales = cast_to(op, scales, like)
     else:
         assert sizes is not None
@@ -101,20 +98,16 @@ def _places(op: Ops, node: Node, axis: Axis) -> Value:
     at = op.Unsqueeze(cast_to(op, after, scale), [1])
     before = cast_to(op, axis.before, scale)
     length, last = op.Mul(scale, before), op.Sub(before, 1.0)
-    result: Value
     if transform == "asymmetric":
-        result = op.Div(at, scale)
-        return result
+        return op.Div(at, scale)
     if transform in ("align_corners", "tf_crop_and_resize"):
         single = op.Equal(length, op.like(1, length))
         share = op.Div(at, op.Where(single, op.like(1, at), op.Sub(length, 1.0)))
         if axis.crop is None:
-            result = op.Mul(share, last)
-            return result
+            return op.Mul(share, last)
         start, end = axis.crop
         share = op.Where(single, op.like(0.5, share), share)
-        result = op.Mul(op.Add(start, op.Mul(share, op.Sub(end, start))), last)
-        return result
+        return op.Mul(op.Add(start, op.Mul(share, op.Sub(end, start))), last)
     result = op.Sub(op.Div(op.Add(at, 0.5), scale), 0.5)
     if transform == "pytorch_half_pixel":
         result = op.Where(op.Greater(axis.after, 1), result, op.like(0, result))
@@ -128,8 +121,7 @@ def _outside(op: Ops, axis: Axis, places: Value) -> Value:
     """Tell which samples lie outside of x along an axis: (after,)."""
     flat = op.Squeeze(places, [1])
     last = op.Sub(cast_to(op, axis.before, flat), 1.0)
-    result: Value = op.Or(op.Less(flat, op.like(0, flat)), op.Greater(flat, last))
-    return result
+    return op.Or(op.Less(flat, op.like(0, flat)), op.Greater(flat, last))
 
 
 def _matrix(op: Ops, node: Node, axis: Axis, places: Value) -> Value:
@@ -146,13 +138,13 @@ def _matrix(op: Ops, node: Node, axis: Axis, places: Value) -> Value:
     if antialias:
         narrow = op.Min(axis.scale, op.like(1, axis.scale))
         wide = op.Div(op.like(-reach, narrow), narrow)
-        start = op.Add(op.Cast(op.Floor(wide), to=INT64), 1)
+        start = op.Add(op.Cast(op.Floor(wide), to="int64"), 1)
     begin, behind = op.Squeeze(start, [0]), op.Squeeze(op.Sub(2, start), [0])
     offsets = op.Range(begin, behind, 1)
     distance = op.Sub(cast_to(op, offsets, places), op.Sub(places, first))
     distance = distance if narrow is None else op.Mul(distance, narrow)
     weights = _cubic(op, distance, node) if cubic else _linear(op, distance)
-    taps = op.Add(op.Cast(first, to=INT64), offsets)
+    taps = op.Add(op.Cast(first, to="int64"), offsets)
     if excluded:
         inside = op.And(op.GreaterOrEqual(taps, 0), op.Less(taps, axis.before))
         weights = op.Where(inside, weights, op.like(0, weights))
@@ -167,15 +159,13 @@ def _normalized(op: Ops, weights: Value) -> Value:
     """Divide the weights of each sample by their sum, where it is not zero."""
     total = op.ReduceSum(weights, [1], keepdims=1)
     nothing = op.Equal(total, op.like(0, total))
-    result: Value = op.Div(weights, op.Where(nothing, op.like(1, total), total))
-    return result
+    return op.Div(weights, op.Where(nothing, op.like(1, total), total))
 
 
 def _linear(op: Ops, distance: Value) -> Value:
     """1 − |d| within 1."""
     weights = op.Sub(1.0, _magnitude(op, distance))
-    result: Value = op.Where(_within(op, distance, 1), weights, op.like(0, weights))
-    return result
+    return op.Where(_within(op, distance, 1), weights, op.like(0, weights))
 
 
 def _cubic(op: Ops, distance: Value, node: Node) -> Value:
@@ -185,8 +175,7 @@ def _cubic(op: Ops, distance: Value, node: Node) -> Value:
     near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(d, a + 2), a + 3), d), d), 1.0)
     far = op.Sub(op.Mul(op.Add(op.Mul(op.Sub(op.Mul(d, a), 5 * a), d), 8 * a), d), 4 * a)
     beyond = op.Where(_within(op, distance, 2), far, op.like(0, far))
-    result: Value = op.Where(_within(op, distance, 1), near, beyond)
-    return result
+    return op.Where(_within(op, distance, 1), near, beyond)
 
 
 def _magnitude(op: Ops, distance: Value) -> Value:
@@ -195,12 +184,10 @@ def _magnitude(op: Ops, distance: Value) -> Value:
     So where pieces meet, all taps of a sample have their slopes to the same side.
     """
     positive = op.Greater(distance, op.like(0, distance))
-    result: Value = op.Where(positive, distance, op.Neg(distance))
-    return result
+    return op.Where(positive, distance, op.Neg(distance))
 
 
 def _within(op: Ops, distance: Value, reach: int) -> Value:
     """−reach < d ≤ reach."""
     above = op.Greater(distance, op.like(-reach, distance))
-    result: Value = op.And(above, op.LessOrEqual(distance, op.like(reach, distance)))
-    return result
+    return op.And(above, op.LessOrEqual(distance, op.like(reach, distance)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..accumulation import cast_to
-from ..gradients.positions import INT64, dimension, first_input, product, unravelled
+from ..gradients.positions import dimension, first_input, product, unravelled
 from ..ir import Node, Value
 from ..ops import Ops
 from .registry import standard_body
@@ -32,8 +32,7 @@ def affine_grid(op: Ops, node: Node) -> Value:
     with_one = op.Pad(backwards, [0, 1], op.like(1, theta), [1])
     grid = op.MatMul(with_one, op.Transpose(theta, perm=[0, 2, 1]))
     shape = op.Concat(dimension(op, theta, 0), spatial, dimension(op, theta, 1), axis=0)
-    result: Value = op.Reshape(grid, shape, allowzero=1)
-    return result
+    return op.Reshape(grid, shape, allowzero=1)
 
 
 @standard_body("GridSample")
@@ -62,8 +61,7 @@ def grid_sample(op: Ops, node: Node) -> Value:
         axes.append(_taps(op, at, low, high, size, mode, padding))
     y = op.Transpose(_read(op, x, axes), perm=[0, 2, 1])
     shape = op.Concat(op.Shape(x, end=2), op.Shape(grid, start=1, end=-1), axis=0)
-    result: Value = op.Reshape(y, shape, allowzero=1)
-    return result
+    return op.Reshape(y, shape, allowzero=1)
 
 
 def _borders(op: Ops, size: Value, corners: bool) -> tuple[Value, Value]:
@@ -75,12 +73,9 @@ def _borders(op: Ops, size: Value, corners: bool) -> tuple[Value, Value]:
 def _denormalized(op: Ops, at: Value, size: Value, corners: bool) -> Value:
     """Bring coordinates from [−1, 1] to pixels."""
     half = op.Mul(op.Add(at, 1.0), 0.5)
-    result: Value
     if corners:
-        result = op.Mul(half, op.Sub(size, 1.0))
-    else:
-        result = op.Sub(op.Mul(half, size), 0.5)
-    return result
+        return op.Mul(half, op.Sub(size, 1.0))
+    return op.Sub(op.Mul(half, size), 0.5)
 
 
 def _padded(op: Ops, at: Value, low: Value, high: Value, size: Value, padding: str) -> Value:
@@ -92,8 +87,7 @@ def _padded(op: Ops, at: Value, low: Value, high: Value, size: Value, padding: s
         inside = op.Min(op.Max(at, op.like(0, at)), op.Sub(size, 1.0))
     else:
         inside = _reflected(op, at, low, high)
-    result: Value = op.Where(outside, inside, at)
-    return result
+    return op.Where(outside, inside, at)
 
 
 def _reflected(op: Ops, at: Value, low: Value, high: Value) -> Value:
@@ -102,8 +96,7 @@ def _reflected(op: Ops, at: Value, low: Value, high: Value) -> Value:
     period = op.Mul(extent, 2.0)
     distance = op.Sub(at, low)
     phase = op.Sub(distance, op.Mul(op.Floor(op.Div(distance, period)), period))
-    result: Value = op.Sub(high, op.Abs(op.Sub(phase, extent)))
-    return result
+    return op.Sub(high, op.Abs(op.Sub(phase, extent)))
 
 
 def _taps(
@@ -126,12 +119,11 @@ def _taps(
         outside = op.Or(op.Less(index, low), op.Greater(index, high))
         index = op.Where(outside, op.Round(_reflected(op, index, low, high)), index)
     index = op.Min(op.Max(index, op.like(0, at)), last)
-    return op.Cast(index, to=INT64), weight
+    return op.Cast(index, to="int64"), weight
 
 
 def _linear(op: Ops, fraction: Value) -> Value:
-    result: Value = op.Concat(op.Sub(1.0, fraction), fraction, axis=-1)
-    return result
+    return op.Concat(op.Sub(1.0, fraction), fraction, axis=-1)
 
 
 def _cubic(op: Ops, fraction: Value) -> Value:
@@ -139,18 +131,15 @@ def _cubic(op: Ops, fraction: Value) -> Value:
 
     def near(t: Value) -> Value:
         inner = op.Sub(op.Mul(t, CUBIC + 2), CUBIC + 3)
-        result: Value = op.Add(op.Mul(op.Mul(inner, t), t), 1.0)
-        return result
+        return op.Add(op.Mul(op.Mul(inner, t), t), 1.0)
 
     def far(t: Value) -> Value:
         inner = op.Add(op.Mul(op.Sub(op.Mul(t, CUBIC), 5 * CUBIC), t), 8 * CUBIC)
-        result: Value = op.Sub(op.Mul(inner, t), 4 * CUBIC)
-        return result
+        return op.Sub(op.Mul(inner, t), 4 * CUBIC)
 
     rest = op.Sub(1.0, fraction)
     weights = [far(op.Add(fraction, 1.0)), near(fraction), near(rest), far(op.Add(rest, 1.0))]
-    result: Value = op.Concat(*weights, axis=-1)
-    return result
+    return op.Concat(*weights, axis=-1)
 
 
 def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]]) -> Value:
@@ -179,8 +168,7 @@ def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]]) -> Value:
     pixels = op.GatherND(op.Transpose(flat, perm=[0, 2, 1]), rows, batch_dims=1)
     pixels = op.Reshape(pixels, op.Concat(batch, places, taps, channels, axis=0), allowzero=1)
     weights = op.Reshape(weight, op.Concat(batch, places, taps, [1], axis=0), allowzero=1)
-    result: Value = op.ReduceSum(op.Mul(pixels, weights), [2], keepdims=0)
-    return result
+    return op.ReduceSum(op.Mul(pixels, weights), [2], keepdims=0)
 
 
 @standard_body("DeformConv")

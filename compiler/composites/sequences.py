@@ -73,10 +73,7 @@ def _each(op: Ops, node: Node, function: Callable[..., Value]) -> Value:
     body.outputs = [body.inputs[1], function(inner, *body.inputs[2:])]
     (y,) = node.outputs
     assert y is not None
-    result: Value = op.composite(
-        "Iterate", None, None, *node.inputs, types=[y.type], body=body, states=0
-    )
-    return result
+    return op.composite("Iterate", None, None, *node.inputs, types=[y.type], body=body, states=0)
 
 
 def _element(value: Value | None) -> TensorType:

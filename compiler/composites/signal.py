@@ -28,5 +28,4 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     if window is not None:
         frames = op.Mul(frames, op.Unsqueeze(window, [1]))
     onesided = node.attributes.get("onesided", 1)
-    result: Value = op.DFT(frames, None, -2, onesided=onesided)
-    return result
+    return op.DFT(frames, None, -2, onesided=onesided)

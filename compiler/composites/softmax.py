@@ -11,8 +11,7 @@ def softmax_grad(op: Ops, node: Node) -> Value:
     """dx = y·(dy − Σ dy·y)"""
     dy, y = node.inputs
     total = accumulate(op, op.Mul(dy, y), [node.attributes["axis"]], keepdims=1)
-    result: Value = op.Mul(y, op.Sub(dy, total))
-    return result
+    return op.Mul(y, op.Sub(dy, total))
 
 
 @form("LogSoftmaxGrad")
@@ -21,5 +20,4 @@ def log_softmax_grad(op: Ops, node: Node) -> Value:
     dy, y = node.inputs
     assert dy is not None
     total = accumulate(op, dy, [node.attributes["axis"]], keepdims=1)
-    result: Value = op.Sub(dy, op.Mul(op.Exp(y), total))
-    return result
+    return op.Sub(dy, op.Mul(op.Exp(y), total))

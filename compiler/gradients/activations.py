@@ -78,8 +78,7 @@ def selu(op: Ops, node: Node, dy: Value) -> Entries:
 
 def _exponential_branch(op: Ops, node: Node, dy: Value, slope: Value, right: Value) -> Value:
     """Give `right` where x is positive, else dy·slope."""
-    result: Value = op.Where(op.Greater(node.inputs[0], 0.0), right, op.Mul(dy, slope))
-    return result
+    return op.Where(op.Greater(node.inputs[0], 0.0), right, op.Mul(dy, slope))
 
 
 @gradient("Shrink")

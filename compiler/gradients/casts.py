@@ -78,8 +78,7 @@ def _at_extreme(op: Ops, x: Value, extreme: Value, beyond: Value, step: Value) -
     chosen = op.And(op.Equal(x, extreme), beyond)
     ties = op.ReduceSum(cast_to(op, chosen, x), keepdims=0)
     ties = op.Max(ties, op.like(1, x))  # step/0 would be a NaN in the second order
-    result: Value = op.Where(chosen, op.Div(step, ties), 0.0)
-    return result
+    return op.Where(chosen, op.Div(step, ties), 0.0)
 
 
 @composite_gradient("StraightThrough")

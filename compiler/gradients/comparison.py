@@ -4,7 +4,6 @@ from functools import reduce
 
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .registry import Entries, gradient
 
 
@@ -23,7 +22,7 @@ def extremum(op: Ops, node: Node, dy: Value) -> Entries:
     (y,) = node.outputs
     assert y is not None
     chosen = [op.Equal(x, y) for x in node.inputs]
-    ties = reduce(op.Add, [op.Cast(c, to=onnx_dtype(y.dtype)) for c in chosen])
+    ties = reduce(op.Add, [op.Cast(c, to=y.dtype) for c in chosen])
     share = op.Div(dy, ties)
     return tuple(op.Where(c, share, 0.0) for c in chosen)
 

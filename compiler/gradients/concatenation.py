@@ -50,8 +50,7 @@ def _split_sizes(op: Ops, node: Node, axis: int) -> Value:
     size = op.Shape(x, start=axis, end=axis + 1)
     chunk = op.Div(op.Add(size, parts - 1), parts)
     left = op.Sub(size, op.Mul(chunk, np.arange(parts)))
-    result: Value = op.Max(op.Min(left, chunk), [0])
-    return result
+    return op.Max(op.Min(left, chunk), [0])
 
 
 @gradient("Slice")
@@ -94,8 +93,7 @@ def _turned(op: Ops, x: Value, axes: Value, back: Value) -> Value:
     lowest = np.iinfo(np.int64).min
     starts = op.Where(back, [-1], [0])
     ends = op.Where(back, [lowest], [np.iinfo(np.int64).max])
-    result: Value = op.Slice(x, starts, ends, axes, op.Where(back, [-1], [1]))
-    return result
+    return op.Slice(x, starts, ends, axes, op.Where(back, [-1], [1]))
 
 
 def _stuffed(op: Ops, x: Value, axes: Value, steps: Value) -> Value:
@@ -108,8 +106,7 @@ def _stuffed(op: Ops, x: Value, axes: Value, steps: Value) -> Value:
     widths = op.Concat(op.Mul(all_ones, 0), op.Sub(every, 1), axis=0)
     inner = op.Range(1, op.Mul(op.Size(shape), 2), 2)
     padded = op.Pad(columns, widths, None, inner)
-    result: Value = op.Reshape(padded, op.Mul(shape, every), allowzero=1)
-    return result
+    return op.Reshape(padded, op.Mul(shape, every), allowzero=1)
 
 
 @gradient("Pad")
@@ -137,10 +134,8 @@ def pad(op: Ops, node: Node, dy: Value) -> Entries:
 def _unpadded(op: Ops, dy: Value, x: Value, pads: Value, axes: Value | None) -> Value:
     """Cut the padding off; a negative one is put back as zeros."""
     if pads.constant is None or bool((pads.constant < 0).any()):
-        result: Value = op.Pad(dy, op.Neg(pads), None, axes)
-        return result
+        return op.Pad(dy, op.Neg(pads), None, axes)
     sizes = op.Shape(x) if axes is None else op.Gather(op.Shape(x), axes)
     starts = op.constant(pads.constant[: len(pads.constant) // 2])
     axes = op.Range(0, op.Size(starts), 1) if axes is None else axes
-    cut: Value = op.Slice(dy, starts, op.Add(starts, sizes), axes)
-    return cut
+    return op.Slice(dy, starts, op.Add(starts, sizes), axes)

@@ -67,5 +67,4 @@ def _has_sizes(x: Value, term: str, operands: list[Value], terms: list[str]) -> 
 def _identity(op: Ops, size: Value, like: Value) -> Value:
     numbers = op.Range(0, op.Squeeze(size, [0]), 1)
     equal = op.Equal(op.Unsqueeze(numbers, [1]), op.Unsqueeze(numbers, [0]))
-    result: Value = op.CastLike(equal, like)
-    return result
+    return op.CastLike(equal, like)

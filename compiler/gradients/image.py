@@ -43,10 +43,6 @@ def _block_places(
     offsets = op.Mul(unravelled(op, block_shape), dilation)
     at = op.Add(op.Unsqueeze(offsets, [1]), op.Unsqueeze(starts, [0]))
     valid = op.And(op.GreaterOrEqual(at, 0), op.Less(at, image_shape))
-    inside = op.ReduceMin(op.Cast(valid, to=INT32), [-1], keepdims=0)
+    inside = op.ReduceMin(op.Cast(valid, to="int32"), [-1], keepdims=0)
     places = op.ReduceSum(op.Mul(at, strides_of(op, image_shape)), [-1], keepdims=0)
     return places, op.Equal(inside, 1)
-
-
-INT32 = 6
-"""TensorProto.INT32."""

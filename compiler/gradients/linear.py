@@ -76,5 +76,4 @@ def transposed(op: Ops, x: Value) -> Value:
     assert x.rank is not None
     axes = list(range(x.rank))
     axes[-2:] = axes[:-3:-1]
-    result: Value = op.Transpose(x, perm=axes)
-    return result
+    return op.Transpose(x, perm=axes)

@@ -178,8 +178,7 @@ def _by_norm(op: Ops, dy: Value, y: Value, p: int) -> Value:
     if p == 1:
         return dy
     inverse = op.Reciprocal(y if p == 2 else op.Pow(y, op.like(p - 1, y)))
-    result: Value = op.Mul(dy, op.Where(op.Equal(y, 0.0), 0.0, inverse))
-    return result
+    return op.Mul(dy, op.Where(op.Equal(y, 0.0), 0.0, inverse))
 
 
 def _average_pool_at_run_time(

@@ -9,7 +9,7 @@ from ..accumulation import accumulate, cast_to
 from ..dims import divide, multiply
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import TensorType, onnx_dtype
+from ..types import TensorType
 from .positions import first_input, numbered, product
 from .registry import Entries, composite_gradient, gradient
 
@@ -45,7 +45,7 @@ def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
         if isinstance(count, int) and count:
             return op.like(1 / count, x)
     # the sizes may exceed what half precision can hold, their ratio may not
-    wide = onnx_dtype(np.dtype("float64" if x.dtype == "float64" else "float32"))
+    wide = "float64" if x.dtype == "float64" else "float32"
     sizes = [op.Cast(op.Size(v), to=wide) for v in (x, y)]
     # no division of 1: onnxruntime 1.32 breaks a graph when it merges one with a product by 1
     return cast_to(op, op.Reciprocal(op.Div(*sizes)), x)
@@ -66,7 +66,7 @@ def reduce_l1(op: Ops, node: Node, dy: Value) -> Entries:
 
 @gradient("ReduceL2")
 def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
-    """y = √Σ x²:  dx = x·dy/y, and 0 where all x are 0, which has no derivative: NaN"""
+    """y = √Σ x²:  dx = x·dy/y, 0 where all x are 0 (no second derivative there: NaN)"""
     (y,) = node.outputs
     inverse = op.Where(op.Equal(y, 0), 0.0, op.Reciprocal(y))
     return _by_first(node, op.Mul(with_axes(op, node, op.Mul(dy, inverse)), first_input(node)))
@@ -93,7 +93,7 @@ def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The elements equal to y get dy, in equal parts"""
     x, (y,) = first_input(node), node.outputs
     chosen = op.Equal(x, with_axes(op, node, y))
-    ties = op.ReduceSum(op.Cast(chosen, to=1), *node.inputs[1:], **node.attributes)
+    ties = op.ReduceSum(op.Cast(chosen, to="float32"), *node.inputs[1:], **node.attributes)
     share = op.Div(dy, cast_to(op, ties, x))
     return _by_first(node, op.Where(chosen, with_axes(op, node, share), 0.0))
 
@@ -128,14 +128,12 @@ def product_of_others(op: Ops, node: Node, dy: Value) -> Entries:
 
 
 def _product_of_others(op: Ops, x: Value, kept: Value) -> Value:
-    result: Value = op.composite("ProductOfOthers", x, kept, types=[x.type])
-    return result
+    return op.composite("ProductOfOthers", x, kept, types=[x.type])
 
 
 def spread(op: Ops, node: Node, y: Value) -> Value:
     """Broadcast a reduction's output, or its gradient, to the shape of its input."""
-    result: Value = op.Expand(with_axes(op, node, y), op.Shape(node.inputs[0]))
-    return result
+    return op.Expand(with_axes(op, node, y), op.Shape(node.inputs[0]))
 
 
 def with_axes(op: Ops, node: Node, y: Value | None) -> Value:
@@ -144,12 +142,9 @@ def with_axes(op: Ops, node: Node, y: Value | None) -> Value:
     if node.attributes.get("keepdims", 1):
         return y
     axes = node.inputs[1] if len(node.inputs) > 1 else None
-    result: Value
     if axes is not None and axes.constant is not None and axes.constant.size:
-        result = op.Unsqueeze(y, axes)
-    else:
-        result = op.Reshape(y, kept_shape(op, node), allowzero=1)
-    return result
+        return op.Unsqueeze(y, axes)
+    return op.Reshape(y, kept_shape(op, node), allowzero=1)
 
 
 def kept_shape(op: Ops, node: Node) -> Value:
@@ -158,8 +153,7 @@ def kept_shape(op: Ops, node: Node) -> Value:
     No axes, or empty ones, mean all axes, unless noop_with_empty_axes says none.
     """
     if node.attributes.get("keepdims", 1):
-        result: Value = op.Shape(node.outputs[0])
-        return result
+        return op.Shape(node.outputs[0])
     noop = node.attributes.get("noop_with_empty_axes", 0)
     shape = op.Shape(node.inputs[0])
     axes = node.inputs[1] if len(node.inputs) > 1 else None
@@ -168,7 +162,5 @@ def kept_shape(op: Ops, node: Node) -> Value:
         return shape if noop else none_kept
     kept = op.ScatterElements(shape, axes, op.Expand(op.constant([1]), op.Shape(axes)))
     if noop or (axes.shape and isinstance(axes.shape[0], int) and axes.shape[0]):
-        result = kept
-    else:
-        result = op.Where(op.Equal(op.Size(axes), 0), none_kept, kept)
-    return result
+        return kept
+    return op.Where(op.Equal(op.Size(axes), 0), none_kept, kept)

@@ -4,9 +4,6 @@ from ..ir import Node, Value
 from ..ops import Ops
 from .positions import dimension, product
 
-FLOAT = 1
-"""TensorProto.FLOAT."""
-
 
 def resized_axes(node: Node, rank: int) -> list[int]:
     """Give the axes that a Resize is about, in the order of its scales."""
@@ -27,11 +24,10 @@ def keeps_aspect_ratio(node: Node) -> bool:
 
 def limiting(op: Ops, node: Node, before: Value, sizes: Value) -> Value:
     """Give which of the axes decides the scale: the least ratio, or the greatest; shape (1,)."""
-    ratios = op.Div(op.Cast(sizes, to=FLOAT), op.Cast(before, to=FLOAT))
+    ratios = op.Div(op.Cast(sizes, to="float32"), op.Cast(before, to="float32"))
     smallest = node.attributes["keep_aspect_ratio_policy"] == "not_larger"
     find = op.ArgMin if smallest else op.ArgMax
-    result: Value = find(ratios, axis=0, keepdims=1)
-    return result
+    return find(ratios, axis=0, keepdims=1)
 
 
 def multiplied(op: Ops, x: Value, matrix: Value, axis: int, sizes: list[Value]) -> Value:
@@ -46,8 +42,7 @@ def multiplied(op: Ops, x: Value, matrix: Value, axis: int, sizes: list[Value]) 
         parts = op.Reshape(x, op.Concat(outer, size, axis=0), allowzero=1)
         result = op.MatMul(parts, op.Transpose(matrix, perm=[1, 0]))
     shape = op.Concat(*before, resized, *after, axis=0)
-    y: Value = op.Reshape(result, shape, allowzero=1)
-    return y
+    return op.Reshape(result, shape, allowzero=1)
 
 
 def _product(op: Ops, dims: list[Value]) -> Value:

@@ -89,8 +89,7 @@ def _transposed_matrix(op: Ops, node: Node, k: int, axes: list[int]) -> Value:
     image = _identity(op, x, size, width)
     scales, sizes = (None if v is None else op.Gather(v, chosen) for v in (scales, sizes))
     matrix = op.Slice(op.Resize(image, crop, scales, sizes, **settings), [0], [1], [3])
-    result: Value = op.Reshape(matrix, op.Concat(size, resized, axis=0), allowzero=1)
-    return result
+    return op.Reshape(matrix, op.Concat(size, resized, axis=0), allowzero=1)
 
 
 def _identity(op: Ops, x: Value, size: Value, width: Value) -> Value:
@@ -99,5 +98,4 @@ def _identity(op: Ops, x: Value, size: Value, width: Value) -> Value:
     equal = op.Equal(op.Reshape(places, [1, -1, 1, 1]), op.Reshape(places, [1, 1, -1, 1]))
     one = op.constant([1])
     shape = op.Concat(one, size, size, width, axis=0)
-    result: Value = op.Expand(cast_to(op, equal, x), shape)
-    return result
+    return op.Expand(cast_to(op, equal, x), shape)

@@ -86,8 +86,7 @@ def _position(op: Ops, node: Node) -> Value:
     s, *rest = node.inputs
     length = op.SequenceLength(s)
     if not rest or rest[0] is None:
-        result: Value = op.Sub(length, 1)
-        return result
+        return op.Sub(length, 1)
     at = _integer(op, rest[0])
     result = op.Where(op.Less(at, 0), op.Add(at, length), at)
     return result
@@ -96,5 +95,4 @@ def _position(op: Ops, node: Node) -> Value:
 def _integer(op: Ops, at: Value) -> Value:
     """Give a position as an int64 scalar."""
     at = at if at.shape == () else op.Squeeze(at)
-    result: Value = op.Cast(at, to=7)
-    return result
+    return op.Cast(at, to="int64")

@@ -46,12 +46,10 @@ def _multiplicity(op: Ops, spectrum: Value, total: Value, axis: Value) -> Value:
     shape = op.Expand(op.constant([1]), rank)
     at = op.Reshape(axis, [1])
     shape = op.ScatterElements(shape, at, op.Reshape(rows, [1]))
-    result: Value = op.Reshape(counts, shape, allowzero=1)
-    return result
+    return op.Reshape(counts, shape, allowzero=1)
 
 
 def _fitted(op: Ops, x: Value, size: Value, axis: Value) -> Value:
     """Cut x to a size along an axis, or add zeros, as the transform did in reverse."""
     missing = op.Reshape(op.Sub(size, op.Gather(op.Shape(x), axis)), [1])
-    result: Value = op.Pad(x, op.Concat([0], missing, axis=0), None, op.Reshape(axis, [1]))
-    return result
+    return op.Pad(x, op.Concat([0], missing, axis=0), None, op.Reshape(axis, [1]))

@@ -39,8 +39,7 @@ def log_softmax_grad(op: Ops, node: Node, du: Value) -> Entries:
 def _composite(op: Ops, name: str, dy: Value, y: Value | None, node: Node) -> Value:
     assert y is not None
     axis = node.attributes.get("axis", -1)
-    result: Value = op.composite(name, dy, y, types=[y.type], axis=axis)
-    return result
+    return op.composite(name, dy, y, types=[y.type], axis=axis)
 
 
 def _sum(op: Ops, x: Value, node: Node) -> Value:

@@ -75,5 +75,4 @@ def area_hyperbolic_tangent(op: Ops, node: Node, dy: Value) -> Entries:
 
 def _one_minus_square(op: Ops, x: Value | None) -> Value:
     """Give 1 − x² as (1 − x)(1 + x), which is exact to the last digits near ±1."""
-    result: Value = op.Mul(op.Sub(1.0, x), op.Add(x, 1.0))
-    return result
+    return op.Mul(op.Sub(1.0, x), op.Add(x, 1.0))

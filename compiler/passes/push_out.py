@@ -102,8 +102,7 @@ def _product(op: Ops, graph: Graph, loop: Recurrence, gemm: Node, swapped: bool)
         for v, t in zip(factors, kept, strict=True)
     )
     a, b = op.Flatten(a, axis=-1), op.Flatten(b, axis=-1)
-    result: Value = op.Gemm(b, a, transA=1) if swapped else op.Gemm(a, b, transA=1)
-    return result
+    return op.Gemm(b, a, transA=1) if swapped else op.Gemm(a, b, transA=1)
 
 
 def _sum(op: Ops, loop: Recurrence, reduction: Node) -> Value | None:
@@ -119,8 +118,7 @@ def _sum(op: Ops, loop: Recurrence, reduction: Node) -> Value | None:
     if x is None or x.rank is None or not axes.constant.size:
         return None
     behind = [0, *(int(a) % x.rank + 1 for a in axes.constant)]
-    result: Value = op.ReduceSum(kept[0], behind, keepdims=0)
-    return result
+    return op.ReduceSum(kept[0], behind, keepdims=0)
 
 
 def _kept(loop: Recurrence, value: Value) -> tuple[Value, Tape] | None:

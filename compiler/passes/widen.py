@@ -12,7 +12,7 @@ import numpy as np
 from ..expand import put_in_place
 from ..ir import Graph, Node, Value
 from ..ops import Ops
-from ..types import TensorType, onnx_dtype
+from ..types import TensorType
 
 Supports = Callable[[Node], bool]
 """Tells whether a backend has a kernel for a node."""
@@ -97,8 +97,7 @@ def run_wider(graph: Graph, node: Node, narrow: np.dtype, wide: np.dtype) -> lis
     prefix = f"{node.name or next(node.writes()).name}/"
     op = Ops(graph, node.position, prefix)
     inputs = [
-        op.Cast(v, to=onnx_dtype(wide)) if v is not None and _holds(v, narrow) else v
-        for v in node.inputs
+        op.Cast(v, to=wide) if v is not None and _holds(v, narrow) else v for v in node.inputs
     ]
     names = [
         "" if v is None else graph.names.fresh(f"{prefix}wide{k}")
@@ -120,8 +119,7 @@ def run_wider(graph: Graph, node: Node, narrow: np.dtype, wide: np.dtype) -> lis
 def _cast_back(op: Ops, x: Value, narrow: np.dtype) -> Value:
     """Cast to a dtype that holds x, or the nearest of it; 8-bit floats keep their infinities."""
     saturate = 0 if narrow.name.startswith("float8") else None
-    result: Value = op.Cast(x, to=onnx_dtype(narrow), saturate=saturate)
-    return result
+    return op.Cast(x, to=narrow, saturate=saturate)
 
 
 def _may_widen(node: Node, narrow: np.dtype) -> bool:

@@ -1,12 +1,8 @@
 """Upgrades of operators whose axes, shapes and counts were attributes and are inputs now."""
 
-from onnx import TensorProto
-
 from ..ir import Value
 from ..ops import Ops
 from .registry import Call, upgrade
-
-INT64 = int(TensorProto.INT64)
 
 _REDUCTIONS = (
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
@@ -48,7 +44,7 @@ def split_of_version_1(op: Ops, call: Call) -> None:
     """The sizes were an attribute or an input of the data's type."""
     call.attributes.setdefault("axis", 0)
     if call.input(1) is not None:
-        call.inputs[1] = op.Cast(call.tensor(1), to=INT64)
+        call.inputs[1] = op.Cast(call.tensor(1), to="int64")
 
 
 @upgrade("Split", before=13)
@@ -90,8 +86,8 @@ def pad(op: Ops, call: Call) -> None:
 def tile(op: Ops, call: Call) -> None:
     """`tiles` repeats along one `axis` become repeats of every axis."""
     x, tiles, axis = (call.tensor(k) for k in range(3))
-    tiles = op.Reshape(op.Cast(tiles, to=INT64), [1])
-    axis = op.Reshape(op.Cast(axis, to=INT64), [1])
+    tiles = op.Reshape(op.Cast(tiles, to="int64"), [1])
+    axis = op.Reshape(op.Cast(axis, to="int64"), [1])
     ones = op.ConstantOfShape([call.rank(0)], value=[1])
     call.inputs = [x, op.ScatterElements(ones, axis, tiles)]
 

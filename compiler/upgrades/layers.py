@@ -4,7 +4,6 @@ from math import prod
 
 from ..ir import Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .registry import Call, upgrade
 
 
@@ -70,7 +69,7 @@ def _float_mask(op: Ops, call: Call) -> None:
     """The mask had the type of the data."""
     x, name = call.tensor(0), call.outputs[1]
     y, mask = op.emit("Dropout", *call.inputs, outputs=2, **call.attributes)
-    op.emit("Cast", mask, to=onnx_dtype(x.dtype), outputs=[name])
+    op.emit("Cast", mask, to=x.dtype, outputs=[name])
     call.op_type, call.inputs, call.outputs = "Identity", [y], call.outputs[:1]
     call.attributes = {}
 

@@ -1,16 +1,11 @@
 """The optimizers of ai.onnx.preview.training in standard operators; Gradient is the reader's."""
 
-import numpy as np
-
 from ..errors import GraphError
 from ..ir import Value
 from ..ops import Ops
-from ..types import onnx_dtype
 from .registry import ALWAYS, Call, upgrade
 
 DOMAIN = "ai.onnx.preview.training"
-
-DOUBLE = onnx_dtype(np.dtype(np.float64))
 
 
 def _groups(call: Call, size: int) -> list[tuple[Value, ...]]:
@@ -23,14 +18,12 @@ def _groups(call: Call, size: int) -> list[tuple[Value, ...]]:
 
 def _regularized(op: Ops, call: Call, x: Value, g: Value) -> Value:
     weight = call.attributes.get("norm_coefficient", 0.0)
-    value: Value = op.Add(op.Mul(x, weight), g) if weight else g
-    return value
+    return op.Add(op.Mul(x, weight), g) if weight else g
 
 
 def _first(op: Ops, count: Value, later: Value, first: Value) -> Value:
     """Choose by whether the update count is above zero."""
-    chosen: Value = op.Where(op.Greater(count, 0), later, first)
-    return chosen
+    return op.Where(op.Greater(count, 0), later, first)
 
 
 @upgrade("Momentum", before=ALWAYS, domain=DOMAIN)
@@ -80,7 +73,7 @@ def adam(op: Ops, call: Call) -> None:
         g = _regularized(op, call, x, gradient)
         mean = op.Add(op.Mul(v, alpha), op.Mul(g, 1 - alpha))
         square = op.Add(op.Mul(h, beta), op.Mul(op.Mul(g, g), 1 - beta))
-        r, t = op.Cast(rate, to=DOUBLE), op.Cast(count, to=DOUBLE)
+        r, t = op.Cast(rate, to="float64"), op.Cast(count, to="float64")
         unbiased = op.Sqrt(op.Sub(1.0, op.Pow(op.like(beta, t), t)))
         correction = op.Div(unbiased, op.Sub(1.0, op.Pow(op.like(alpha, t), t)))
         # at t = 0 it is 0/0: chosen before r meets it, or the gradient by r would be 0·NaN

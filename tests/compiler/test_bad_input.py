@@ -254,7 +254,9 @@ def test_the_seed_of_the_fuzzing_is_valid() -> None:
     assert [v.name for v in og.load(SEED_MODEL).outputs] == ["y"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(SEED_MODEL) - 1), st.integers(0, 255)), min_size=1, max_size=4

@@ -133,3 +133,19 @@ def test_bits_read_as_the_same_dtype_are_the_identity_and_as_another_are_refused
     np.testing.assert_array_equal(results["x.grad"], dy)
     with pytest.raises(og.OnnxgradError, match="bits"):
         og.vjp(graph, "other", "x")
+
+
+@pytest.mark.parametrize("to", ["bfloat16", ml_dtypes.bfloat16, np.dtype("bfloat16"), 16])
+def test_an_attribute_takes_a_dtype_by_name_or_number(to: Any) -> None:
+    b = og.Builder("cast")
+    y = b.op.Cast(b.input("x", "float32", (3,)), to=to)
+    assert y.dtype == ml_dtypes.bfloat16
+    b.output(y, "y")
+    (node,) = og.to_onnx(b.build()).graph.node
+    assert node.attribute[0].i == TensorProto.BFLOAT16
+
+
+def test_a_dtype_that_is_none_is_refused() -> None:
+    b = og.Builder("cast")
+    with pytest.raises(og.OnnxgradError, match="float23"):
+        b.op.Cast(b.input("x", "float32", (3,)), to="float23")

@@ -11,7 +11,7 @@ from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
 from ...ops import Ops
 from ...sequences import zeros_like
-from ...types import SequenceType, TensorType, Type, onnx_dtype
+from ...types import SequenceType, TensorType, Type
 from ..registry import Entry, gradient
 from .backward import Backward, differentiate
 
@@ -79,8 +79,7 @@ def _empty(graph: Graph, type_: Type) -> Value:
     if isinstance(type_, TensorType):
         return op.constant(np.zeros((0,) * len(type_.shape or ()), type_.dtype), name="empty")
     if isinstance(type_, SequenceType) and isinstance(type_.element, TensorType):
-        result: Value = op.SequenceEmpty(dtype=onnx_dtype(type_.element.dtype))
-        return result
+        return op.SequenceEmpty(dtype=type_.element.dtype)
     raise GradientError(f"a value of type {type_} that the gradient of a branch reads")
 
 

@@ -96,8 +96,7 @@ def _count(op: Ops, loop: Recurrence) -> Value:
     limit = node.inputs[0]
     if limit is not None and never_stops(node):
         scalar = limit if limit.shape == () else op.Squeeze(limit)
-        result: Value = op.Max(scalar, 0)
-        return result
+        return op.Max(scalar, 0)
     return length(op, *tape_of(op.graph, loop, loop.body.inputs[0]))
 
 
@@ -164,9 +163,8 @@ def _accumulate(
     graph, inner = reverse.graph, Ops(reverse.graph, prefix=GRADIENT)
     captures = [v for v in active.captures if v in gradients]
     for value in captures:
-        zeros, term = zeros_like(op, value), gradients[value]
-        if is_half(value):
-            zeros, term = zeros_like(op, value, np.dtype(np.float32)), as_float32(inner, term)
+        zeros = zeros_like(op, value, np.dtype(np.float32) if is_half(value) else None)
+        term = as_float32(inner, gradients[value])
         so_far = Value(graph.names.fresh(f"{GRADIENT}{value.name}/sum"), zeros.type)
         reverse.initial.append(zeros)
         reverse.states_in.append(graph.add_value(so_far))
