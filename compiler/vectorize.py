@@ -6,7 +6,8 @@ for each example runs in one such Loop together.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from .ir import Graph, Node, Value, copy_node
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN
 from .ragged import is_container, measures, ragged_values
-from .types import TensorType
+from .shapes import elements_of, refine
+from .types import Dim, TensorType, is_static
 
 
 def vectorize(
@@ -103,8 +105,8 @@ def _carry(
         rule = BATCHING.get((node.domain, node.op_type))
         result: Result = rule(batch, node, operands) if rule is not None else None
         if result is None:
-            found.update(loop_over_batch(batch, [node], found, set(node.writes())))
-            continue
+            looped = loop_over_batch(batch, [node], found, set(node.writes()))
+            result = [None if v is None else looped[v].value for v in node.outputs]
         results = (result,) if isinstance(result, Value | Shared) else result
         for value, computed in zip(node.outputs, results, strict=True):
             if value is None or computed is None:
@@ -112,7 +114,7 @@ def _carry(
             if isinstance(computed, Shared):
                 found[value] = Operand(computed.value, False)
             else:
-                found[value] = Operand(computed, True)
+                found[value] = Operand(_typed(batch, computed, value), True)
 
 
 def _same_for_all(
@@ -166,4 +168,49 @@ def loop_over_batch(
     trips = batch.op.Squeeze(batch.size, [0])
     stacked = batch.op.Loop(trips, np.array(True), body=body)
     listed = (stacked,) if isinstance(stacked, Value) else stacked
-    return {v: Operand(new, True) for v, new in zip(given, listed, strict=True)}
+    inside = set(mapping).difference(found)
+    read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
+    sizes = _sizes(batch, [found.get(v, Operand(v, False)) for v in read])
+    return {
+        v: Operand(_sized(batch, new, v, sizes), True) for v, new in zip(given, listed, strict=True)
+    }
+
+
+def _sizes(batch: Batch, operands: Iterable[Operand]) -> dict[Dim, Callable[[], Value]]:
+    """Give how to emit the sizes that operands tell by the shapes of examples or as numbers."""
+    op, sizes = batch.op, dict[Dim, Callable[[], Value]]()
+    for x in operands:
+        if is_container(x.value):
+            continue
+        for axis, dim in enumerate(x.value.shape or ()):
+            if axis or not x.batched:
+                sizes.setdefault(dim, partial(op.Shape, x.value, start=axis, end=axis + 1))
+        for k, dim in enumerate(() if x.batched else elements_of(x.value) or ()):
+            sizes.setdefault(dim, partial(_element, op, x.value, k))
+    return sizes
+
+
+def _element(op: Ops, x: Value, k: int) -> Value:
+    return op.Slice(op.Reshape(x, [-1]), [k], [k + 1])
+
+
+def _sized(
+    batch: Batch, stacked: Value, example: Value, sizes: Mapping[Dim, Callable[[], Value]]
+) -> Value:
+    """State the shape of what a Loop stacked: without examples it would have sizes of 0."""
+    op, shape = batch.op, example.shape
+    if shape is None or any(isinstance(d, str) and d not in sizes for d in shape):
+        return stacked
+    if not is_static(shape):
+        dims = [op.constant([d], "int64") if isinstance(d, int) else sizes[d]() for d in shape]
+        stacked = op.Reshape(stacked, op.Concat(batch.size, *dims, axis=0), allowzero=1)
+    return _typed(batch, stacked, example)
+
+
+def _typed(batch: Batch, values: Value, example: Value) -> Value:
+    """State the type of a batch by that of an example: all have one shape."""
+    sizes = elements_of(batch.size)
+    if sizes is not None and example.shape is not None:
+        shape = refine(values.shape, (*sizes, *example.shape))
+        values.type = TensorType(example.dtype, shape)
+    return values

@@ -222,7 +222,30 @@ def test_vmap_is_a_loop_over_examples(sample: Sample) -> None:
     batch = [feeds["x0"], feeds["x0"] * 0.9 + 0.01]
     single = og.compile(graph)
     each = [single.run({**feeds, **seeds, "x0": x}) for x in batch]
-    together = og.compile(og.vmap(graph, ["x0"])).run({**feeds, **seeds, "x0": np.stack(batch)})
+    compiled = og.compile(og.vmap(graph, ["x0"]))
+    together = compiled.run({**feeds, **seeds, "x0": np.stack(batch)})
+    nothing = compiled.run({**feeds, **seeds, "x0": np.stack(batch)[:0]})
+    for value in graph.outputs:
+        expected = np.stack([r[value.name] for r in each])
+        assert_close(together[value.name], expected, 1e-9)
+        if all(isinstance(d, int) for d in value.shape or ()):
+            assert nothing[value.name].shape == (0, *expected.shape[1:])
+
+
+@every_sample
+def test_vmap_over_every_float_is_a_loop_over_examples(sample: Sample) -> None:
+    """All floats and cotangents have the batch axis; sizes and integers are run-time inputs."""
+    graph = graph_of(sample, symbolic=True)
+    of, wrt = float_outputs(graph), wrt_of(sample)
+    feeds = feeds_of(graph, sample)
+    feeds |= cotangents(og.compile(graph).run(feeds), of)
+    graph = og.vjp(graph, of, wrt)
+    moving = [*wrt, *(f"{n}.grad" for n in of)]
+    batch = [feeds, feeds | {n: feeds[n] * 0.9 for n in moving}]
+    single = og.compile(graph)
+    each = [single.run(example) for example in batch]
+    stacked = {n: np.stack([example[n] for example in batch]) for n in moving}
+    together = og.compile(og.vmap(graph, moving)).run(feeds | stacked)
     for value in graph.outputs:
         expected = np.stack([r[value.name] for r in each])
         assert_close(together[value.name], expected, 1e-9)

@@ -61,7 +61,7 @@ def _column_blocks(xp: Any, view: Array, rank: int) -> Iterator[tuple[slice, Arr
             columns = buffer[:, : part.shape[1]]
             _copy_columns(columns, part, rank)
             part = columns
-        yield slice(start, start + count), part.reshape(group, -1, width)
+        yield slice(start, start + count), part.reshape(group, part.shape[1] * image, width)
 
 
 def _copy_columns(columns: Array, view: Array, rank: int) -> None:
@@ -82,7 +82,7 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     if group > 1 and w.shape[-2] == 1:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
-    w = w.reshape(group, -1, maps)
+    w = w.reshape(group, math.prod(w.shape[1:-1]), maps)
     for images, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
         out = y[images].reshape(-1, group, maps).transpose(1, 0, 2)
         xp.matmul(columns, w, out=out)

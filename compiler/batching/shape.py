@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node
+from ..ir import Node, Value
+from ..ops import Ops
+from ..shapes import elements_of
 from .axes import shifted
 from .registry import Batch, Operand, Result, Shared, batching
 
@@ -35,8 +37,26 @@ def reshape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Res
     assert x is not None and target is not None
     if target.batched:
         return None
-    op = batch.op
-    return op.Reshape(x.value, op.Concat(batch.size, target.value, axis=0), **node.attributes)
+    op, sizes = batch.op, _without_minus_one(batch.op, x, target.value, node)
+    return op.Reshape(x.value, op.Concat(batch.size, *sizes, axis=0), **node.attributes)
+
+
+def _without_minus_one(op: Ops, x: Operand, target: Value, node: Node) -> list[Value]:
+    """Give a target with the size that a −1 in it stands for: a batch may have no elements."""
+    elements = elements_of(target)
+    if elements is None or -1 not in elements:
+        return [target]
+    sizes: list[Value] = [
+        op.Shape(x.value, start=k + 1, end=k + 2)
+        if size == 0 and not node.attributes.get("allowzero", 0)
+        else op.Slice(target, [k], [k + 1])
+        for k, size in enumerate(elements)
+    ]
+    place = elements.index(-1)
+    others = op.Concat([1], *sizes[:place], *sizes[place + 1 :], axis=0)
+    count = op.Max(op.ReduceProd(others, keepdims=1), [1])
+    sizes[place] = op.Div(op.ReduceProd(op.Shape(x.value, start=1), keepdims=1), count)
+    return sizes
 
 
 @batching("Flatten")

@@ -139,6 +139,14 @@ def test_convolution_in_several_blocks() -> None:
     np.testing.assert_allclose(result[:1], dx, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("group", [1, 2])
+def test_convolution_of_no_channels_is_the_bias(group: int) -> None:
+    """The weight gradient of an empty batch is one: images stand for channels there."""
+    x, w = np.zeros((3, 0, 5)), np.zeros((4, 0, 2))
+    y = call("Conv", x, w, np.arange(4.0), group=group)
+    np.testing.assert_array_equal(y, np.broadcast_to(np.arange(4.0)[:, None], (3, 4, 4)))
+
+
 @pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_auto_pad(auto_pad: str, stride: int) -> None:
