@@ -1,6 +1,6 @@
 """Batch axes and whole derivative matrices: vmap, jacobian and hessian."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,9 +8,10 @@ from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.forward_mode import push_forward
 from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.naming import BATCH, GRADIENT, TANGENT
+from onnxgrad.compiler.naming import BATCH, GRADIENT
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up
+from onnxgrad.compiler.sequences import zeros_like
 from onnxgrad.compiler.types import Dim, TensorType, is_static
 from onnxgrad.compiler.vectorize import vectorize
 
@@ -151,32 +152,45 @@ def _count(value: Value) -> int:
 
 def _reverse_rows(graph: Graph, target: Value, source: Value) -> Value:
     """A batch of vjp over the unit cotangents."""
-    cotangent = _placeholder(graph, target, GRADIENT)
-    found = backpropagate(graph, {target: cotangent}, [source])
-    if source not in found:
-        return _zeros(graph, target, source)
-    gradient = Ops(graph, prefix=GRADIENT).Identity(found[source])
-    (rows,) = vectorize(graph, {cotangent: _units(graph, target)}, [gradient], BATCH)
-    return _shaped(graph, rows, target, source)
+
+    def derivative(cotangent: Value) -> Value | None:
+        return backpropagate(graph, {target: cotangent}, [source]).get(source)
+
+    rows = _along_all(graph, target, derivative)
+    return _zeros(graph, target, source) if rows is None else _shaped(graph, rows, target, source)
 
 
 def _forward_columns(graph: Graph, target: Value, source: Value) -> Value:
     """A batch of jvp over the unit tangents, transposed."""
-    tangent = _placeholder(graph, source, TANGENT)
-    found = push_forward(graph, {source: tangent}, [target])
-    if target not in found:
+
+    def derivative(tangent: Value) -> Value | None:
+        return push_forward(graph, {source: tangent}, [target]).get(target)
+
+    columns = _along_all(graph, source, derivative)
+    if columns is None:
         return _zeros(graph, target, source)
-    pushed = Ops(graph, prefix=TANGENT).Identity(found[target])
-    (columns,) = vectorize(graph, {tangent: _units(graph, source)}, [pushed], BATCH)
     op = Ops(graph, prefix=BATCH)
     rank = len(target.shape or ())
     return _shaped(graph, op.Transpose(columns, perm=[*range(1, rank + 1), 0]), target, source)
 
 
-def _placeholder(graph: Graph, value: Value, prefix: str) -> Value:
-    """Give a value that stands for one direction; what reads it is dead once the batch stands."""
-    op = Ops(graph, prefix=f"{prefix}direction/")
-    return op.ConstantOfShape(op.Shape(value), value=np.zeros(1, value.dtype))
+def _along_all(
+    graph: Graph, value: Value, derivative: Callable[[Value], Value | None]
+) -> Value | None:
+    """Emit a derivative in one direction of a value, then the batch for all unit vectors.
+
+    The one direction must be no constant: what is computed of it would be folded, and so would not
+    depend on it. A loop that gives values and their tangents may read it still: it reads zeros.
+    """
+    direction = graph.add_value(Value(graph.names.fresh(f"{BATCH}direction"), value.type))
+    single = derivative(direction)
+    batch = None
+    if single is not None:
+        result = Ops(graph, prefix=BATCH).Identity(single)
+        (batch,) = vectorize(graph, {direction: _units(graph, value)}, [result], BATCH)
+    graph.replace_uses(direction, zeros_like(Ops(graph, prefix=BATCH), value))
+    graph.remove(direction)
+    return batch
 
 
 def _units(graph: Graph, value: Value) -> Value:

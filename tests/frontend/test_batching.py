@@ -37,6 +37,22 @@ def test_jacobian_by_a_matrix_has_the_shapes_of_both() -> None:
     np.testing.assert_allclose(result["y.jacobian.x"], A)
 
 
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_jacobian_by_what_a_loop_captures(mode: str, backend: str) -> None:
+    """y = x·(2w)³ by three steps"""
+    b = og.Builder("power")
+    x, w = b.input("x", "float64", (2,)), b.input("w", "float64", (2,))
+    step = b.subgraph(lambda i, keep, t: (keep, t * (w * 2.0)), ("int64", ()), ("bool", ()), x)
+    b.output(b.op.Loop(3, None, x, body=step), "y")
+    f = og.compile(og.jacobian(b.build(), "y", ["x", "w"], mode=mode), backend)
+    at = {"x": np.array([0.5, -2.0]), "w": np.array([1.5, 0.25])}
+    result = f.run(at)
+    np.testing.assert_allclose(result["y"], at["x"] * 8 * at["w"] ** 3)
+    np.testing.assert_allclose(result["y.jacobian.x"], np.diag(8 * at["w"] ** 3))
+    np.testing.assert_allclose(result["y.jacobian.w"], np.diag(24 * at["x"] * at["w"] ** 2))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_hessian_of_a_quadratic_is_constant(backend: str) -> None:
     f = og.compile(og.hessian(quadratic("float32"), "q", "x"), backend)
