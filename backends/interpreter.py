@@ -195,7 +195,7 @@ def runs_as_it_is(node: Node) -> bool:
     key = (node.domain, node.op_type)
     if key in KERNELS or key in SUBGRAPH_KERNELS:
         return True
-    return not node.subgraphs and (bool(node.domain) or node.op_type not in STANDARD_BODIES)
+    return not node.subgraphs and node.operator not in STANDARD_BODIES
 
 
 def _readers(graph: Graph, value: Value) -> list[tuple[Node, int]]:

@@ -8,6 +8,7 @@ from onnx.reference import ReferenceEvaluator
 
 from ..compiler.ir import Node
 from ..compiler.protos import node_proto
+from ..compiler.types import TensorType, Type
 
 
 def reference_kernel(node: Node) -> Callable[..., Any]:
@@ -16,10 +17,12 @@ def reference_kernel(node: Node) -> Callable[..., Any]:
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
     proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
     evaluator = ReferenceEvaluator(proto)
+    types = [v.type for v in node.outputs if v is not None]
 
     def run(*arrays: Any) -> Any:
         feeds = {n: a for n, a in zip(inputs, arrays, strict=True) if n}
-        results = [_as_array(r) for r in evaluator.run([n for n in outputs if n], feeds)]
+        found = evaluator.run([n for n in outputs if n], feeds)
+        results = [_as_typed(r, t) for r, t in zip(found, types, strict=True)]
         if len(outputs) == 1:
             return results[0]
         present = iter(results)
@@ -28,9 +31,12 @@ def reference_kernel(node: Node) -> Callable[..., Any]:
     return run
 
 
-def _as_array(result: Any) -> Any:
-    """Give tensors as arrays, of strings too: onnx.reference mixes two kinds of those."""
+def _as_typed(result: Any, type_: Type) -> Any:
+    """Give tensors as arrays of their dtype: onnx.reference may compute in the one of an input.
+
+    Of strings it mixes two kinds.
+    """
     array = np.asarray(result) if isinstance(result, np.generic) else result
-    if isinstance(array, np.ndarray) and array.dtype.kind == "U":
-        return array.astype(object)
+    if isinstance(array, np.ndarray) and isinstance(type_, TensorType):
+        return array.astype(type_.dtype, copy=False)
     return array

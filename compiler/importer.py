@@ -13,7 +13,7 @@ from .names import Names
 from .opset import OPSET
 from .reader import read_graph
 from .reading_context import Context, FunctionKey, domain_of
-from .schemas import DOMAIN_VERSIONS, find_schema
+from .schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .tensor_reader import TensorReader
 from .types import TypeReader
 from .upgrades import has_upgrade
@@ -115,6 +115,8 @@ def _unknown(
             found[name] = "a custom domain; define it as a function of the model"
         elif domain not in versions:
             found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
+        elif has_maps(node.op_type, domain):
+            found[name] = "it reads or makes maps; export the model with tensors in their place"
         elif not _knows(node.op_type, domain, versions[domain]):
             found[name] = _why_unknown(node.op_type, domain, versions[domain])
     return found

@@ -89,6 +89,16 @@ def attribute_value(proto: onnx.AttributeProto) -> Any:
             return value
 
 
+def has_maps(op_type: str, domain: str) -> bool:
+    """Tell whether an input or output of an operator can be nothing but a map, or maps."""
+    schema = find_schema(op_type, domain)
+    if schema is None:
+        return False
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    kinds = [allowed.get(p.type_str, [p.type_str]) for p in (*schema.inputs, *schema.outputs)]
+    return any(all("map(" in kind for kind in group) for group in kinds)
+
+
 def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> None:
     """Refuse a call with a wrong number of inputs or an attribute that the operator lacks."""
     if not schema.min_input <= inputs <= schema.max_input:

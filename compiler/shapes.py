@@ -9,6 +9,7 @@ import numpy as np
 
 from .dims import add, divide, multiply, negate
 from .ir import Node, Value
+from .ml_shapes import ML_SHAPES
 from .types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim
 from .window_shapes import WINDOW_SHAPES
 
@@ -38,7 +39,7 @@ def infer_elements(node: Node) -> Elements | None:
 
 def infer_shape(node: Node) -> Shape | None:
     """Give the shape of a node's first output where known elements determine it."""
-    rule = _SHAPES.get(node.op_type) if not node.domain else None
+    rule = _SHAPES.get(node.operator)
     return rule(node) if rule is not None else None
 
 
@@ -354,4 +355,5 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     **dict.fromkeys(["BlackmanWindow", "HammingWindow", "HannWindow"], _window),
     **{f"Reduce{kind}": _whole_reduction for kind in _REDUCTIONS},
     **WINDOW_SHAPES,
+    **ML_SHAPES,
 }

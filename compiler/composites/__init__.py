@@ -15,6 +15,7 @@ FAMILIES = [
     "indexing",
     "iterate",
     "losses",
+    "ml",
     "normalization",
     "pooling",
     "quantization",

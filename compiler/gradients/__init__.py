@@ -4,6 +4,7 @@ from importlib import import_module
 
 from .registry import (
     BODY_WHERE,
+    REFUSED_GRADIENT,
     RULES,
     TANGENT_RULES,
     ZERO_GRADIENT,
@@ -29,6 +30,7 @@ FAMILIES = [
     "image",
     "linear",
     "losses",
+    "ml",
     "normalization",
     "pooling",
     "randomness",
@@ -48,6 +50,7 @@ for _family in FAMILIES:  # importing a file registers its rules
 
 __all__ = [
     "BODY_WHERE",
+    "REFUSED_GRADIENT",
     "RULES",
     "TANGENT_RULES",
     "ZERO_GRADIENT",

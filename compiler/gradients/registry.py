@@ -38,6 +38,9 @@ RULES: dict[tuple[str, str], Rule] = {}
 ZERO_GRADIENT: dict[tuple[str, str], str] = {}
 """Operators whose derivative is zero almost everywhere or undefined, with the reason."""
 
+REFUSED_GRADIENT: dict[tuple[str, str], str] = {}
+"""Operators whose gradient cannot be given by any input, with the reason."""
+
 Asks = Callable[[Node, Path], bool]
 """`asks(node, path)`, the path being what lies between what is differentiated and by what."""
 
@@ -90,6 +93,16 @@ def body_where(op_type: str) -> Callable[[Asks], Asks]:
 def composite_gradient(*op_types: str) -> Callable[[RuleFunction], RuleFunction]:
     """Register the gradient of composites, see `gradient`."""
     return gradient(*op_types, domain=COMPOSITE_DOMAIN)
+
+
+def refused_gradient(reason: str, *op_types: str, domain: str = "") -> None:
+    """State that the gradient of operators cannot be given, and why."""
+    for op_type in op_types:
+        REFUSED_GRADIENT[domain, op_type] = reason
+
+    @gradient(*op_types, domain=domain)
+    def rule(op: object, node: Node, *dys: Value | None) -> Entries:
+        return [Refused(reason) for _ in node.inputs]
 
 
 def zero_gradient(reason: str, *op_types: str, domain: str = "") -> None:

@@ -7,9 +7,9 @@ import onnx
 from onnxgrad.backends.control_flow import SUBGRAPH_KERNELS
 from onnxgrad.backends.kernels.registry import KERNELS
 from onnxgrad.compiler.composites.registry import STANDARD_BODIES
-from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
+from onnxgrad.compiler.gradients import REFUSED_GRADIENT, RULES, ZERO_GRADIENT
 from onnxgrad.compiler.gradients.standard_tags import DENIED
-from onnxgrad.compiler.schemas import find_schema
+from onnxgrad.compiler.schemas import find_schema, has_maps
 
 from .app import AsJson, command, print_json, print_table
 
@@ -20,7 +20,7 @@ def ops(as_json: AsJson = False) -> None:
 
     Example: onnxgrad ops --json
     """
-    rows = operator_rows()
+    rows = [*operator_rows(), *operator_rows("ai.onnx.ml")]
     if as_json:
         print_json(rows)
         return
@@ -29,21 +29,22 @@ def ops(as_json: AsJson = False) -> None:
     print_table(f"{len(rows)} operators", columns, cells)
 
 
-def operator_rows() -> list[dict[str, str | None]]:
+def operator_rows(domain: str = "") -> list[dict[str, str | None]]:
     """Tell for each live operator who runs it, how it is differentiated, if it has a body."""
     rows: list[dict[str, str | None]] = []
-    for name in sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}):
-        schema: Any = find_schema(name)  # onnx types only half of OpSchema
+    for op_type in sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == domain}):
+        schema: Any = find_schema(op_type, domain)  # onnx types only half of OpSchema
         if schema is None:  # deprecated
             continue
+        name = f"{domain}.{op_type}" if domain else op_type
         by_onnx = schema.has_function or schema.has_context_dependent_function
         body = "ours" if name in STANDARD_BODIES else "ONNX's" if by_onnx else None
-        ours = ("", name) in KERNELS or ("", name) in SUBGRAPH_KERNELS
+        ours = (domain, op_type) in KERNELS or (domain, op_type) in SUBGRAPH_KERNELS
         rows.append(
             {
                 "operator": name,
-                "kernel": "ours" if ours else "onnx.reference",
-                "gradient": _gradient(name, body),
+                "kernel": "ours" if ours else _without_kernel(op_type, domain, body),
+                "gradient": _gradient(op_type, domain, body),
                 "onnx_tag": _tag(schema),
                 "body": body,
             }
@@ -51,11 +52,20 @@ def operator_rows() -> list[dict[str, str | None]]:
     return rows
 
 
-def _gradient(name: str, body: str | None) -> str | None:
-    if ("", name) in RULES:
+def _without_kernel(op_type: str, domain: str, body: str | None) -> str:
+    if has_maps(op_type, domain):
+        return "none: it reads or makes maps"
+    return "its body" if domain and body == "ours" else "onnx.reference"
+
+
+def _gradient(op_type: str, domain: str, body: str | None) -> str | None:
+    key = domain, op_type
+    if key in REFUSED_GRADIENT:
+        return f"refused: {REFUSED_GRADIENT[key]}"
+    if key in RULES:
         return "rule"
-    if ("", name) in ZERO_GRADIENT:
-        return f"zero: {ZERO_GRADIENT['', name]}"
+    if key in ZERO_GRADIENT:
+        return f"zero: {ZERO_GRADIENT[key]}"
     return "of its body" if body else None
 
 

@@ -30,6 +30,8 @@ NOT_IN_ONNXRUNTIME = {
     "StringNormalizer": "it wants an en_US locale of the system",
 }
 
+NO_RANK = {"SVMClassifier": "ONNX infers no shape of its outputs, and the checker wants one"}
+
 NEEDS_SIZES = {"CausalConvWithState": "ONNX gives it a body where the channels are known"}
 
 CANNOT_RUN = (errors.NotImplemented, errors.Fail, errors.InvalidGraph, errors.InvalidArgument)
@@ -89,7 +91,7 @@ def assert_same(actual: Any, expected: Any) -> None:
 
 
 def test_every_version_of_every_operator_has_a_call() -> None:
-    tried = {(call.domain, call.op, version) for call, version in ROWS}
+    tried = {(call.domain, call.op, version) for call, version, *_ in (*ROWS, *REFUSED)}
     missing = [
         f"{name}-{schema.since_version}"
         for (domain, name), schemas in history().items()
@@ -140,7 +142,8 @@ def test_values(call: OldCall, version: int) -> None:
             og.to_onnx(graph)
         return
     written = og.to_onnx(graph)
-    onnx.checker.check_model(written, full_check=True)
+    if call.op not in NO_RANK:
+        onnx.checker.check_model(written, full_check=True)
     if call.op not in NOT_IN_ONNXRUNTIME:
         for a, b in zip(in_onnxruntime(written, feeds), actual, strict=True):
             assert_same(a, b)
@@ -157,7 +160,8 @@ DIFFERENTIABLE = [row for row in ROWS if is_differentiable(row)]
 @pytest.mark.parametrize(("call", "version"), DIFFERENTIABLE, ids=map(name_of, DIFFERENTIABLE))
 def test_gradient_is_the_difference(call: OldCall, version: int) -> None:
     """Along one direction of all inputs, whose sizes are known at run time only."""
-    double = call.is_accepted(version, np.float64)
+    single = call.domain == "ai.onnx.ml"  # its results are float32
+    double = call.is_accepted(version, np.float64) and not single
     dtype, step, tolerance = (np.float64, 1e-6, 1e-5) if double else (np.float32, 1e-2, 2e-3)
     graph = og.load(call.model(version, dtype, symbolic=call.op not in NEEDS_SIZES))
     feeds, wrt = call.feeds(dtype), call.differentiated()
@@ -186,7 +190,7 @@ def test_gradient_is_the_difference(call: OldCall, version: int) -> None:
 def test_what_cannot_be_said_today_is_refused(call: OldCall, version: int, reason: str) -> None:
     with pytest.raises(og.OnnxgradError, match=reason) as caught:
         og.load(call.model(version, np.float32))
-    assert f"({call.op}) of the model" in caught.value.__notes__[0]
+    assert call.op in "".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
 
 
 @pytest.mark.parametrize("version", [1, 6, 12, 13, 22])

@@ -25,6 +25,7 @@ FAMILIES = [
     "images",
     "layers",
     "logic",
+    "ml",
     "quantization",
     "recurrent",
     "sequences",

@@ -133,6 +133,5 @@ def history() -> dict[tuple[str, str], list[OpSchema]]:
     """Give every version of every operator that is tested, by domain and name, in order."""
     found: dict[tuple[str, str], list[OpSchema]] = {}
     for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain != "ai.onnx.ml":
-            found.setdefault((schema.domain, schema.name), []).append(schema)
+        found.setdefault((schema.domain, schema.name), []).append(schema)
     return {k: sorted(v, key=lambda s: s.since_version) for k, v in found.items()}

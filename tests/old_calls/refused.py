@@ -16,6 +16,34 @@ REFUSED: list[tuple[OldCall, int, str]] = [
         "tf_half_pixel_for_nn with exclude_outside was dropped from ONNX",
     ),
     (OldCall("Cast", [IMAGE], {"to": "QUATERNION"}), 1, "'QUATERNION' is no type"),
+    *(
+        (
+            OldCall(op, [random(2, 3)], outputs=count, domain="ai.onnx.ml"),
+            version,
+            "ONNX has dropped it since",
+        )
+        for op, count in (("TreeEnsembleClassifier", 2), ("TreeEnsembleRegressor", 1))
+        for version in (1, 3, 5)
+    ),
+    (
+        OldCall("ZipMap", [random(2, 3)], {"classlabels_int64s": [1, 2, 3]}, domain="ai.onnx.ml"),
+        1,
+        "it reads or makes maps",
+    ),
+    *(
+        (
+            OldCall(
+                op,
+                text=f"""g (map(int64, float) x0) => (float[N] y0) {{
+                    y0 = ai.onnx.ml.{op}(x0)
+                }}""",
+                domain="ai.onnx.ml",
+            ),
+            1,
+            "it reads or makes maps",
+        )
+        for op in ("CastMap", "DictVectorizer")
+    ),
     (OldCall("Relu", [IMAGE], {"consumed_inputs": [0]}), 6, "no attribute 'consumed_inputs'"),
     (OldCall("Add", [IMAGE, IMAGE], {"broadcast": 1}), 7, "no attribute 'broadcast'"),
     (OldCall("Squeeze", [IMAGE], {"axes": [0]}), 13, "no attribute 'axes'"),

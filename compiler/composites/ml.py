@@ -1,0 +1,216 @@
+"""Bodies of ai.onnx.ml's smooth operators, of any numbers; results are float32, as it prescribes.
+
+ONNX's reference computes some in integers, and does not know all their settings. Where the
+standard names a transformation and gives no formula of it, there is no body.
+"""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+from ..errors import UnsupportedOpError
+from ..gradients.positions import first_input
+from ..ir import Node, Value
+from ..ops import Ops
+from ..types import is_float, onnx_dtype
+from .registry import standard_body
+
+DOMAIN = "ai.onnx.ml"
+
+FLOAT, DOUBLE = (onnx_dtype(np.dtype(t)) for t in (np.float32, np.float64))
+
+
+def _numbers(op: Ops, x: Value) -> Value:
+    """Give numbers to compute with: floats as they are, integers as doubles."""
+    return x if is_float(x.dtype) else op.Cast(x, to=DOUBLE)
+
+
+def _single(op: Ops, y: Value) -> Value:
+    result: Value = op.Cast(y, to=FLOAT)
+    return result
+
+
+def _given(op: Ops, node: Node, name: str, like: Value, default: Sequence[float] = ()) -> Value:
+    """Give an attribute that is a list of floats as a constant, in the dtype of `like`."""
+    return op.constant(np.asarray(node.attributes.get(name) or default, like.dtype))
+
+
+@standard_body(f"{DOMAIN}.ArrayFeatureExtractor")
+def array_feature_extractor(op: Ops, node: Node) -> Value:
+    """y[…, j] = x[…, indices[j]], as a row where x is a vector"""
+    x, indices = node.inputs
+    assert x is not None
+    if x.rank is None:
+        raise UnsupportedOpError("the rank of its input is unknown", [node.operator])
+    rows = op.Unsqueeze(x, [0]) if x.rank == 1 else x
+    y: Value = op.Gather(rows, op.Reshape(indices, [-1]), axis=-1)
+    return y
+
+
+@standard_body(f"{DOMAIN}.Binarizer")
+def binarizer(op: Ops, node: Node) -> Value:
+    """1 where x > threshold, else 0"""
+    x = first_input(node)
+    threshold = op.constant(np.asarray(node.attributes.get("threshold", 0.0), np.float32))
+    above = op.Greater(op.Cast(x, to=DOUBLE), op.Cast(threshold, to=DOUBLE))
+    y: Value = op.CastLike(above, x)
+    return y
+
+
+@standard_body(f"{DOMAIN}.CategoryMapper")
+def category_mapper(op: Ops, node: Node) -> Value:
+    """A LabelEncoder from strings to integers, or back."""
+    x = first_input(node)
+    strings, integers = (node.attributes[f"cats_{kind}"] for kind in ("strings", "int64s"))
+    settings = {"keys_strings": strings, "values_int64s": integers}
+    settings["default_int64"] = node.attributes.get("default_int64", -1)
+    if x.dtype.kind == "i":
+        settings = {"keys_int64s": integers, "values_strings": strings}
+        settings["default_string"] = node.attributes.get("default_string", "_Unused")
+    y: Value = op.emit("LabelEncoder", x, domain=DOMAIN, **settings)
+    return y
+
+
+@standard_body(f"{DOMAIN}.FeatureVectorizer")
+def feature_vectorizer(op: Ops, node: Node) -> Value:
+    """Features side by side; a vector is one row."""
+    inputs = [v for v in node.inputs if v is not None]
+    widths = node.attributes.get("inputdimensions") or []
+    rows = [op.Unsqueeze(v, [0]) if v.rank == 1 else v for v in inputs]
+    known = [v.shape[1] if v.shape else None for v in rows]
+    if any(isinstance(a, int) and a != b for a, b in zip_longest(known, widths)):
+        raise UnsupportedOpError("inputdimensions are not the inputs' own", [node.operator])
+    y: Value = op.Concat(*(_single(op, v) for v in rows), axis=1)
+    return y
+
+
+@standard_body(f"{DOMAIN}.Imputer")
+def imputer(op: Ops, node: Node) -> Value:
+    """The imputed value where x is the replaced one, which may be NaN"""
+    x = first_input(node)
+    kind = "float" if is_float(x.dtype) else "int64"
+    imputed = node.attributes.get(f"imputed_value_{kind}s")
+    if not imputed:
+        raise UnsupportedOpError(f"it lacks imputed_value_{kind}s", [node.operator])
+    replaced = node.attributes.get(f"replaced_value_{kind}", 0)
+    missing = op.IsNaN(x) if replaced != replaced else op.Equal(x, op.like(replaced, x))
+    y: Value = op.Where(missing, op.constant(np.asarray(imputed, x.dtype)), x)
+    return y
+
+
+@standard_body(f"{DOMAIN}.LinearRegressor")
+def linear_regressor(op: Ops, node: Node) -> Value:
+    """y = f(x·Cᵀ + b)"""
+    x = _numbers(op, first_input(node))
+    scores = _scores(op, node, x, int(node.attributes.get("targets", 1)))
+    return _single(op, _transformed(op, node, scores))
+
+
+@standard_body(f"{DOMAIN}.LinearClassifier")
+def linear_classifier(op: Ops, node: Node) -> tuple[Value, Value]:
+    """The class of the highest score, and f(s), s = x·Cᵀ + b; one row of C gives (−s, s)
+
+    Without a logistic f onnxruntime has 1 − s there, and the standard says nothing.
+    """
+    x = _numbers(op, first_input(node))
+    labels = node.attributes.get("classlabels_ints") or node.attributes.get("classlabels_strings")
+    if not labels or len(labels) < 2:
+        raise UnsupportedOpError("it has less than two labels", [node.operator])
+    rows = len(node.attributes.get("intercepts") or labels)
+    scores = _scores(op, node, x, rows)
+    if rows == 1:
+        if len(labels) > 2 or node.attributes.get("post_transform", "NONE") != "LOGISTIC":
+            raise UnsupportedOpError("one row of scores is no probability", [node.operator])
+        scores = op.Concat(op.Neg(scores), scores, axis=1)
+    scores = _transformed(op, node, scores)
+    kind = np.int64 if isinstance(labels[0], int) else object
+    top = op.ArgMax(scores, axis=1, keepdims=0)
+    return op.Gather(op.constant(np.asarray(labels, kind)), top), _single(op, scores)
+
+
+def _scores(op: Ops, node: Node, x: Value, rows: int) -> Value:
+    coefficients = _given(op, node, "coefficients", x)
+    scores: Value = op.MatMul(x, op.Transpose(op.Reshape(coefficients, [rows, -1]), perm=[1, 0]))
+    if node.attributes.get("intercepts"):
+        scores = op.Add(scores, _given(op, node, "intercepts", x))
+    return scores
+
+
+def _transformed(op: Ops, node: Node, scores: Value) -> Value:
+    transform = node.attributes.get("post_transform", "NONE")
+    if transform == "LOGISTIC":
+        scores = op.Sigmoid(scores)
+    elif transform == "SOFTMAX":
+        scores = op.Softmax(scores, axis=-1)
+    elif transform != "NONE":
+        raise UnsupportedOpError(f"the standard gives no formula of {transform}", [node.operator])
+    return scores
+
+
+@standard_body(f"{DOMAIN}.Normalizer")
+def normalizer(op: Ops, node: Node) -> Value:
+    """y = x / d, d = max(x), Σ |x| or √Σ x² of a row; y = x where that is 0
+
+    The standard writes Σ x and √(x²/Σ x²); its reference and onnxruntime have it as here.
+    """
+    x = _numbers(op, first_input(node))
+    axes = op.constant([-1])
+    match node.attributes.get("norm", "MAX"):
+        case "MAX":
+            divisor = op.ReduceMax(x, axes, keepdims=1)
+        case "L1":
+            divisor = op.ReduceL1(x, axes, keepdims=1)
+        case _:
+            divisor = op.ReduceL2(x, axes, keepdims=1)
+    nothing = op.Equal(divisor, op.like(0, x))
+    return _single(op, op.Div(x, op.Where(nothing, op.like(1, x), divisor)))
+
+
+@standard_body(f"{DOMAIN}.Scaler")
+def scaler(op: Ops, node: Node) -> Value:
+    """y = (x − offset)·scale"""
+    x = _numbers(op, first_input(node))
+    moved = op.Sub(x, _given(op, node, "offset", x, [0.0]))
+    return _single(op, op.Mul(moved, _given(op, node, "scale", x, [1.0])))
+
+
+@standard_body(f"{DOMAIN}.SVMRegressor")
+def svm_regressor(op: Ops, node: Node) -> Value:
+    """y = Σᵢ cᵢ·k(x, vᵢ) + ρ; without support vectors x·c + ρ. One class: its sign, −1 at 0"""
+    x = _numbers(op, first_input(node))
+    count = int(node.attributes.get("n_supports", 0))
+    column = op.Unsqueeze(_given(op, node, "coefficients", x), [1])
+    features = _kernel(op, node, x, count) if count else x
+    y = op.Add(op.MatMul(features, column), _given(op, node, "rho", x, [0.0]))
+    if node.attributes.get("one_class", 0):
+        y = op.Where(op.Greater(y, op.like(0, y)), op.like(1, y), op.like(-1, y))
+    return _single(op, _transformed(op, node, y))
+
+
+@standard_body(f"{DOMAIN}.SVMClassifier")
+def svm_classifier(op: Ops, node: Node) -> Sequence[Value | None]:
+    """The same of float32; the standard gives no formula of how classes vote."""
+    x = first_input(node)
+    if x.dtype == np.float32:
+        raise UnsupportedOpError("the standard gives no formula of its scores", [node.operator])
+    results: Sequence[Value | None] = op.emit(
+        "SVMClassifier", _single(op, x), outputs=2, domain=DOMAIN, **node.attributes
+    )
+    return results
+
+
+def _kernel(op: Ops, node: Node, x: Value, count: int) -> Value:
+    """x·vᵀ, (γ·x·vᵀ + c)ᵈ, exp(−γ·|x − v|²) or tanh(γ·x·vᵀ + c): (batch, vectors)"""
+    vectors = op.Reshape(_given(op, node, "support_vectors", x), [count, -1])
+    gamma, constant, degree = (node.attributes.get("kernel_params") or [0.0, 0.0, 0.0])[:3]
+    kind = node.attributes.get("kernel_type", "LINEAR")
+    if kind == "RBF":
+        distances = op.ReduceSumSquare(op.Sub(op.Unsqueeze(x, [1]), vectors), [2], keepdims=0)
+        result: Value = op.Exp(op.Mul(distances, -gamma))
+        return result
+    products: Value = op.MatMul(x, op.Transpose(vectors, perm=[1, 0]))
+    if kind == "LINEAR":
+        return products
+    products = op.Add(op.Mul(products, gamma), constant)
+    return op.Tanh(products) if kind == "SIGMOID" else op.Pow(products, op.like(degree, x))
