@@ -59,7 +59,8 @@ def _import(model: ModelProto, shapes: Mapping[str, int], folder: Path | None) -
     graph = Graph(model.graph.name or "graph", Names())
     graph.metadata = {p.key: p.value for p in model.metadata_props}
     graph.doc = model.graph.doc_string or model.doc_string
-    context = Context(versions, functions, tensor=tensor, type=types)
+    trusts = not _holds_misinferred(model, versions)
+    context = Context(versions, functions, tensor=tensor, type=types, trusts_declared=trusts)
     read_graph(model.graph, graph, {}, context)
     if missing := sorted(set(shapes) - types.symbols):
         known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"
@@ -98,6 +99,21 @@ def _require_known(
     if unknown:
         listed = ", ".join(f"{name} ({why})" for name, why in sorted(unknown.items()))
         raise UnsupportedOpError(f"the model uses operators that cannot be read: {listed}", unknown)
+
+
+def _holds_misinferred(model: ModelProto, versions: Mapping[str, int]) -> bool:
+    """Tell whether ONNX's inference may have written wrong sizes into the file.
+
+    Where a size is a symbol, it takes the output of Slice-10 for like its input, and that of
+    Squeeze-1 for one from which nothing is taken that it does not see to be 1.
+    """
+    version = versions.get("", 0)
+    return any(
+        (node.op_type == "Slice" and version == 10)
+        or (node.op_type == "Squeeze" and version < 11 and not node.attribute)
+        for node in _all_nodes(model.graph.node)
+        if not domain_of(node.domain)
+    )
 
 
 def _unknown(

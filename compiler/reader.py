@@ -54,7 +54,8 @@ def read_graph(
             parameter=trained,
         )
         scope[name] = graph.add_value(value)
-    declared = {i.name: context.type(i) for i in (*proto.value_info, *proto.output) if _is_typed(i)}
+    told = (*proto.value_info, *proto.output) if context.trusts_declared else ()
+    declared = {i.name: context.type(i) for i in told if _is_typed(i)}
     reader = NodeReader(Ops(graph), scope, context, inner, declared)
     reader.read(proto.node)
     for info in proto.output:

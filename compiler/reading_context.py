@@ -30,6 +30,8 @@ class Context:
     inlining: tuple[FunctionKey, ...] = ()
     prefix: str = ""
     """Put before the names of values inside a function."""
+    trusts_declared: bool = True
+    """Whether the types that the file gives to what nodes compute may fill in what we lack."""
     captured: Mapping[str, Value] = field(default_factory=dict)
     """What the subgraphs of a function's call read from around it."""
     trials: int = 0

@@ -295,3 +295,28 @@ def test_functions_stay_functions() -> None:
     expected = plain.run(None, {"x": feeds[0]})
     assert_same(session.run(None, {"x": feeds[0]}), expected)
     assert_same(outputs_of(og.load(model), feeds), expected)
+
+
+@pytest.mark.parametrize(("op_type", "opset"), [("Slice", 10), ("Squeeze", 9)])
+def test_sizes_that_onnx_inferred_wrongly_are_not_believed(op_type: str, opset: int) -> None:
+    """Of old calls with symbolic sizes the file says that nothing is cut off, or squeezed away."""
+    held = {"start": [1], "end": [2], "axes": [0]} if op_type == "Slice" else {}
+    nodes = [
+        helper.make_node(op_type, ["x", *held], ["part"]),
+        helper.make_node("Add", ["part", "x"], ["y"]),
+    ]
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["A", "B"]) for n in ("x", "y")]
+    kept = [numpy_helper.from_array(np.array(v), n) for n, v in held.items()]
+    made = helper.make_graph(nodes, "old", info[:1], info[1:], kept)
+    opsets = [helper.make_opsetid("", opset)]
+    model = onnx.shape_inference.infer_shapes(
+        helper.make_model(made, opset_imports=opsets, ir_version=6)
+    )
+    x = np.arange(6, dtype=np.float32).reshape((3, 2) if op_type == "Slice" else (6, 1))
+    seed = np.ones_like(x) if op_type == "Slice" else np.ones((6, 6), np.float32)
+    found = og.compile(og.vjp(og.load(model), "y", "x")).run({"x": x, "y.grad": seed})
+    if op_type == "Slice":
+        expected = np.array([[1, 1], [4, 4], [1, 1]])  # the row that is cut is added to each
+    else:
+        expected = np.full((6, 1), 12)
+    np.testing.assert_array_equal(found["x.grad"], expected)
