@@ -7,6 +7,7 @@ what its own table allows, or gives another result than the standard.
 import sys
 from collections.abc import Callable
 
+import ml_dtypes
 import numpy as np
 
 from ..compiler.accumulation import as_float32, cast_to, is_half
@@ -174,6 +175,31 @@ def reduce_truth(op: Ops, node: Node) -> list[Value | None] | None:
     numbers = op.Cast(x, to="uint8")
     reduced = op.emit(node.op_type, numbers, axes, **node.attributes)
     return [op.Cast(reduced, to="bool")]
+
+
+@rewrite("GlobalLpPool")
+def norm_of_channels(op: Ops, node: Node) -> list[Value | None] | None:
+    """(Σ |x|ᵖ)^(1/p) over the spatial axes where x is not float32, which has the only kernel."""
+    (x,), p = node.inputs, node.attributes.get("p", 2)
+    if x is None or x.rank is None or _is(x, np.float32):
+        return None
+    axes, wide = list(range(2, x.rank)), as_float32(op, x)
+    if p in (1, 2):
+        return [cast_to(op, op.emit(f"ReduceL{p}", wide, axes), x)]
+    total = op.ReduceSum(op.Pow(op.Abs(wide), op.like(p, wide)), axes)
+    return [cast_to(op, op.Pow(total, op.like(1 / p, wide)), x)]
+
+
+@rewrite("DequantizeLinear")
+def scale_in_single(op: Ops, node: Node) -> list[Value | None] | None:
+    """(x − z)·s in float32, rounded to bfloat16 at the end, where s is bfloat16."""
+    (x, scale, *zero), (y,) = node.inputs, node.outputs
+    assert y is not None
+    if not _is(scale, ml_dtypes.bfloat16) and y.dtype != ml_dtypes.bfloat16:
+        return None
+    attributes = {k: a for k, a in node.attributes.items() if k != "output_dtype"}
+    wide = op.DequantizeLinear(x, as_float32(op, scale), *zero, **attributes)
+    return [cast_to(op, wide, y)]
 
 
 @rewrite("Range")

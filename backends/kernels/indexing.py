@@ -198,7 +198,15 @@ def non_zero(xp: Any, x: Array) -> Array:
 
 @kernel("Compress")
 def compress(xp: Any, x: Array, condition: Array, axis: int | None = None) -> Array:
-    """Take the slices along an axis, or the elements of the flattened x, that are marked."""
+    """Take the slices along an axis, or the elements of the flattened x, that are marked.
+
+    Raises:
+        IndexError: there are more marks than slices or elements.
+    """
+    length = x.size if axis is None else x.shape[axis]
+    if len(condition) > length:
+        where = "the flattened x has" if axis is None else f"axis {axis} of x has"
+        raise IndexError(f"the condition has {len(condition)} elements, {where} {length}")
     return xp.compress(condition, x, axis=axis)
 
 

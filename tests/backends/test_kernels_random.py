@@ -243,3 +243,13 @@ def test_slice_backwards_is_limited_as_the_standard_says(
 )
 def test_reshape_of_nothing(before: Any, shape: Any, after: Any) -> None:
     assert KERNELS["", "Reshape"].function(np, np.ones(before), ints(*shape)).shape == after
+
+
+@pytest.mark.parametrize(("axis", "message"), [(1, "axis 1 of x has 3"), (None, "x has 6")])
+def test_marks_of_what_is_not_there(axis: int | None, message: str) -> None:
+    b = og.Builder("marks")
+    x, marks = b.input("x", "float32", (2, 3)), b.input("marks", "bool", (7,))
+    b.output(b.op.Compress(x, marks, axis=axis), "y")
+    feeds = {"x": np.ones((2, 3), np.float32), "marks": np.ones(7, bool)}
+    with pytest.raises(IndexError, match=f"the condition has 7 elements, .*{message}"):
+        og.compile(b.build()).run(feeds)

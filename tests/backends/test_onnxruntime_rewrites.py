@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -111,3 +112,23 @@ def test_clip_of_lstm_bounds_what_its_last_activation_gets(backend: str) -> None
     gate = 1 / (1 + np.exp(-0.5))  # the cell is above 0.5 too: 3·gate and more
     actual = og.compile(b.build(), backend).run({"x": np.ones((1, 1, 1), np.float32)})["y"]
     np.testing.assert_allclose(actual.item(), gate * np.tanh(0.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16, np.float64])
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_norms_of_channels(p: int, dtype: Any) -> None:
+    x = np.linspace(-2, 3, 24).reshape(1, 2, 3, 4).astype(dtype)
+    (y,) = run("GlobalLpPool", x, p=p)
+    expected = np.linalg.norm(x.astype(np.float64).reshape(1, 2, 12), p, axis=-1)
+    assert y.dtype == dtype
+    rounded = expected.astype(dtype).astype(np.float64)
+    np.testing.assert_allclose(y[..., 0, 0].astype(np.float64), rounded, rtol=1e-15)
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+def test_a_scale_in_bfloat16(zero: int) -> None:
+    x, scale = np.array([-128, -1, 0, 77, 127], np.int8), np.array(0.3, ml_dtypes.bfloat16)
+    (y,) = run("DequantizeLinear", x, scale, np.array(zero, np.int8))
+    assert y.dtype == scale.dtype
+    exact = (x.astype(np.float64) - zero) * float(scale)
+    np.testing.assert_array_equal(y, exact.astype(scale.dtype))
