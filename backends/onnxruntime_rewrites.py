@@ -194,7 +194,7 @@ def norm_of_channels(op: Ops, node: Node) -> list[Value | None] | None:
 def scale_in_single(op: Ops, node: Node) -> list[Value | None] | None:
     """(x − z)·s in float32, rounded to bfloat16 at the end, where s is bfloat16."""
     (x, scale, *zero), (y,) = node.inputs, node.outputs
-    assert y is not None
+    assert scale is not None and y is not None
     if not _is(scale, ml_dtypes.bfloat16) and y.dtype != ml_dtypes.bfloat16:
         return None
     attributes = {k: a for k, a in node.attributes.items() if k != "output_dtype"}

@@ -8,6 +8,7 @@ import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
+import onnxgrad as og
 import onnxgrad.backends.kernels  # noqa: F401 (registers the kernels)
 from onnxgrad.backends.kernels.registry import KERNELS
 
