@@ -22,6 +22,17 @@ NESTED_TRIALS = 2
 """How deep bodies of bodies are read for their types; deeper ones get sizes without names."""
 
 
+_CONSTANT_DTYPES: dict[str, Any] = {
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+    "value_string": object,
+    "value_strings": object,
+}
+"""What Constant makes of its attributes that are no tensors."""
+
+
 def read_function(
     op: Ops,
     body: FunctionProto,
@@ -78,86 +89,78 @@ class NodeReader:
         inputs = [self._resolve(proto, name, siblings) for name in proto.input]
         names = [self._name(name) for name in proto.output]
         domain = domain_of(proto.domain)
-        if proto.op_type == "Constant" and not domain:
-            results: list[Value | None] = [self._constant(proto, names)]
-        else:
-            attributes = self._attributes(proto, inputs)
-            key = (domain, proto.op_type, proto.overload)
-            if key in self.context.functions:
-                results = self._inline(key, proto, inputs, names, attributes)
-            elif key[:2] == ("ai.onnx.preview.training", "Gradient"):
-                results = self._gradient(attributes, inputs, names)
-            else:
-                results = self._emit(proto, domain, inputs, names, attributes)
-        for name, value in zip(proto.output, results, strict=False):
+        version = self.context.versions.get(domain, 1)
+        attributes = self._attributes(proto, inputs)
+        call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
+        for name, value in zip(proto.output, self._read(call, proto.overload), strict=False):
             if name and value is not None:
                 self._refine(value, name)
                 self.scope[name] = value
 
-    def _gradient(
-        self, attributes: dict[str, Any], inputs: list[Value | None], names: list[str]
-    ) -> list[Value | None]:
+    def _read(self, call: Call, overload: str) -> Sequence[Value | None]:
+        """Emit what a call stands for; give its outputs."""
+        key = (call.domain, call.op_type, overload)
+        if key in self.context.functions:
+            return self._inline(call, key)
+        match key[:2]:
+            case "", "Constant":
+                return [self._constant(call)]
+            case "ai.onnx.preview.training", "Gradient":
+                return self._gradient(call)
+        return self._emit(call)
+
+    def _gradient(self, call: Call) -> list[Value | None]:
         from .preview_training import emit_gradient  # rules need bodies, which this file reads
 
-        named = {name: self.scope.get(name) for name in (attributes["y"], *attributes["xs"])}
-        unknown = [name for name, value in named.items() if value is None]
-        if unknown:
-            raise ModelFileError(f"Gradient names '{unknown[0]}', which nothing before it computes")
+        y, xs = call.attributes["y"], call.attributes["xs"]
+        named = {name: self.scope.get(name) for name in (y, *xs)}
         values = {name: value for name, value in named.items() if value is not None}
-        xs = [values[name] for name in attributes["xs"]]
-        return emit_gradient(Ops(self.op.graph), values[attributes["y"]], xs, inputs, names)
+        if unknown := [name for name in named if name not in values]:
+            raise ModelFileError(f"Gradient names '{unknown[0]}', which nothing before it computes")
+        op, wrt = Ops(self.op.graph), [values[x] for x in xs]
+        return emit_gradient(op, values[y], wrt, call.inputs, call.outputs)
 
-    def _emit(
-        self,
-        proto: NodeProto,
-        domain: str,
-        inputs: list[Value | None],
-        names: list[str],
-        attributes: dict[str, Any],
-    ) -> list[Value | None]:
-        version = self.context.versions.get(domain, 1)
-        schema = find_schema(proto.op_type, domain, version)
+    def _emit(self, call: Call) -> list[Value | None]:
+        """Emit an operator at our opset."""
+        names, inputs = call.outputs, call.inputs
+        schema = find_schema(call.op_type, call.domain, call.version)
         while inputs and inputs[-1] is None:
             inputs.pop()
         if schema is not None:
-            check_call(schema, len(inputs), attributes)
-        call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
-        op = Ops(self.op.graph, self.op.position, f"{next(filter(None, names), '')}/")
-        op.emitted = self.op.emitted
-        upgrade_call(op, call)
+            check_call(schema, len(inputs), call.attributes)
+        upgrade_call(self._within(next(filter(None, names), "")), call)
         results = self.op.emit(
             call.op_type,
             *call.inputs,
             outputs=call.outputs,
             domain=call.domain,
-            name=proto.name,
+            name=call.name,
             **call.attributes,
         )
         listed = [results] if len(call.outputs) == 1 else list(results)
         graph = self.op.graph
         return [*listed, *(graph.find(n) if n else None for n in names[len(listed) :])]
 
-    def _inline(
-        self,
-        key: FunctionKey,
-        proto: NodeProto,
-        inputs: list[Value | None],
-        names: list[str],
-        attributes: dict[str, Any],
-    ) -> list[Value | None]:
+    def _inline(self, call: Call, key: FunctionKey) -> list[Value | None]:
         """Emit a model-local function's body in place of its call."""
         if key in self.context.inlining:
-            raise ModelFileError(f"the function '{proto.op_type}' calls itself")
+            raise ModelFileError(f"the function '{call.op_type}' calls itself")
         context = replace(self.context, inlining=(*self.context.inlining, key))
-        label = proto.name or next(filter(None, names), proto.op_type)
-        op = Ops(self.op.graph, self.op.position, f"{label}/")
-        op.emitted = self.op.emitted
+        names = call.outputs
+        op = self._within(call.name or next(filter(None, names), call.op_type))
         body = self.context.functions[key]
-        results = read_function(op, body, inputs, names, attributes, context)[: len(names)]
+        found = read_function(op, body, call.inputs, names, call.attributes, context)
+        results = found[: len(names)]
         for k, (name, value) in enumerate(zip(names, results, strict=True)):
             if name and value is not None and value.name != name:  # an input passed through
                 results[k] = op.emit("Identity", value, outputs=[name])
         return results
+
+    def _within(self, label: str) -> Ops:
+        """Give a builder of the same graph that puts a label before names."""
+        op = Ops(self.op.graph, self.op.position, f"{label}/")
+        op.emitted = self.op.emitted
+        return op
 
     def _resolve(self, node: NodeProto, name: str, siblings: Sequence[NodeProto]) -> Value | None:
         if not name:
@@ -183,21 +186,12 @@ class NodeReader:
             raise ModelFileError(f"the name '{name}' is computed twice")
         return self.context.free_name(self.op.graph, name, self.inner)
 
-    def _constant(self, proto: NodeProto, names: list[str]) -> Value:
-        attributes = self._attributes(proto, [])
-        if len(attributes) != 1 or len(names) != 1 or not names[0]:
+    def _constant(self, call: Call) -> Value:
+        if len(call.attributes) != 1 or len(call.outputs) != 1 or not call.outputs[0]:
             raise ModelFileError("a Constant has one attribute and one output")
-        ((kind, held),) = attributes.items()
-        dtypes: dict[str, Any] = {
-            "value_float": np.float32,
-            "value_floats": np.float32,
-            "value_int": np.int64,
-            "value_ints": np.int64,
-            "value_string": object,
-            "value_strings": object,
-        }
-        array = np.asarray(held, dtypes.get(kind))
-        value = Value(names[0], TensorType(array.dtype, array.shape), array)
+        ((kind, held),) = call.attributes.items()
+        array = np.asarray(held, _CONSTANT_DTYPES.get(kind))
+        value = Value(call.outputs[0], TensorType(array.dtype, array.shape), array)
         return self.op.graph.add_value(value)
 
     def _attributes(self, proto: NodeProto, inputs: Sequence[Value | None]) -> dict[str, Any]:
