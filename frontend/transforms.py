@@ -12,7 +12,7 @@ from onnxgrad.compiler.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.passes.split_sequences import split_sequences
-from onnxgrad.compiler.sequences import zeros_like
+from onnxgrad.compiler.sequences import add, zeros_like
 from onnxgrad.compiler.straight_through import let_through
 from onnxgrad.compiler.types import TensorType, is_differentiable, is_float
 
@@ -97,7 +97,7 @@ def jvp(
     sources, targets = ([apart.get(v, v) for v in chosen] for chosen in (sources, targets))
     tangents = {}
     for value in sources:
-        require_float(value, "wrt")
+        require_differentiable(value, "wrt")
         _require_one_role(value, set(targets), names, "tangent")
         name = f"{value.name}.tangent"
         if value not in targets:  # there `names` is about the result
@@ -107,7 +107,7 @@ def jvp(
         copy.inputs.append(tangents[value])
     pushed = push_forward(copy, tangents, targets)
     for value in targets:
-        require_float(value, "of")
+        require_differentiable(value, "of")
         tangent = pushed.get(value)
         if tangent is None:
             tangent = _unused(copy, value, sources, allow_unused, forward=True)
@@ -128,7 +128,7 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     require_scalar(target)
     chosen = select(graph, mapping, wrt)
     for value in chosen:
-        require_float(value, "wrt")
+        require_differentiable(value, "wrt")
     apart = set_apart(copy, chosen)
     target, *chosen = (apart.get(v, v) for v in (target, *chosen))
     gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, chosen)
@@ -141,7 +141,7 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
         direction = copy.add_value(Value(name, value.type))
         copy.inputs.append(direction)
         if gradient in cotangents:
-            direction = Ops(copy, prefix=GRADIENT).Add(cotangents[gradient], direction)
+            direction = add(Ops(copy, prefix=GRADIENT), cotangents[gradient], direction)
         cotangents[gradient] = direction
     products = backpropagate(copy, cotangents, chosen)
     for value in chosen:
@@ -302,7 +302,8 @@ def require_float(value: Value, role: str) -> None:
     """Refuse what is no float tensor."""
     if not isinstance(value.type, TensorType) or not is_float(value.dtype):
         raise GradientError(
-            f"{role}='{value.name}' is {value.type}; derivatives exist by and of float tensors only"
+            f"{role}='{value.name}' is {value.type}; this needs a float tensor (by and of sequences"
+            " and optionals of them there are vjp and jvp, by them grad and hvp)"
         )
 
 

@@ -72,6 +72,24 @@ def test_the_gradient_of_an_optional_is_one(kind: str, x: Any, backend: str) -> 
     np.testing.assert_allclose(results["s.grad"], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize(("kind", "x"), GIVEN)
+def test_the_tangent_of_an_optional_is_one(kind: str, x: Any, backend: str) -> None:
+    """Along u = x: ẏ = ṡ·Σ sin x + s·Σ x·cos x, the Hessian gives ṡ·cos x − s·x·sin x."""
+    graph = og.load(model(kind))
+    feeds = {"x": x, "s": np.array(2.0), "x.tangent": x, "s.tangent": np.array(0.5)}
+    pushed = og.compile(og.jvp(graph, ["x", "s"], "y"), backend).run(feeds)["y.tangent"]
+    products = og.compile(og.hvp(graph, "y", ["x", "s"]), backend).run(feeds)
+    assert_equal(products["x.hvp"], x, lambda a: 0.5 * np.cos(a) - 2 * a * np.sin(a))
+    if x is None:
+        assert pushed == 0.5 and products["s.hvp"] == 0
+        return
+    all_ = np.concatenate([*x] if kind == "sequence" else [x])
+    moved = (all_ * np.cos(all_)).sum()
+    np.testing.assert_allclose(pushed, 0.5 * np.sin(all_).sum() + 2 * moved, rtol=1e-12)
+    np.testing.assert_allclose(products["s.hvp"], moved, rtol=1e-12)
+
+
 def assert_equal(actual: Any, x: Any, slope: Any) -> None:
     if x is None:
         assert actual is None
@@ -136,6 +154,10 @@ def test_by_a_sequence_of_a_sequence(backend: str) -> None:
     proto = helper.make_graph(nodes, "sequence", [sequence], [result], [k])
     loaded = og.load(helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)]))
     graph = og.vjp(loaded, "r", "s")
+    pushed = og.compile(og.jvp(loaded, "s", "r"), backend)
+    tangent = pushed.run({"s": [X, X[:2]], "s.tangent": [X, X[:2]]})["r.tangent"]
+    for actual, expected in zip(tangent, [X, X[:2], X[:2] * np.cos(X[:2])], strict=True):
+        np.testing.assert_allclose(actual, expected)
     results = og.compile(graph, backend).run({"s": [X, X[:2]], "r.grad": [X + 1, X[:2] + 2, X[:2]]})
     np.testing.assert_allclose(results["s.grad"][0], X + 1)
     np.testing.assert_allclose(results["s.grad"][1], X[:2] + 2 + X[:2] * np.cos(X[:2]))
