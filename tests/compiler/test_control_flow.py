@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from control_flow_graphs import CASES, FEEDS, Case
+from control_flow_graphs import CASES, FEEDS, Case, Setting
 from finite_differences import finite_differences
 
 import onnxgrad as og
@@ -163,3 +163,39 @@ def test_sizes_that_every_step_keeps_are_found_on_import() -> None:
     *_, grown = body_shapes(og.load(without_types(growing)))
     assert len(grown) == 2 and isinstance(grown[0], str) and grown[1] == 2
     assert body_shapes(og.load(without_types(scan))) == [(2,), (2,)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_batch_of_counts_is_each_example(case: Case, backend: str) -> None:
+    """The examples take as many steps and the branches that each one's own numbers say."""
+    setting = Setting()
+    results = case.build(setting).values()
+    sums = [setting.op.ReduceSum(setting.op.Sin(y), keepdims=0) for y in results]
+    setting.b.output(setting.op.Sum(*sums), "total")
+    graph = og.grad(setting.b.build(), "total", WRT, allow_unused=True)
+    factors = np.array([1.0, 0.7, -0.4])
+    batch = {n: np.stack([f * FEEDS[n] for f in factors]) for n in WRT}
+    batch["n"] = np.array((case.counts * 3)[:3])
+    single = og.compile(graph)
+    each = [single.run({n: a[k] for n, a in batch.items()}) for k in range(3)]
+    for name, array in og.compile(og.vmap(graph), backend).run(batch).items():
+        np.testing.assert_allclose(array, [r[name] for r in each], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_jacobian_in_forward_mode(case: Case) -> None:
+    graph, feeds = case.graph(), {**FEEDS, "n": np.array(max(case.counts))}
+    compiled = og.compile(graph)
+    for name in (v.name for v in graph.outputs):
+        forward = og.compile(og.jacobian(graph, name, WRT, mode="forward")).run(feeds)
+        for wrt in WRT:
+            for place in np.ndindex(*FEEDS[wrt].shape):
+                step = np.zeros_like(FEEDS[wrt])
+                step[place] = 1e-6
+                ahead, behind = (
+                    compiled.run({**feeds, wrt: feeds[wrt] + s}) for s in (step, -step)
+                )
+                actual = forward[f"{name}.jacobian.{wrt}"][(..., *place)]
+                expected = (ahead[name] - behind[name]) / 2e-6
+                np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
