@@ -68,7 +68,7 @@ def infer_elements_of(node: Node) -> None:
     if value.dtype.kind not in "ib" or value.shape is None or len(value.shape) > 1:
         return
     elements = infer_elements(node)
-    if elements is None or len(elements) > LIMIT:
+    if elements is None or len(elements) > LIMIT or not _fit(elements, value.dtype):
         return
     if value.shape and value.shape != (len(elements),):
         if isinstance(value.shape[0], int):
@@ -78,6 +78,14 @@ def infer_elements_of(node: Node) -> None:
         value.constant = np.array(elements if value.shape else elements[0], value.dtype)
     else:
         value.elements = elements
+
+
+def _fit(elements: Sequence[Dim], dtype: np.dtype) -> bool:
+    """Tell whether a dtype holds the numbers: where they wrap around, ours do not."""
+    if dtype.kind == "b":
+        return True
+    limits = np.iinfo(dtype)
+    return all(limits.min <= e <= limits.max for e in elements if isinstance(e, int))
 
 
 def _infer_by_onnx(node: Node) -> list[Type | None]:

@@ -4,13 +4,14 @@ It refines what ONNX's inference gave and never contradicts it.
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
 from .dims import add, divide, multiply, negate
 from .ir import Node, Value
 from .ml_shapes import ML_SHAPES
-from .types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim
+from .types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
 from .window_shapes import WINDOW_SHAPES
 
 Elements = tuple[Dim, ...]
@@ -102,8 +103,15 @@ def _concat(node: Node) -> Elements | None:
 
 
 def _same(node: Node) -> Elements | None:
-    """Cast, Identity, Reshape, Squeeze, Unsqueeze: the elements stay where the rank is 0 or 1."""
+    """Identity, Reshape, Squeeze, Unsqueeze: the elements stay where the rank is 0 or 1."""
     return elements_of(node.inputs[0])
+
+
+def _cast(node: Node) -> Elements | None:
+    x, to = elements_of(node.inputs[0]), numpy_dtype(node.attributes["to"])
+    if x is None or to.kind != "b":
+        return x if to in (np.int32, np.int64) else None
+    return tuple(int(d != 0) for d in x) if all(isinstance(d, int) for d in x) else None
 
 
 def _expand(node: Node) -> Elements | None:
@@ -124,9 +132,10 @@ def _constant_of_shape(node: Node) -> Elements | None:
     return (int(value.ravel()[0]),) * count if isinstance(count, int) and count <= LIMIT else None
 
 
-def _binary(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Node], Elements | None]:
-    def rule(node: Node) -> Elements | None:
-        a, b = (elements_of(v) for v in node.inputs[:2])
+def _elementwise(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Node], Elements | None]:
+    """Combine the inputs one after the other: Max and Min have any number of them."""
+
+    def both(a: Elements | None, b: Elements | None) -> Elements | None:
         if a is None or b is None or not (len(a) == len(b) or 1 in (len(a), len(b))):
             return None
         size = len(a) if len(b) == 1 else len(b)
@@ -136,7 +145,7 @@ def _binary(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Node], Eleme
             return None
         return tuple(r for r in results if r is not None)[:size]
 
-    return rule
+    return lambda node: reduce(both, [elements_of(v) for v in node.inputs])
 
 
 def _quotient(a: Dim, b: Dim) -> Dim | None:
@@ -169,14 +178,15 @@ def _where(node: Node) -> Elements | None:
         return None
     size = max(len(condition), len(a), len(b))
     condition, a, b = (v * size if len(v) == 1 else v for v in (condition, a, b))
-    if not len(condition) == len(a) == len(b):
+    if not len(condition) == len(a) == len(b) or any(isinstance(c, str) for c in condition):
         return None
     return tuple(p if c else q for c, p, q in zip(condition, a, b, strict=True))
 
 
 def _product(node: Node) -> Elements | None:
-    x = elements_of(node.inputs[0])
-    return None if x is None else (multiply(x),)
+    x, axes = elements_of(node.inputs[0]), elements_of((*node.inputs, None)[1])
+    whole = len(node.inputs) < 2 and not node.attributes.get("noop_with_empty_axes", 0)
+    return None if x is None or not (axes or whole) else (multiply(x),)
 
 
 def _negate(node: Node) -> Elements | None:
@@ -190,22 +200,22 @@ _ELEMENTS: dict[str, Callable[[Node], Elements | None]] = {
     "Gather": _gather,
     "Slice": _slice,
     "Concat": _concat,
-    "Cast": _same,
+    "Cast": _cast,
     "Identity": _same,
     "Reshape": _same,
     "Squeeze": _same,
     "Unsqueeze": _same,
     "Expand": _expand,
     "ConstantOfShape": _constant_of_shape,
-    "Add": _binary(add),
-    "Sub": _binary(lambda a, b: add(a, negate(b))),
-    "Mul": _binary(lambda a, b: multiply([a, b])),
-    "Div": _binary(_quotient),
-    "Max": _binary(_numbers(max)),
-    "Min": _binary(_numbers(min)),
-    "Equal": _binary(_equal),
-    "Greater": _binary(_numbers(lambda a, b: int(a > b))),
-    "Less": _binary(_numbers(lambda a, b: int(a < b))),
+    "Add": _elementwise(add),
+    "Sub": _elementwise(lambda a, b: add(a, negate(b))),
+    "Mul": _elementwise(lambda a, b: multiply([a, b])),
+    "Div": _elementwise(_quotient),
+    "Max": _elementwise(_numbers(max)),
+    "Min": _elementwise(_numbers(min)),
+    "Equal": _elementwise(_equal),
+    "Greater": _elementwise(_numbers(lambda a, b: int(a > b))),
+    "Less": _elementwise(_numbers(lambda a, b: int(a < b))),
     "Where": _where,
     "ReduceProd": _product,
     "Neg": _negate,
@@ -269,7 +279,10 @@ def _range(node: Node) -> Shape | None:
     start, limit, delta = (elements_of(v) for v in node.inputs)
     if start is None or limit is None or delta != (1,):
         return None
-    return (add(limit[0], negate(start[0])),)
+    count = add(limit[0], negate(start[0]))
+    if isinstance(count, int):
+        return (max(count, 0),)
+    return (count,) if _is_size(count) else None
 
 
 def _resize(node: Node) -> Shape | None:

@@ -161,6 +161,18 @@ def loop_that_exits_early(s: Setting) -> Any:
     return {"last": last, "tape": tape}
 
 
+@case(0, 1, 3)
+def loop_without_a_count(s: Setting) -> Any:
+    """It runs while its condition holds, from before the first step on."""
+
+    def step(i: og.Tensor, keep: og.Tensor, t: og.Tensor) -> Any:
+        return i + 1 < s.n, s.op.Tanh(t * s.w) + s.x, s.op.Sin(t)
+
+    body = s.b.subgraph(step, *COUNTER, s.x)
+    last, tape = s.op.Loop(None, s.n > 0, s.x, body=body)
+    return {"last": last, "tape": tape}
+
+
 @case(0, 2)
 def loop_with_a_state_overwritten(s: Setting) -> Any:
     types = (*COUNTER, s.x, s.x)

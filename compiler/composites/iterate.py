@@ -21,7 +21,7 @@ def iterate(op: Ops, node: Node) -> list[Value | None]:
     if _is_scan(loop):
         return _scan(op, loop)
     count = node.inputs[0]
-    if count is None:
+    if count is None and loop.read:
         tape, spec = loop.read[0], loop.input_tapes[0]
         assert tape is not None
         count = length(op, tape, spec)

@@ -73,6 +73,19 @@ def collected_in_a_loop(b: og.Builder, x: og.Tensor, n: og.Tensor) -> Any:
     return b.op.ConcatFromSequence(s, axis=0) + b.op.ReduceSum(t)
 
 
+def collected_while(b: og.Builder, x: og.Tensor, n: og.Tensor) -> Any:
+    """Each step adds another list of rows; torch writes EmbeddingBag so."""
+    start = b.op.SequenceConstruct(x)
+
+    def step(i: og.Tensor, keep: og.Tensor, s: og.Tensor, k: og.Tensor) -> Any:
+        rows = b.op.Slice(x, b.op.Reshape(k, [1]), b.op.Reshape(k + 2, [1]), [0])
+        return k < n, b.op.SequenceInsert(s, b.op.Sin(rows)), k + 1
+
+    body = b.subgraph(step, ("int64", ()), ("bool", ()), start, ("int64", ()))
+    s, _ = b.op.Loop(None, n >= 0, start, b.constant(np.array(0)), body=body)
+    return b.op.ConcatFromSequence(s, axis=0)
+
+
 def read_in_a_loop(b: og.Builder, x: og.Tensor, n: og.Tensor) -> Any:
     rows = b.op.SplitToSequence(x * x, axis=0)
 
@@ -102,6 +115,7 @@ GRAPHS: list[Callable[..., Any]] = [
     mapped,
     optional,
     collected_in_a_loop,
+    collected_while,
     read_in_a_loop,
     in_a_branch,
 ]
