@@ -1,6 +1,7 @@
 """What is known of shapes and of integers before a graph runs, against onnx.reference's run."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,7 +29,7 @@ class Program:
         for _ in range(12):
             self.step()
 
-    def emit(self, op_type: str, *inputs: str, **attributes: object) -> str:
+    def emit(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(op_type, inputs, [name], **attributes))
         return name
@@ -79,10 +80,10 @@ class Program:
             case 8:
                 keepdims = int(self.random.integers(2))
                 reduce = str(self.random.choice(["ReduceProd", "ReduceSum", "ReduceMax"]))
-                axes = [self.constant([0])] if self.random.integers(2) else []
-                noop = {} if axes else {"noop_with_empty_axes": int(self.random.integers(2))}
+                given = [self.constant([0])] if self.random.integers(2) else []
+                noop = {} if given else {"noop_with_empty_axes": int(self.random.integers(2))}
                 kept = keepdims or noop.get("noop_with_empty_axes", 0)
-                found = self.emit(reduce, some, *axes, keepdims=keepdims, **noop)
+                found = self.emit(reduce, some, *given, keepdims=keepdims, **noop)
                 (self.lists if kept else self.scalars).append(found)
             case 9:
                 dtypes = [TensorProto.BOOL, TensorProto.INT8, TensorProto.INT32, TensorProto.FLOAT]
