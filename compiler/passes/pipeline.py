@@ -7,6 +7,7 @@ from ..verifier import verify
 from .dead_code import remove_dead_code
 from .dead_states import remove_dead_states
 from .duplicates import merge_duplicates, merge_emitted_duplicates
+from .known_branches import take_known_branches
 from .push_out import push_out
 from .simplify import simplify
 
@@ -54,6 +55,11 @@ def clean_up(graph: Graph) -> bool:
 
 def optimise(graph: Graph) -> bool:
     """Do everything that makes a graph smaller without changing what it computes."""
-    return fixpoint(remove_dead_code, push_out, remove_dead_states, simplify, merge_duplicates)(
-        graph
-    )
+    return fixpoint(
+        remove_dead_code,
+        take_known_branches,
+        push_out,
+        remove_dead_states,
+        simplify,
+        merge_duplicates,
+    )(graph)

@@ -1,0 +1,45 @@
+"""Put the branch that a condition is known to choose in place of its If."""
+
+from ..expand import put_in_place
+from ..ir import Graph, Node, Value, copy_node
+from ..ops import Ops
+
+
+def take_known_branches(graph: Graph) -> bool:
+    """If(true, then, else) → the nodes of then
+
+    Not where the other branch makes an output an optional.
+    """
+    changed = False
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            if take_known_branches(subgraph):
+                graph.reconnect(node)
+                changed = True
+        if node.operator == "If":
+            changed = _take(graph, node) or changed
+    return changed
+
+
+def _take(graph: Graph, node: Node) -> bool:
+    condition = node.inputs[0]
+    if condition is None or condition.constant is None:
+        return False
+    branch: Graph = node.attributes["then_branch" if condition.constant.all() else "else_branch"]
+    pairs = zip(node.outputs, branch.outputs, strict=True)
+    if any(a is not None and type(a.type) is not type(b.type) for a, b in pairs):
+        return False
+    op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+    mapping: dict[Value, Value] = {}
+    for value in branch.values():
+        name = graph.names.fresh(f"{op.prefix}{value.name}")
+        mapping[value] = Value(name, value.type, value.constant, value.parameter, value.elements)
+        if branch.producer(value) is None:
+            graph.add_value(mapping[value])
+    for inner in branch.nodes():
+        copied = copy_node(inner, mapping, graph.names, renamed=True)
+        copied.position = node.position
+        graph.add_node(copied)
+    computed = (v if branch.producer(v) else op.Identity(mapping.get(v, v)) for v in branch.outputs)
+    put_in_place(op, node, [mapping.get(v, v) for v in computed])
+    return True
