@@ -1,9 +1,12 @@
 """Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
 
+from collections.abc import Iterator
+
 import onnx
 from onnx import ModelProto
 
 from .composites import find_body
+from .errors import UnsupportedOpError
 from .expand import Forms, expand_node
 from .ir import Graph, Node, Value
 from .lowering import lower
@@ -12,7 +15,7 @@ from .ops import Ops
 from .opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from .passes.dead_code import remove_dead_code
 from .protos import TensorWriter, graph_proto, tensor_proto, value_proto
-from .schemas import DOMAIN_VERSIONS
+from .schemas import find_schema, last_version
 from .types import TensorType
 
 OLDEST_IR = 4
@@ -62,10 +65,8 @@ def to_onnx(
     lower(graph, opset, library.call if functions else expand)
     drop_known(graph)
     compute_subgraph_outputs(graph)
-    opsets = [
-        onnx.helper.make_opsetid(d, DOMAIN_VERSIONS.get(d, 1) if d else opset)
-        for d in sorted(_domains(graph) | {""})
-    ]
+    versions = {**_versions(graph), "": opset}
+    opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
     oldest = FUNCTIONS_IR if functions else OLDEST_IR
     standard = [o for o in opsets if o.domain != COMPOSITE_DOMAIN]
     ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
@@ -126,6 +127,28 @@ def _between(graph: Graph) -> list[Value]:
     ]
 
 
-def _domains(graph: Graph) -> set[str]:
-    nodes = graph.nodes()
-    return {n.domain for n in nodes}.union(*(_domains(s) for n in nodes for s in n.subgraphs))
+def _versions(graph: Graph) -> dict[str, int]:
+    """Give the versions of the domains that a model has to name.
+
+    Raises:
+        UnsupportedOpError: an operator came with a version in which another one is gone.
+    """
+    nodes = list(_every_node(graph))
+    versions: dict[str, int] = {}
+    for node in nodes:
+        last = last_version(node.op_type, node.domain) or 1
+        versions[node.domain] = min(last, versions.get(node.domain, last))
+    for node in nodes:
+        version = versions[node.domain]
+        known = find_schema(node.op_type, node.domain) is not None
+        if node.domain and known and find_schema(node.op_type, node.domain, version) is None:
+            others = f"what other nodes need of {node.domain} is gone where it came"
+            raise UnsupportedOpError(f"no model can hold {node!r}: {others}", [node.operator])
+    return versions
+
+
+def _every_node(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes():
+        yield node
+        for subgraph in node.subgraphs:
+            yield from _every_node(subgraph)

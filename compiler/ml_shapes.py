@@ -25,6 +25,10 @@ def _width(node: Node) -> Dim:
     return sum(widths) if widths else fresh_dim()
 
 
+def _targets(node: Node) -> Dim:
+    return int(node.attributes.get("n_targets", 1))
+
+
 _SAME = ("Binarizer", "CategoryMapper", "Imputer", "LabelEncoder", "Normalizer", "Scaler")
 
 ML_SHAPES: dict[str, Callable[[Node], Shape | None]] = {
@@ -32,5 +36,6 @@ ML_SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "ai.onnx.ml.FeatureVectorizer": _columns(_width),
     "ai.onnx.ml.LinearRegressor": _columns(lambda n: int(n.attributes.get("targets", 1))),
     "ai.onnx.ml.SVMRegressor": _columns(lambda n: 1),
-    "ai.onnx.ml.TreeEnsemble": _columns(lambda n: int(n.attributes.get("n_targets", 1))),
+    "ai.onnx.ml.TreeEnsemble": _columns(_targets),
+    "ai.onnx.ml.TreeEnsembleRegressor": _columns(_targets),
 }

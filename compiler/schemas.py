@@ -29,7 +29,7 @@ DTYPE_ATTRIBUTES = {
 @cache
 def find_schema(op_type: str, domain: str = "", version: int | None = None) -> OpSchema | None:
     """Give an operator's schema at a version of its domain (ours by default), None if unknown."""
-    version = DOMAIN_VERSIONS.get(domain) if version is None else version
+    version = last_version(op_type, domain) if version is None else version
     if version is None:
         return None
     try:
@@ -37,6 +37,23 @@ def find_schema(op_type: str, domain: str = "", version: int | None = None) -> O
     except onnx.defs.SchemaError:
         return None
     return None if found.deprecated else found
+
+
+@cache
+def last_version(op_type: str, domain: str) -> int | None:
+    """Give the version of its domain that an operator has inside the compiler, None if unknown.
+
+    That is ours, but for tree ensembles: what replaced them in version 5 of ai.onnx.ml cannot say
+    them, so they stay at the version before.
+    """
+    version = DOMAIN_VERSIONS.get(domain)
+    if version is None or domain != "ai.onnx.ml":
+        return version
+    try:
+        found = onnx.defs.get_schema(op_type, version, domain)
+    except onnx.defs.SchemaError:
+        return version
+    return found.since_version - 1 if found.deprecated else version
 
 
 def get_schema(op_type: str, domain: str = "") -> OpSchema:

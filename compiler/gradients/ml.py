@@ -8,6 +8,8 @@ zero_gradient(
     "a step: constant between its jumps",
     "Binarizer",
     "TreeEnsemble",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
     domain=DOMAIN,
 )
 zero_gradient(

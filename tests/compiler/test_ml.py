@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from old_calls import ROWS
-from old_calls.ml import KERNEL, ML, VECTORS, X
+from old_calls.ml import FOREST, KERNEL, ML, TREE, VECTORS, X
 
 import onnxgrad as og
 from onnxgrad.compiler.expand import has_body
@@ -95,3 +95,22 @@ def test_what_has_no_formula_is_refused(
     graph = graph_of(op_type, np.float32, attributes, outputs)
     with pytest.raises(og.OnnxgradError, match=reason):
         og.vjp(graph, f"y{outputs - 1}", "x")
+
+
+def test_no_model_holds_trees_of_both_kinds() -> None:
+    """TreeEnsemble came with the version in which the other kind is gone."""
+    b = og.Builder("forest")
+    x = b.input("x", "float32", X.shape)
+    votes = {"target_treeids": [0], "target_nodeids": [1], "target_ids": [0]}
+    old = {**FOREST, **votes, "target_weights": [1.0], "n_targets": 1}
+    b.output(b.op.TreeEnsembleRegressor(x, domain=ML, **old), "old")
+    graph = b.build()
+    (opset,) = (o.version for o in og.to_onnx(graph).opset_import if o.domain == ML)
+    assert opset == 4
+    new = {
+        k: onnx.numpy_helper.to_array(a) if isinstance(a, onnx.TensorProto) else a
+        for k, a in TREE.items()
+    }
+    b.output(b.op.TreeEnsemble(x, domain=ML, **new), "new")
+    with pytest.raises(og.UnsupportedOpError, match="no model can hold"):
+        og.to_onnx(b.build())

@@ -30,7 +30,8 @@ NOT_IN_ONNXRUNTIME = {
     "StringNormalizer": "it wants an en_US locale of the system",
 }
 
-NO_RANK = {"SVMClassifier": "ONNX infers no shape of its outputs, and the checker wants one"}
+NO_RANK = {"SVMClassifier", "TreeEnsembleClassifier"}
+"""ONNX infers no shape of their outputs, and its checker wants one."""
 
 NEEDS_SIZES = {"CausalConvWithState": "ONNX gives it a body where the channels are known"}
 

@@ -32,6 +32,16 @@ TREE = {
     "leaf_weights": numpy_helper.from_array(np.array([1, 2], np.float32)),
 }
 
+FOREST = {
+    "nodes_treeids": [0, 0, 0, 1, 1, 1],
+    "nodes_nodeids": [0, 1, 2] * 2,
+    "nodes_featureids": [1, 0, 0, 2, 0, 0],
+    "nodes_values": [0.1, 0.0, 0.0, -0.2, 0.0, 0.0],
+    "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_GT", "LEAF", "LEAF"],
+    "nodes_truenodeids": [1, 0, 0] * 2,
+    "nodes_falsenodeids": [2, 0, 0] * 2,
+}
+
 CALLS = [
     OldCall("ArrayFeatureExtractor", [X, np.array([[2, 0]])], domain=ML),
     OldCall("Binarizer", [X], {"threshold": 0.25}, domain=ML),
@@ -141,4 +151,45 @@ CALLS = [
         domain=ML,
     ),
     OldCall("TreeEnsemble", [X], TREE, domain=ML),
+    *(
+        OldCall(
+            "TreeEnsembleClassifier",
+            [X],
+            {
+                **FOREST,
+                "class_treeids": [0, 0, 1, 1],
+                "class_nodeids": [1, 2, 1, 2],
+                "class_ids": [0, 1, 2, 1],
+                "class_weights": [0.6, 0.3, 0.4, 0.7],
+                "classlabels_int64s": [4, 5, 6],
+                "post_transform": transform,
+            },
+            outputs=2,
+            domain=ML,
+            versions=[1, 3],
+        )
+        for transform in ("NONE", "SOFTMAX")
+    ),
+    *(
+        OldCall(
+            "TreeEnsembleRegressor",
+            [X],
+            {
+                **FOREST,
+                "target_treeids": [0, 0, 1, 1],
+                "target_nodeids": [1, 2, 1, 2],
+                "target_ids": targets,
+                "target_weights": [0.6, 0.3, 0.4, 0.7],
+                "n_targets": 1 + max(targets),
+                "aggregate_function": function,
+            },
+            domain=ML,
+            versions=[1, 3],
+        )
+        for function, targets in (
+            ("SUM", [0, 1, 1, 0]),
+            ("AVERAGE", [0, 1, 1, 0]),
+            ("MAX", [0, 0, 0, 0]),  # sources differ about a target that no leaf names
+        )
+    ),
 ]
