@@ -84,7 +84,7 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
     w = w.reshape(group, math.prod(w.shape[1:-1]), maps)
     for images, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
-        out = y[images].reshape(-1, group, maps).transpose(1, 0, 2)
+        out = y[images].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
         xp.matmul(columns, w, out=out)
     return y
 

@@ -2,12 +2,56 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node
+from ..ir import Node, Value
 from ..types import TensorType
 from .registry import Batch, Operand, Result, batching
 
 
-@batching("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
+@batching("Conv")
+def conv(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
+    """Batched images fold into N, batched weights of shared images into the maps of each group"""
+    x, w, b = (*operands, None)[:3]
+    assert x is not None and w is not None
+    if x.rank is None or w.rank is None or x.batched and w.batched:
+        return None
+    op, bias = batch.op, None if b is None or b.batched else b.value
+    if x.batched:
+        y = batch.unfold(op.Conv(batch.fold(x.value), w.value, bias, **node.attributes), x.value)
+    elif w.batched:
+        y, bias = _by_each_weight(batch, node, x.value, w.value), None
+    else:
+        y = op.Unsqueeze(op.Conv(x.value, w.value, **node.attributes), [0])
+    if b is None or bias is not None:
+        return y
+    spatial = list(range(3, x.rank + 1))
+    return op.Add(
+        y, op.Unsqueeze(b.value, [1, *spatial] if b.batched else [k - 2 for k in spatial])
+    )
+
+
+def _by_each_weight(batch: Batch, node: Node, x: Value, w: Value) -> Value:
+    """Correlate shared images with the weights of each example: (B, group·maps, …) → (B, N, …)."""
+    op, group = batch.op, node.attributes.get("group", 1)
+    rank = len(w.shape or ()) - 1
+    maps = op.Div(op.Shape(w, start=1, end=2), [group])
+    apart = op.Reshape(
+        w, op.Concat(batch.size, [group], maps, op.Shape(w, start=2), axis=0), allowzero=1
+    )
+    turned = op.Transpose(apart, perm=[1, 0, 2, *range(3, rank + 2)])
+    count = op.Mul(op.Mul(batch.size, maps), [group])
+    weights = op.Reshape(turned, op.Concat(count, op.Shape(w, start=2), axis=0), allowzero=1)
+    y = op.Conv(x, weights, **node.attributes)
+    images, size = op.Shape(y, end=1), op.Shape(y, start=2)
+    parts = op.Concat(images, [group], batch.size, maps, size, axis=0)
+    turned = op.Transpose(op.Reshape(y, parts, allowzero=1), perm=[2, 0, 1, *range(3, rank + 2)])
+    return op.Reshape(
+        turned,
+        op.Concat(batch.size, images, op.Shape(w, start=1, end=2), size, axis=0),
+        allowzero=1,
+    )
+
+
+@batching("ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
 @batching("GlobalLpPool", "LpPool", "LRN", "InstanceNormalization", "GroupNormalization")
 @batching("DepthToSpace", "SpaceToDepth", "BatchNormalization")
 def on_images(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:

@@ -92,6 +92,28 @@ def test_an_operator_without_a_rule_runs_in_a_loop() -> None:
         np.testing.assert_allclose(result, np.linalg.det(x_batch), rtol=1e-4)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("batched", ["w", "c", "wc", "xc"])
+def test_convolution_by_each_examples_weights(batched: str, group: int, backend: str) -> None:
+    b = og.Builder("weights")
+    x, w = b.input("x", "float32", (2, 4, 5, "W")), b.input("w", "float32", (6, 4 // group, 2, 3))
+    y = b.op.Conv(x, w, b.input("c", "float32", (6,)), group=group, strides=[2, 1])
+    b.output(y, "y")
+    single, graph = og.compile(b.build()), og.vmap(b.build(), list(batched))
+    assert not any(n.subgraphs for n in graph.nodes())
+    whole = og.compile(graph, backend)
+    shapes = {"x": (2, 4, 5, 6), "w": (6, 4 // group, 2, 3), "c": (6,)}
+    drawn = {n: rng.normal(size=(3, *s)).astype(np.float32) for n, s in shapes.items()}
+    feeds = {n: a if n in batched else a[0] for n, a in drawn.items()}
+    each = [
+        single.run({n: a[k] if n in batched else a for n, a in feeds.items()}) for k in range(3)
+    ]
+    np.testing.assert_allclose(whole.run(feeds)["y"], [r["y"] for r in each], rtol=1e-4, atol=1e-5)
+    nothing = {n: a[:0] if n in batched else a for n, a in feeds.items()}
+    assert whole.run(nothing)["y"].shape == (0, *each[0]["y"].shape)
+
+
 def test_vmap_refuses_what_is_no_input() -> None:
     with pytest.raises(og.GraphError, match="no input z"):
         og.vmap(quadratic(), ["z"])
