@@ -1,10 +1,12 @@
 """Batch axes and whole derivative matrices: vmap, jacobian and hessian."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 
 import numpy as np
 
 from onnxgrad.compiler.autodiff import backpropagate
+from onnxgrad.compiler.dims import symbols
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.forward_mode import push_forward
 from onnxgrad.compiler.ir import Graph, Value
@@ -26,7 +28,7 @@ from .transforms import (
 )
 
 
-def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "batch") -> Graph:
+def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | None = None) -> Graph:
     """Give the graph for a whole batch: chosen inputs and what depends on them get an axis 0.
 
     Examples may take branches of their own, run loops for as many steps as each needs, and have
@@ -39,14 +41,15 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "b
         graph: a graph for one example.
         inputs: names of the inputs that get the axis; all of them without this. The others, and
             the parameters, are shared by all examples.
-        size: the new axis' size, a number or a name.
+        size: the new axis' size, a number or a name; without this the name "batch", or another one
+            where inputs have a dimension of that name.
 
     Returns:
         A graph of the same input and output names; every output has the axis, and repeats along
         it what depends on no batched input.
 
     Raises:
-        GraphError: a name that is no input, or is that of a sequence or an optional.
+        GraphError: no input, a name that is no input, or that of a sequence or an optional.
         UnsupportedOpError: an output that gets the axis is a sequence or an optional.
     """
     copy = graph.copy()
@@ -55,6 +58,11 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "b
     known = {v.name: v for v in copy.inputs}
     if missing := [name for name in chosen if name not in known]:
         raise GraphError(f"no input {', '.join(missing)}; there are {', '.join(known)}")
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise GraphError(
+            f"inputs={chosen}: name each input that gets the axis once, and one at least"
+        )
+    size = _new_size(copy) if size is None else size
     batched: dict[Value, Value] = {}
     for name in chosen:
         old = known[name]
@@ -80,6 +88,14 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim = "b
             raise GraphError(f"'{name}' is still needed without its batch axis")
         copy.rename(new, name)
     return copy
+
+
+def _new_size(graph: Graph) -> str:
+    """Name the batch axis: "batch", or "batch1", … where examples have such a dimension."""
+    shapes = [v.shape or () for v in graph.inputs if isinstance(v.type, TensorType)]
+    taken = {name for shape in shapes for dim in shape for name in symbols(dim)}
+    names = chain(["batch"], (f"batch{k}" for k in count(1)))
+    return next(name for name in names if name not in taken)
 
 
 def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = None) -> Graph:

@@ -119,6 +119,19 @@ def test_vmap_refuses_what_is_no_input() -> None:
         og.vmap(quadratic(), ["z"])
 
 
+@pytest.mark.parametrize("inputs", [[], ["x", "x"]])
+def test_vmap_refuses_no_input_and_one_twice(inputs: list[str]) -> None:
+    with pytest.raises(og.GraphError, match="name each input that gets the axis once"):
+        og.vmap(quadratic(), inputs)
+
+
+def test_a_batch_of_batches_has_two_sizes() -> None:
+    graph = og.vmap(og.vmap(quadratic()))
+    assert graph.inputs[0].shape == ("batch1", "batch", 3)
+    x = rng.normal(size=(2, 5, 3))
+    np.testing.assert_allclose(og.compile(graph)(x=x)["y"], x @ A.T)
+
+
 def test_jacobian_needs_numbers() -> None:
     b = og.Builder("symbolic")
     x = b.input("x", "float32", ("N",))
