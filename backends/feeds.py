@@ -1,13 +1,18 @@
-"""Check what a user feeds against a graph's inputs; it converts only Python numbers and lists."""
+"""Check what a user feeds against a graph's inputs; it converts what is no array, and byte orders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..compiler.arguments import as_array, require_mapping
 from ..compiler.errors import GraphError
 from ..compiler.ir import Value
-from ..compiler.types import TensorType, dtype_name
+from ..compiler.types import OptionalType, SequenceType, TensorType, Type, dtype_name
+
+
+Sizes = dict[str, tuple[int, str]]
+"""The size of each symbolic dimension met so far, and in which input."""
 
 
 def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
@@ -19,6 +24,7 @@ def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
         GraphError: missing or surplus names, a wrong dtype, rank or dimension, or two sizes for
             one symbolic dimension.
     """
+    feeds = require_mapping(feeds, "feeds")
     known = {v.name for v in inputs}
     surplus = [name for name in feeds if name not in known]
     missing = [v.name for v in inputs if v.name not in feeds and v.constant is None]
@@ -27,37 +33,41 @@ def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
         said += [f"not an input: {', '.join(surplus)}"] if surplus else []
         takes = ", ".join(f"{v.name}: {v.type}" for v in inputs) or "nothing"
         raise GraphError(f"{'; '.join(said)}. The graph takes {takes}")
-    sizes: dict[str, tuple[int, str]] = {}
-    return [_check(v, feeds.get(v.name, v.constant), sizes) for v in inputs]
+    sizes: Sizes = {}
+    return [_check(v.name, v.type, feeds.get(v.name, v.constant), sizes) for v in inputs]
 
 
-def _check(value: Value, given: Any, sizes: dict[str, tuple[int, str]]) -> Any:
-    type_ = value.type
-    if not isinstance(type_, TensorType):
-        return given
-    if isinstance(given, np.generic):
-        given = np.asarray(given)
-    if not hasattr(given, "dtype"):
-        try:
-            given = np.asarray(given, type_.dtype)
-        except (TypeError, ValueError):
-            raise GraphError(f"'{value.name}' wants {type_}, got {type(given).__name__}") from None
-    if isinstance(given, np.generic):
-        given = np.asarray(given)
+def _check(name: str, type_: Type, given: Any, sizes: Sizes) -> Any:
+    if isinstance(type_, OptionalType):
+        return None if given is None else _check(name, type_.element, given, sizes)
+    if isinstance(type_, SequenceType):
+        if not isinstance(given, list | tuple):
+            raise GraphError(f"'{name}' wants {type_}, a list, got {type(given).__name__}")
+        return [_check(f"{name}[{k}]", type_.element, v, {}) for k, v in enumerate(given)]
+    given = _as_tensor(name, type_, given)
     if given.dtype != type_.dtype and not (given.dtype.kind in "OUS" and type_.dtype.kind == "O"):
         got = dtype_name(given.dtype)
-        raise GraphError(f"'{value.name}' wants {type_}, got {got}; convert it with .astype")
+        raise GraphError(f"'{name}' wants {type_}, got {got}; convert it with .astype")
     if type_.shape is None:
         return given
     fits = len(given.shape) == len(type_.shape)
     for dim, size in zip(type_.shape, given.shape, strict=False):
         if isinstance(dim, int):
             fits = fits and dim == size
-        elif sizes.setdefault(dim, (size, value.name))[0] != size:
-            other, name = sizes[dim]
-            raise GraphError(
-                f"the dimension {dim} is {other} in '{name}', {size} in '{value.name}'"
-            )
+        elif sizes.setdefault(dim, (size, name))[0] != size:
+            other, first = sizes[dim]
+            raise GraphError(f"the dimension {dim} is {other} in '{first}', {size} in '{name}'")
     if not fits:
-        raise GraphError(f"'{value.name}' wants {type_}, got the shape {tuple(given.shape)}")
+        raise GraphError(f"'{name}' wants {type_}, got the shape {tuple(given.shape)}")
     return given
+
+
+def _as_tensor(name: str, type_: TensorType, given: Any) -> Any:
+    """Give an array for what is none; a backend's own arrays stay what they are."""
+    plain = not hasattr(given, "dtype")
+    if not plain and not isinstance(given, np.ndarray | np.generic):
+        return given
+    try:
+        return as_array(given, type_.dtype if plain else None)
+    except GraphError as error:
+        raise GraphError(f"'{name}' wants {type_}: {error}") from None

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.arguments import require_mapping
 from ..compiler.errors import GraphError
 from ..compiler.ir import Graph, Value
 from .base import Executable, Stepper, SteppingExecutable
@@ -33,7 +34,9 @@ def make_stepper(
     """
     inputs = {v.name: v for v in graph.inputs}
     outputs = {v.name: v for v in graph.outputs}
-    if feedback is None:
+    if feedback is not None:
+        feedback = require_mapping(feedback, "feedback")
+    else:
         feedback = {n: n + SUFFIX for n in inputs if n + SUFFIX in outputs}
     _check(inputs, outputs, feedback)
     fed = [inputs[name] for name in feedback]
@@ -55,6 +58,8 @@ class RunStepper:
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
+        if both := [name for name in feeds if name in self._state]:
+            raise GraphError(f"{', '.join(both)} is fed back, so a step takes no array for it")
         results = self._executable.run({**feeds, **self._state})
         self._state = {name: results[output] for name, output in self._feedback.items()}
         fed_back = set(self._feedback.values())

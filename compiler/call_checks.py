@@ -1,10 +1,13 @@
 """Checks of calls that ONNX's inference accepts and no runtime can run; it infers nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 
 from .dims import multiply
 from .errors import GraphError
-from .ir import Node, Value
+from .ir import Graph, Node, Value
 from .shapes import infer_shape
 from .types import Dim, Shape
 
@@ -19,10 +22,49 @@ def check_shapes(node: Node) -> None:
         check(node)
 
 
+def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> None:
+    """Refuse branches and bodies that do not take or give what their operator hands over.
+
+    Raises:
+        GraphError: the numbers of inputs or outputs do not fit, or a condition is no bool.
+    """
+    match op_type:
+        case "If":
+            for name in ("then_branch", "else_branch"):
+                _check_body(f"{name} of If", attributes[name], 0, 1)
+        case "Loop":
+            states = max(inputs - 2, 0)
+            body = attributes["body"]
+            _check_body("the body of Loop", body, 2 + states, 1 + states)
+            if body.outputs[0].type.dtype != np.bool_:
+                raise GraphError(
+                    f"the body of Loop gives {body.outputs[0]} first, which must be the bool "
+                    "that says whether to go on"
+                )
+        case "Scan":
+            tapes = attributes["num_scan_inputs"]
+            if not 1 <= tapes <= inputs:
+                raise GraphError(f"Scan has {inputs} inputs, of which num_scan_inputs={tapes}")
+            _check_body("the body of Scan", attributes["body"], inputs, inputs - tapes)
+            for name in ("scan_input_axes", "scan_input_directions"):
+                if len(attributes.get(name) or [0] * tapes) != tapes:
+                    raise GraphError(f"Scan: {name} needs {tapes} entries, as num_scan_inputs says")
+        case "SequenceMap":
+            _check_body("the body of SequenceMap", attributes["body"], inputs, 1)
+
+
+def _check_body(what: str, body: Graph, inputs: int, outputs: int) -> None:
+    if len(body.inputs) != inputs or len(body.outputs) < outputs:
+        raise GraphError(
+            f"{what} takes {len(body.inputs)} inputs and gives {len(body.outputs)} outputs; it "
+            f"must take {inputs} and give at least {outputs}"
+        )
+
+
 def explain(node: Node, reason: str) -> str:
     """Write why a node does not fit, with the names and types it was given."""
     given = ", ".join("–" if v is None else f"{v.name}: {v.type}" for v in node.inputs)
-    detail = reason.rsplit("]", 1)[-1] if reason.startswith("[") else reason
+    detail = reason.partition("]")[2] if reason.startswith("[") else reason
     return f"{node.op_type}({given}) does not fit: {detail.strip() or reason.strip()}"
 
 

@@ -5,6 +5,7 @@ What their subgraphs take is body_types.py's.
 
 from collections.abc import Callable, Sequence
 
+from .call_checks import explain
 from .errors import GraphError
 from .ir import Graph, Node, Value
 from .recurrence import never_stops
@@ -14,7 +15,7 @@ from .types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
 
 def join(a: Type, b: Type) -> Type:
     """Give the most precise type that both are; dimensions that differ get a fresh name."""
-    if isinstance(a, TensorType) and isinstance(b, TensorType):
+    if isinstance(a, TensorType) and isinstance(b, TensorType) and a.dtype == b.dtype:
         if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
             return TensorType(a.dtype, None)
         dims = tuple(p if p == q else fresh_dim() for p, q in zip(a.shape, b.shape, strict=True))
@@ -98,6 +99,8 @@ def _scan(node: Node) -> list[Type | None]:
     trips: Dim = fresh_dim()
     for value, axis in zip(node.inputs[states:], in_axes, strict=True):
         if value is not None and value.shape is not None:
+            if not -len(value.shape) <= axis < len(value.shape):
+                raise GraphError(explain(node, f"'{value.name}' has no axis {axis}"))
             length = value.shape[axis]
             trips = length if isinstance(length, int) or isinstance(trips, str) else trips
     result.extend(_stacked(v.type, trips, a) for v, a in zip(outputs, out_axes, strict=True))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import onnx
 from onnx import ModelProto
 
+from .arguments import require_graph
 from .composites import find_body
 from .errors import UnsupportedOpError
 from .expand import Forms, expand_node
@@ -59,7 +60,7 @@ def to_onnx(
         drop_known(part)
         compute_subgraph_outputs(part)
 
-    graph = graph.copy()
+    graph = require_graph(graph).copy()
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
     lower(graph, opset, library.call if functions else expand)

@@ -104,9 +104,12 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}
     try:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
-    except InferenceError as error:
+    except (InferenceError, ValueError) as error:
         raise GraphError(explain(node, str(error))) from None
     found = [_read(inferred.get(name)) if name else None for name in outputs]
+    for type_ in found:
+        if isinstance(type_, TensorType) and any(str(d).startswith("-") for d in type_.shape or ()):
+            raise GraphError(explain(node, f"its output would be {type_}"))
     if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
         _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
     return list(found)

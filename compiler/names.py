@@ -17,7 +17,9 @@ class Names:
         return name in self._taken
 
     def claim(self, name: str) -> None:
-        """Take a name; an error if it is taken."""
+        """Take a name; an error if it is taken or none."""
+        if not (isinstance(name, str) and name):
+            raise GraphError(f"a name is a text that is not empty, got {name!r}")
         if name in self._taken:
             raise GraphError(f"the name '{name}' is used twice; names are unique in a model")
         self._taken.add(name)

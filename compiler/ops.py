@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from functools import partial
+from operator import index
 from typing import Any
 
 import numpy as np
 from onnx.defs import OpSchema
 
+from .arguments import as_array
+from .call_checks import check_bodies
 from .errors import GraphError
 from .folding import fold
 from .inference import infer_elements_of, infer_types
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
 from .schemas import DTYPE_ATTRIBUTES, check_call, check_types, get_schema
-from .types import TensorType, Type, as_dtype, onnx_dtype
+from .types import OptionalType, SequenceType, TensorType, Type, as_dtype, onnx_dtype
 
 Input = Any
 """What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
@@ -63,6 +66,7 @@ class Ops:
             inputs = inputs[:-1]
         attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}
         check_call(schema, len(inputs), attributes)
+        check_bodies(schema.name, len(inputs), attributes)
         values = self._values(schema, inputs)
         check_types(schema, [None if v is None else v.type for v in values])
         wanted = self._wanted(schema, outputs, attributes, name)
@@ -124,7 +128,8 @@ class Ops:
             outputs = _default_outputs(schema, attributes)
         count = outputs if isinstance(outputs, int) else len(outputs)
         if not 1 <= count <= schema.max_output:
-            raise GraphError(f"{schema.name} has {schema.max_output} outputs, asked for {count}")
+            most = schema.max_output if schema.max_output < 1000 else "any number of"
+            raise GraphError(f"{schema.name} has {most} outputs, asked for {count}")
         if not isinstance(outputs, int):
             return outputs
         stem = self.prefix + (name or schema.name)
@@ -133,7 +138,7 @@ class Ops:
 
     def constant(self, array: Any, dtype: Any = None, name: str = "constant") -> Value:
         """Add a constant: an array, a number or a list, in `dtype` where it is given."""
-        data = np.asarray(array, dtype)
+        data = as_array(array, None if dtype is None else np.dtype(dtype))
         value = Value(self.graph.names.fresh(name), TensorType(data.dtype, data.shape), data)
         return self.graph.add_value(value)
 
@@ -145,10 +150,10 @@ class Ops:
         """Give a Value for whatever a call accepts."""
         if isinstance(given, Value):
             return given
-        data = np.asarray(given)
         if dtype is None and not isinstance(given, np.ndarray | np.generic):
-            dtype = np.float32 if data.dtype == np.float64 else data.dtype
-        return self.constant(data, dtype)
+            given = as_array(given)
+            dtype = np.float32 if given.dtype == np.float64 else given.dtype
+        return self.constant(given, dtype)
 
     def _values(self, schema: OpSchema, inputs: Sequence[Input]) -> tuple[Value | None, ...]:
         met: dict[str, np.dtype] = {}
@@ -186,17 +191,31 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
             case kinds.FLOAT:
                 return float(value)
             case kinds.INT:
-                return int(value)
+                return index(value)
             case kinds.INTS:
-                return [int(v) for v in value]
+                return [index(v) for v in value]
             case kinds.FLOATS:
                 return [float(v) for v in value]
+            case kinds.STRING:
+                return _require(value, str, bytes)
+            case kinds.STRINGS:
+                return [_require(v, str, bytes) for v in _require(value, list, tuple)]
             case kinds.TENSOR:
-                return np.asarray(value)
+                return as_array(value)
+            case kinds.GRAPH:
+                return _require(value, Graph)
+            case kinds.TYPE_PROTO:
+                return _require(value, TensorType, SequenceType, OptionalType)
     except (TypeError, ValueError):
         raise GraphError(
             f"{schema.name}: the attribute '{name}' must be {spec.type.name}, got {value!r}"
         ) from None
+    return value
+
+
+def _require(value: Any, *types: type) -> Any:
+    if not isinstance(value, types):
+        raise TypeError
     return value
 
 

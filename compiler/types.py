@@ -85,6 +85,8 @@ def dtype_name(dtype: np.dtype) -> str:
 
 def as_dtype(dtype: object) -> np.dtype:
     """Read a dtype given as a NumPy dtype, a name such as "bfloat16", or a TensorProto number."""
+    if dtype is None:  # NumPy would say float64
+        raise GraphError("a dtype is missing; use a name such as 'float32'")
     if isinstance(dtype, int) and not isinstance(dtype, bool):
         return numpy_dtype(dtype)
     if isinstance(dtype, str) and dtype.upper() in TensorProto.DataType.keys():

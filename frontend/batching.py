@@ -5,6 +5,7 @@ from itertools import chain, count
 
 import numpy as np
 
+from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.dims import symbols
 from onnxgrad.compiler.errors import GraphError
@@ -24,6 +25,7 @@ from .transforms import (
     require_float,
     require_scalar,
     select,
+    select_one,
     set_apart,
 )
 
@@ -52,12 +54,12 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
         GraphError: no input, a name that is no input, or that of a sequence or an optional.
         UnsupportedOpError: an output that gets the axis is a sequence or an optional.
     """
-    copy = graph.copy()
+    copy = require_graph(graph).copy()
     inputs = [v.name for v in copy.inputs] if inputs is None else inputs
     chosen = [inputs] if isinstance(inputs, str) else list(inputs)
     known = {v.name: v for v in copy.inputs}
     if missing := [name for name in chosen if name not in known]:
-        raise GraphError(f"no input {', '.join(missing)}; there are {', '.join(known)}")
+        raise GraphError(f"no input {', '.join(map(str, missing))}; there are {', '.join(known)}")
     if not chosen or len(set(chosen)) < len(chosen):
         raise GraphError(
             f"inputs={chosen}: name each input that gets the axis once, and one at least"
@@ -112,7 +114,7 @@ def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = N
         GraphError: the shape that the mode needs is not static.
     """
     copy, mapping = copied(graph)
-    (target,) = select(graph, mapping, of)
+    target = select_one(graph, mapping, of)
     sources = select(graph, mapping, wrt)
     for value, role in [(target, "of"), *((v, "wrt") for v in sources)]:
         require_float(value, role)
@@ -130,7 +132,7 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     Each has the shape a.shape + b.shape; every `wrt` must have a static shape.
     """
     copy, mapping = copied(graph)
-    (target,) = select(graph, mapping, of)
+    target = select_one(graph, mapping, of)
     require_scalar(target)
     sources = select(graph, mapping, wrt)
     for value in sources:

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.compiler.arguments import as_array, require_graph
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.types import Dim, TensorType, Type, as_dtype
+from onnxgrad.compiler.types import ANONYMOUS, Dim, TensorType, Type, as_dtype
+
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 class Tensor:
@@ -17,6 +20,8 @@ class Tensor:
 
     __slots__ = ("builder", "value")
     __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
+    __iter__ = None  # indexing never ends where a size is a symbol
+    __hash__ = object.__hash__
 
     def __init__(self, builder: "Builder", value: Value) -> None:
         self.builder = builder
@@ -64,6 +69,10 @@ class Tensor:
     def __pow__(self, other: Any) -> "Tensor":
         return self.builder.op.Pow(self, other)
 
+    def __rpow__(self, other: Any) -> "Tensor":
+        base = self.builder.constant(other, dtype=self.dtype)  # Pow gives the base's dtype
+        return self.builder.op.Pow(base, self)
+
     def __matmul__(self, other: Any) -> "Tensor":
         return self.builder.op.MatMul(self, other)
 
@@ -87,6 +96,12 @@ class Tensor:
 
     def __ge__(self, other: Any) -> "Tensor":
         return self.builder.op.GreaterOrEqual(self, other)
+
+    def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]  # element by element
+        return self.builder.op.Equal(self, other)
+
+    def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]  # element by element
+        return self.builder.op.Not(self == other)
 
     def __bool__(self) -> bool:
         raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
@@ -130,12 +145,13 @@ class Builder:
     def __init__(self, name: str = "graph") -> None:
         self._graph = Graph(name)
         self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
+        self._used: list[Graph] = []
         self.op: Any = TensorOps(self)
 
     @classmethod
     def extend(cls, graph: Graph) -> "Builder":
         """Build on: start from a copy of a graph, such as a loaded model that lacks a loss."""
-        builder = cls(graph.name)
+        builder = cls(require_graph(graph).name)
         builder._graph = graph.copy()
         builder._open = [builder._graph]
         return builder
@@ -146,7 +162,7 @@ class Builder:
 
     def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
         """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
-        dims = None if shape is None else tuple(_dim(name, d) for d in shape)
+        dims = _dims(f"input '{name}'", shape)
         value = self._graph.add_value(Value(name, TensorType(as_dtype(dtype), dims)))
         self._graph.inputs.append(value)
         return Tensor(self, value)
@@ -189,19 +205,21 @@ class Builder:
 
     def parameter(self, name: str, array: Any) -> Tensor:
         """Add a weight that the graph owns and training changes."""
-        data = np.array(array)
+        data = as_array(array).copy()
         value = Value(name, TensorType(data.dtype, data.shape), data, parameter=True)
         return Tensor(self, self._graph.add_value(value))
 
     def constant(self, array: Any, name: str = "constant", dtype: Any = None) -> Tensor:
         """Add a constant that training leaves alone; Python floats become float32."""
-        data = np.array(array, None if dtype is None else as_dtype(dtype))
+        data = as_array(array, None if dtype is None else as_dtype(dtype)).copy()
         if dtype is None and not isinstance(array, np.ndarray | np.generic):
             data = data.astype(np.float32) if data.dtype == np.float64 else data
         return Tensor(self, Ops(self._open[-1]).constant(data, name=name))
 
     def output(self, tensor: Tensor, name: str | None = None) -> None:
         """Make a tensor an output, under a name where one is given."""
+        if not isinstance(tensor, Tensor):
+            raise GraphError(f"an output is a Tensor, not {tensor!r}; use b.constant for arrays")
         value = self._value(tensor)
         if name is not None and name != value.name:
             if self._is_named(value):
@@ -220,20 +238,31 @@ class Builder:
     def emit(self, op_type: str, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Add one operator; `op.Name(…)` is short for this."""
         name = attributes.pop("name", None)
+        for graph in attributes.values():
+            if isinstance(graph, Graph):
+                self._use(graph)
         ops = Ops(self._open[-1])
         results = ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
         if isinstance(results, Value):
             return Tensor(self, results)
         return tuple(None if v is None else Tensor(self, v) for v in results)
 
+    def _use(self, subgraph: Graph) -> None:
+        if subgraph.names is not self._graph.names:
+            raise GraphError(f"the graph '{subgraph.name}' is not by b.subgraph of this builder")
+        if any(subgraph is used for used in self._used):
+            raise GraphError(f"the subgraph '{subgraph.name}' is in use already; build another one")
+        self._used.append(subgraph)
+
     def _value(self, given: Any) -> Any:
-        if not isinstance(given, Tensor):
+        if not isinstance(given, Tensor | Value):
             return given
-        if given.builder is not self:
-            raise GraphError(f"'{given.name}' belongs to another builder")
-        if not any(graph.owns(given.value) for graph in self._open):
-            raise GraphError(f"'{given.name}' belongs to a subgraph that is finished; return it")
-        return given.value
+        value = given if isinstance(given, Value) else given.value
+        if isinstance(given, Tensor) and given.builder is not self:
+            raise GraphError(f"'{value.name}' belongs to another builder")
+        if not any(graph.owns(value) for graph in self._open):
+            raise GraphError(f"'{value.name}' belongs to a subgraph that is finished, or elsewhere")
+        return value
 
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
@@ -241,12 +270,23 @@ class Builder:
 
 
 def _type(given: tuple[Any, Sequence[Dim] | None]) -> Type:
+    if not (isinstance(given, tuple) and len(given) == 2):
+        raise GraphError(f"an input of a subgraph is a tensor or (dtype, shape), not {given!r}")
     dtype, shape = given
-    dims = None if shape is None else tuple(_dim("of a subgraph", d) for d in shape)
-    return TensorType(as_dtype(dtype), dims)
+    return TensorType(as_dtype(dtype), _dims("an input of a subgraph", shape))
 
 
-def _dim(name: str, dim: Any) -> Dim:
-    if isinstance(dim, str) and dim or isinstance(dim, int | np.integer) and dim >= 0:
-        return dim if isinstance(dim, str) else int(dim)
-    raise GraphError(f"input '{name}': {dim!r} is no dimension; use a number or a name")
+def _dims(what: str, shape: Sequence[Dim] | None) -> tuple[Dim, ...] | None:
+    if shape is None:
+        return None
+    if not isinstance(shape, tuple | list):
+        raise GraphError(f"{what}: {shape!r} is no shape; use a tuple of numbers and names")
+    return tuple(_dim(what, d) for d in shape)
+
+
+def _dim(what: str, dim: Any) -> Dim:
+    if isinstance(dim, str) and dim and ANONYMOUS not in dim:
+        return dim
+    if isinstance(dim, int | np.integer) and 0 <= dim <= _LARGEST:
+        return int(dim)
+    raise GraphError(f"{what}: {dim!r} is no dimension; use a number or a name")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.errors import BackendUnavailableError
 from onnxgrad.compiler.ir import Graph
 
@@ -56,7 +57,7 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
     Raises:
         BackendUnavailableError: the layout library graphlay is missing.
     """
-    svg = render(outline(graph, most))
+    svg = render(outline(require_graph(graph), most))
     if path is not None:
         with replacing(Path(path)) as part:
             part.write_text(svg, encoding="utf-8")

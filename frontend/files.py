@@ -13,6 +13,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
     EncodeError,
 )
 
+from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.errors import ModelFileError
 from onnxgrad.compiler.expand import Forms
 from onnxgrad.compiler.exporter import to_onnx, weight_bytes
@@ -83,7 +84,7 @@ def save(
     """
     target = Path(path)
     if external_data is None:
-        external_data = weight_bytes(graph) > PROTOBUF_LIMIT
+        external_data = weight_bytes(require_graph(graph)) > PROTOBUF_LIMIT
     try:
         if external_data:
             _save_apart(graph, target, opset, forms, functions)

@@ -19,6 +19,8 @@ def index(x: "Tensor", key: tuple[Any, ...]) -> "Tensor":
         raise GraphError(f"'{x.name}' has no known rank; index it by op.Gather or op.Slice")
     op = x.builder.op
     used = sum(k is not None and k is not Ellipsis for k in key)
+    if sum(k is Ellipsis for k in key) > 1:
+        raise GraphError(f"'{x.name}' is indexed with two …; where one ends is not known")
     if used > len(x.shape):
         raise GraphError(f"{used} indices for '{x.name}' of rank {len(x.shape)}")
     slices: list[tuple[int, int, int, int]] = []
@@ -34,11 +36,15 @@ def index(x: "Tensor", key: tuple[Any, ...]) -> "Tensor":
                 place += len(x.shape) - used
                 axis += len(x.shape) - used
             case slice():
+                bounds = _bounds(part)
                 if part != slice(None):
-                    slices.append((axis, *_bounds(part)))
+                    slices.append((axis, *bounds))
                 axis, place = axis + 1, place + 1
-            case int() | np.integer():
+            case int() | np.integer() if not isinstance(part, bool):
                 k = int(part)
+                size = x.shape[axis]
+                if isinstance(size, int) and not -size <= k < size:
+                    raise GraphError(f"'{x.name}' has size {size} on axis {axis}: no index {k}")
                 slices.append((axis, k, k + 1 if k != -1 else _END, 1))
                 dropped.append(axis)
                 axis += 1
@@ -53,6 +59,9 @@ def index(x: "Tensor", key: tuple[Any, ...]) -> "Tensor":
 
 
 def _bounds(part: slice) -> tuple[int, int, int]:
+    bounds = (part.start, part.stop, part.step)
+    if any(not isinstance(b, int | np.integer | None) for b in bounds):
+        raise GraphError(f"{part} has bounds that are no integers; use op.Slice for tensors")
     step = 1 if part.step is None else int(part.step)
     if step == 0:
         raise GraphError("a slice cannot have step 0")

@@ -10,6 +10,8 @@ from onnxgrad.compiler.ir import Graph, Node, Value
 from onnxgrad.compiler.schemas import find_schema
 from onnxgrad.compiler.types import is_float
 
+from .transforms import Selection, find_values
+
 _SCALES_AND_BIASES = {
     "BatchNormalization": (1, 2),
     "InstanceNormalization": (1, 2),
@@ -26,19 +28,17 @@ _ADVICE = "name what to train with parameters=[…]"
 
 
 def choose_parameters(
-    graph: Graph, loss: str | Value, given: Sequence[str | Value] | None
+    graph: Graph, loss: str | Value, given: Selection | None
 ) -> list[Value]:
     """Give the values to train: those given, or else every weight that the loss may depend on.
 
     Single numbers are left out by default, with a warning: exporters write a model's constants as
     initializers too. So are sizes and limits such as the scales of Resize, and statistics.
     """
-    target = graph.find(loss if isinstance(loss, str) else loss.name)
+    (target,) = find_values(graph, loss)
     reached = graph.upstream([target])
     if given is not None:
-        chosen = [graph.find(p if isinstance(p, str) else p.name) for p in given]
-        if not chosen:
-            raise GraphError(f"an empty list of parameters; {_ADVICE}")
+        chosen = find_values(graph, given)
     else:
         weights = [v for v in graph.values() if v in reached and _is_weight(graph, v)]
         scalars = [v for v in weights if _may_be_constant(graph, v)]

@@ -7,6 +7,7 @@ from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
 from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
+from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.ir import Graph
 
 
@@ -73,4 +74,4 @@ def compile(graph: Graph, backend: str = "numpy") -> Compiled:  # noqa: A001  # 
     Raises:
         BackendUnavailableError: its library or device is missing; the message says what to install.
     """
-    return Compiled(graph, find_backend(backend).prepare(graph), backend)
+    return Compiled(graph, find_backend(backend).prepare(require_graph(graph)), backend)

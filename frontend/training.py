@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.compiler.arguments import as_array, require_graph, require_mapping
 from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.ir import Graph, Value
@@ -19,7 +20,7 @@ from onnxgrad.compiler.types import TensorType
 
 from .optim import Optimizer
 from .parameters import choose_parameters, statistics_of
-from .transforms import copied, require_scalar, seed_of_one, select
+from .transforms import copied, require_scalar, seed_of_one, select_one
 
 STATE_KEY = "onnxgrad.state"
 """Key of a step's metadata, also in its file: a JSON object of input name → output name."""
@@ -133,7 +134,7 @@ def train_step(
     if optimizer is None:
         raise GraphError("train_step needs an optimizer, such as og.optim.SGD(0.1)")
     step, mapping = copied(graph)
-    (target,) = select(graph, mapping, loss)
+    target = select_one(graph, mapping, loss)
     require_scalar(target)
     chosen = [mapping[v] for v in choose_parameters(graph, loss, parameters)]
     gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen)
@@ -185,7 +186,7 @@ def state_names(step: Graph) -> dict[str, str]:
     Raises:
         GraphError: the graph is no training step.
     """
-    if STATE_KEY not in step.metadata:
+    if STATE_KEY not in require_graph(step).metadata:
         raise GraphError(f"the graph '{step.name}' is no training step; make one by og.train_step")
     pairs: dict[str, str] = json.loads(step.metadata[STATE_KEY])
     return pairs
@@ -211,9 +212,10 @@ def start_graph(step: Graph) -> Graph:
 
     Saved beside the step it lets any runtime start training: run it once, then feed the step.
     """
+    state = initial_state(step)
     start = Graph(f"{step.name}.start")
     op = Ops(start)
-    for name, array in initial_state(step).items():
+    for name, array in state.items():
         type_ = TensorType(array.dtype, array.shape)
         held = start.add_value(Value(f"start/{name}", type_, array, parameter=True))
         value = op.Identity(held, outputs=[name])
@@ -229,11 +231,12 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
     Raises:
         GraphError: an array has another dtype or shape than its initializer.
     """
-    copy = graph.copy()
+    copy = require_graph(graph).copy()
+    arrays = require_mapping(arrays, "arrays")
     for value in copy.values():
         if not value.parameter or value.name not in arrays:
             continue
-        array = np.asarray(arrays[value.name])
+        array = as_array(arrays[value.name])
         if array.dtype != value.dtype or array.shape != value.shape:
             raise GraphError(
                 f"'{value.name}' is {value.type}, got {TensorType(array.dtype, array.shape)}"

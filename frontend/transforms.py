@@ -1,9 +1,10 @@
 """Transform graphs: each function takes a graph and gives a new one, the argument untouched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from onnxgrad.compiler.arguments import require_graph, require_mapping
 from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.forward_mode import push_forward
@@ -45,10 +46,12 @@ def grad(
         UnsupportedOpError: an operator between them has no gradient; all such are listed.
     """
     copy, mapping = copied(graph)
-    (target,) = select(graph, mapping, of)
+    target = select_one(graph, mapping, of)
     require_scalar(target)
     seed = seed_of_one(copy, target)
-    return _reverse(copy, {target: seed}, select(graph, mapping, wrt), names or {}, allow_unused)
+    sources = select(graph, mapping, wrt)
+    names = checked_names(names, [target, *sources])
+    return _reverse(copy, {target: seed}, sources, names, allow_unused)
 
 
 def vjp(
@@ -63,9 +66,9 @@ def vjp(
 
     See `grad` for the arguments and the errors; `names` may rename the cotangents too.
     """
-    names = names or {}
     copy, mapping = copied(graph)
     targets, sources = select(graph, mapping, of), select(graph, mapping, wrt)
+    names = checked_names(names, [*targets, *sources])
     cotangents = {}
     for value in targets:
         require_differentiable(value, "of")
@@ -90,9 +93,9 @@ def jvp(
     See `grad` for the arguments and the errors; `names` may rename directions and outputs, by
     value name. A `wrt` inside the graph is moved in addition to how its own inputs move it.
     """
-    names = names or {}
     copy, mapping = copied(graph)
     sources, targets = select(graph, mapping, wrt), select(graph, mapping, of)
+    names = checked_names(names, [*targets, *sources])
     apart = set_apart(copy, sources)
     sources, targets = ([apart.get(v, v) for v in chosen] for chosen in (sources, targets))
     tangents = {}
@@ -124,7 +127,7 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     A `wrt` by which the gradient is constant has the product zero.
     """
     copy, mapping = copied(graph)
-    (target,) = select(graph, mapping, of)
+    target = select_one(graph, mapping, of)
     require_scalar(target)
     chosen = select(graph, mapping, wrt)
     for value in chosen:
@@ -165,14 +168,14 @@ def straight_through(graph: Graph) -> Graph:
         UnsupportedOpError: quantized tensors are computed with by operators other than
             DequantizeLinear, Cast, MatMulInteger, ConvInteger and what only moves elements.
     """
-    copy = graph.copy()
+    copy = require_graph(graph).copy()
     let_through(copy)
     return copy
 
 
 def optimize(graph: Graph) -> Graph:
     """Give a smaller graph that computes the same outputs."""
-    copy = graph.copy()
+    copy = require_graph(graph).copy()
     optimise(copy)
     return copy
 
@@ -229,23 +232,55 @@ def add_output(graph: Graph, value: Value, name: str) -> None:
 def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     """Copy a graph; give also where each of its values went."""
     mapping: dict[Value, Value] = {}
-    copy = graph.copy(mapping)
+    copy = require_graph(graph).copy(mapping)
     split_sequences(copy)
     return copy, mapping
 
 
 def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:
     """Find values of a graph by name or Value; give them in its copy."""
-    listed = [chosen] if isinstance(chosen, str | Value) else list(chosen)
+    return [mapping[v] for v in find_values(graph, chosen)]
+
+
+def select_one(graph: Graph, mapping: dict[Value, Value], chosen: str | Value) -> Value:
+    """Find one value of a graph by name or Value; give it in its copy."""
+    found = select(graph, mapping, chosen)
+    if len(found) > 1:
+        raise GraphError(f"{len(found)} values where one is wanted")
+    return found[0]
+
+
+def find_values(graph: Graph, chosen: Selection) -> list[Value]:
+    """Find values of a graph by name or Value.
+
+    Raises:
+        GraphError: there are none, one is named twice, is unknown or another graph's.
+    """
+    single = isinstance(chosen, str | Value) or not isinstance(chosen, Iterable)
+    listed = [chosen] if single else list(chosen)
     if not listed:
         raise GraphError("an empty list of values; name at least one")
-    found = [graph.find(c) if isinstance(c, str) else c for c in listed]
-    for value in found:
-        if value not in mapping:
+    found: list[Value] = []
+    for item in listed:
+        if not isinstance(item, str | Value):
+            raise GraphError(f"a value goes by its name or as a Value, not as {item!r}")
+        value = graph.find(item) if isinstance(item, str) else item
+        if not graph.owns(value):
             raise GraphError(f"'{value.name}' is a value of another graph; give its name instead")
-    if len(set(found)) < len(found):
-        raise GraphError("a value is named twice")
-    return [mapping[v] for v in found]
+        if value in found:
+            raise GraphError(f"'{value.name}' is named twice")
+        found.append(value)
+    return found
+
+
+def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
+    """Refuse output names for what is not asked for: it would go by another name unnoticed."""
+    names = require_mapping(names or {}, "names")
+    asked = [v.name for v in values]
+    for name in names:
+        if name not in asked:
+            raise GraphError(f"names has '{name}', which is not among {', '.join(asked)}")
+    return names
 
 
 def set_apart(graph: Graph, wrt: list[Value]) -> dict[Value, Value]:

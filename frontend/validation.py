@@ -11,12 +11,13 @@ from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.backends.random_feeds import draw_feeds
 from onnxgrad.backends.report import Comparison, Report
 from onnxgrad.backends.validation import compare_backends, run_everywhere
+from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.precision import with_dtype
 from onnxgrad.compiler.types import dtype_name, is_float
 
-from .transforms import Selection, vjp
+from .transforms import Selection, find_values, vjp
 
 Feeds = Mapping[str, Any]
 
@@ -52,7 +53,7 @@ def validate(
     Raises:
         GraphError: the feeds do not fit, or nothing can be drawn for an input.
     """
-    drawn = draw_feeds(graph, feeds or {}, seed)
+    drawn = draw_feeds(require_graph(graph), feeds or {}, seed)
     check_feeds(graph.inputs, drawn)
     return compare_backends(graph, drawn, backends, tolerances or {}, f"validate {graph.name}")
 
@@ -88,7 +89,9 @@ def check_gradients(
         GradientError, UnsupportedOpError: as `grad` does.
         GraphError: the feeds do not fit, or nothing can be drawn for an input.
     """
-    targets, sources = _names(graph, of), _names(graph, wrt)
+    targets, sources = (
+        [v.name for v in find_values(require_graph(graph), chosen)] for chosen in (of, wrt)
+    )
     drawn = draw_feeds(graph, feeds or {}, seed)
     check_feeds(graph.inputs, drawn)
     rng = np.random.default_rng(seed)
@@ -211,11 +214,6 @@ def _with_outputs(graph: Graph, names: Sequence[str]) -> Graph:
 
 def _run(graph: Graph, feeds: Feeds) -> dict[str, Any]:
     return find_backend("numpy").prepare(graph).run(feeds)
-
-
-def _names(graph: Graph, selection: Selection) -> list[str]:
-    items = [selection] if isinstance(selection, str | Value) else list(selection)
-    return [item if isinstance(item, str) else item.name for item in items]
 
 
 def _widened(array: Any) -> Any:
