@@ -1,4 +1,4 @@
-"""Check what a user feeds against a graph's inputs; it converts what is no array, and byte orders."""
+"""Check what a user feeds against a graph's inputs; arrays keep their dtype, all else converts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,6 @@ from ..compiler.arguments import as_array, require_mapping
 from ..compiler.errors import GraphError
 from ..compiler.ir import Value
 from ..compiler.types import OptionalType, SequenceType, TensorType, Type, dtype_name
-
 
 Sizes = dict[str, tuple[int, str]]
 """The size of each symbolic dimension met so far, and in which input."""

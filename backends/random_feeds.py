@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.arguments import as_array, require_mapping
 from ..compiler.dims import evaluate
 from ..compiler.errors import GraphError
 from ..compiler.ir import Graph, Value
@@ -28,12 +29,14 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any], seed: int = 0) -> dict[st
     Raises:
         GraphError: an input is no tensor or of unknown rank; it must be given.
     """
+    given = require_mapping(given, "feeds")
     rng = np.random.default_rng(seed)
     sizes: dict[str, int] = {}
     for value in graph.inputs:
         shape = value.type.shape if isinstance(value.type, TensorType) else None
         if shape is not None and value.name in given:
-            actual = np.shape(given[value.name])
+            fed = given[value.name]
+            actual = fed.shape if hasattr(fed, "shape") else as_array(fed).shape
             sizes |= {d: n for d, n in zip(shape, actual, strict=False) if isinstance(d, str)}
     feeds = dict(given)
     for value in graph.inputs:

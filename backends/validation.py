@@ -7,7 +7,7 @@ from ..compiler.errors import BackendUnavailableError, UnsupportedOpError
 from ..compiler.ir import Graph, Node, Value
 from ..compiler.randomness import is_random
 from .comparison import compare, magnitude_of
-from .registry import available_backends, find_backend
+from .registry import available_backends, backend_names, find_backend
 from .report import Comparison, Report
 
 Results = dict[str, dict[str, Any]]
@@ -46,6 +46,10 @@ def run_everywhere(
 ) -> Results:
     """Run a graph on backends (None: all); note in the report which could not, and why."""
     results: Results = {}
+    if isinstance(backends, str):
+        backends = [backends]
+    for name in set(backends or ()) - set(backend_names()):
+        find_backend(name)  # an error that lists those there are
     for name in available_backends() if backends is None else backends:
         try:
             results[name] = find_backend(name).prepare(graph).run(feeds)

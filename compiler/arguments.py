@@ -1,4 +1,4 @@
-"""What callers hand in: graphs, mappings and arrays, each taken as it is or refused with the reason."""
+"""What callers hand in: graphs, mappings, arrays; each is taken, or refused with the reason."""
 
 from collections.abc import Mapping
 from reprlib import repr as shortened
@@ -8,7 +8,9 @@ import numpy as np
 
 from .errors import GraphError
 from .ir import Graph
-from .types import dtype_name, onnx_dtype
+from .types import ANONYMOUS, Dim, dtype_name, onnx_dtype
+
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 def require_graph(given: Any) -> Graph:
@@ -23,6 +25,15 @@ def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
     if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
         return given
     raise GraphError(f"{what} must be a dict with names as keys, not {shortened(given)}")
+
+
+def as_dim(what: str, given: Any) -> Dim:
+    """Read a dimension: a number, or a name that is none of ours."""
+    if isinstance(given, str) and given and ANONYMOUS not in given:
+        return given
+    if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
+        return int(given)
+    raise GraphError(f"{what}: {given!r} is no dimension; use a number or a name")
 
 
 def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:

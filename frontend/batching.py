@@ -5,7 +5,7 @@ from itertools import chain, count
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import require_graph
+from onnxgrad.compiler.arguments import as_dim, require_graph
 from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.dims import symbols
 from onnxgrad.compiler.errors import GraphError
@@ -22,6 +22,7 @@ from .transforms import (
     Selection,
     add_output,
     copied,
+    refuse_unused,
     require_float,
     require_scalar,
     select,
@@ -64,7 +65,7 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
         raise GraphError(
             f"inputs={chosen}: name each input that gets the axis once, and one at least"
         )
-    size = _new_size(copy) if size is None else size
+    size = _new_size(copy) if size is None else as_dim("size", size)
     batched: dict[Value, Value] = {}
     for name in chosen:
         old = known[name]
@@ -81,6 +82,9 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
     found = vectorize(copy, batched, before, BATCH)
     copy.outputs = []
     for old, new in zip(before, found, strict=True):
+        if old in batched:  # it takes over the name of the input below
+            copy.outputs.append(batched[old])
+            continue
         name = old.name
         copy.rename(old, copy.names.fresh(BATCH + name))
         add_output(copy, new, name)
@@ -100,7 +104,14 @@ def _new_size(graph: Graph) -> str:
     return next(name for name in names if name not in taken)
 
 
-def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = None) -> Graph:
+def jacobian(
+    graph: Graph,
+    of: str | Value,
+    wrt: Selection,
+    mode: str | None = None,
+    *,
+    allow_unused: bool = False,
+) -> Graph:
     """Add outputs "<of>.jacobian.<wrt>" of shape of.shape + wrt.shape: all partial derivatives.
 
     Args:
@@ -109,10 +120,14 @@ def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = N
         wrt: float tensors.
         mode: "reverse" (a batch of vjp, one for each element of `of`) or "forward" (a batch of
             jvp, one for each element of `wrt`); by default whichever has fewer.
+        allow_unused: give zeros for a `wrt` that `of` does not depend on, instead of an error.
 
     Raises:
-        GraphError: the shape that the mode needs is not static.
+        GraphError: the shape that the mode needs is not static, or there is no such mode.
+        GradientError, UnsupportedOpError: as `grad` does.
     """
+    if mode not in (None, "reverse", "forward"):
+        raise GraphError(f"mode={mode!r} must be 'reverse', 'forward' or None")
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
     sources = select(graph, mapping, wrt)
@@ -121,15 +136,20 @@ def jacobian(graph: Graph, of: str | Value, wrt: Selection, mode: str | None = N
     for source in sources:
         chosen = mode or _cheaper(target, source)
         rows = _reverse_rows if chosen == "reverse" else _forward_columns
-        add_output(copy, rows(copy, target, source), f"{target.name}.jacobian.{source.name}")
+        block = rows(copy, target, source)
+        if block is None:
+            refuse_unused([target], [source], allow_unused)
+            block = _zeros(copy, target, source)
+        add_output(copy, block, f"{target.name}.jacobian.{source.name}")
     clean_up(copy)
     return copy
 
 
-def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
+def hessian(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool = False) -> Graph:
     """Add outputs "<of>.hessian.<a>.<b>" for each pair of `wrt`: second derivatives of a scalar.
 
-    Each has the shape a.shape + b.shape; every `wrt` must have a static shape.
+    Each has the shape a.shape + b.shape; every `wrt` must have a static shape. A `wrt` that `of`
+    does not depend on is refused unless `allow_unused`; see `grad` for the other errors.
     """
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
@@ -137,6 +157,7 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     sources = select(graph, mapping, wrt)
     for value in sources:
         require_float(value, "wrt")
+        _count(value)
     apart = set_apart(copy, sources)
     target, *sources = (apart.get(v, v) for v in (target, *sources))
     one = Ops(copy, prefix=GRADIENT).constant(
@@ -146,7 +167,10 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     for a in sources:
         for b in sources:
             gradient = gradients.get(a)
-            block = _zeros(copy, a, b) if gradient is None else _reverse_rows(copy, gradient, b)
+            if gradient is None:
+                refuse_unused([target], [a], allow_unused)
+            block = None if gradient is None else _reverse_rows(copy, gradient, b)
+            block = block or _zeros(copy, a, b)
             add_output(copy, block, f"{target.name}.hessian.{a.name}.{b.name}")
     clean_up(copy)
     return copy
@@ -164,30 +188,30 @@ def _count(value: Value) -> int:
     if not is_static(value.shape):
         raise GraphError(
             f"'{value.name}' is {value.type}: a jacobian needs its shape in numbers; load the "
-            "model with shapes={…} or choose the other mode"
+            "model with shapes={…}, or take a jacobian in the other mode"
         )
     return int(np.prod([int(d) for d in value.shape or ()]))
 
 
-def _reverse_rows(graph: Graph, target: Value, source: Value) -> Value:
-    """A batch of vjp over the unit cotangents."""
+def _reverse_rows(graph: Graph, target: Value, source: Value) -> Value | None:
+    """A batch of vjp over the unit cotangents; None where nothing depends on the source."""
 
     def derivative(cotangent: Value) -> Value | None:
         return backpropagate(graph, {target: cotangent}, [source]).get(source)
 
     rows = _along_all(graph, target, derivative)
-    return _zeros(graph, target, source) if rows is None else _shaped(graph, rows, target, source)
+    return None if rows is None else _shaped(graph, rows, target, source)
 
 
-def _forward_columns(graph: Graph, target: Value, source: Value) -> Value:
-    """A batch of jvp over the unit tangents, transposed."""
+def _forward_columns(graph: Graph, target: Value, source: Value) -> Value | None:
+    """A batch of jvp over the unit tangents, transposed; None where nothing moves the target."""
 
     def derivative(tangent: Value) -> Value | None:
         return push_forward(graph, {source: tangent}, [target]).get(target)
 
     columns = _along_all(graph, source, derivative)
     if columns is None:
-        return _zeros(graph, target, source)
+        return None
     op = Ops(graph, prefix=BATCH)
     rank = len(target.shape or ())
     return _shaped(graph, op.Transpose(columns, perm=[*range(1, rank + 1), 0]), target, source)

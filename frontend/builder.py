@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import as_array, require_graph
+from onnxgrad.compiler.arguments import as_array, as_dim, require_graph
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.types import ANONYMOUS, Dim, TensorType, Type, as_dtype
-
-_LARGEST = int(np.iinfo(np.int64).max)
+from onnxgrad.compiler.types import Dim, TensorType, Type, as_dtype
 
 
 class Tensor:
@@ -281,12 +279,4 @@ def _dims(what: str, shape: Sequence[Dim] | None) -> tuple[Dim, ...] | None:
         return None
     if not isinstance(shape, tuple | list):
         raise GraphError(f"{what}: {shape!r} is no shape; use a tuple of numbers and names")
-    return tuple(_dim(what, d) for d in shape)
-
-
-def _dim(what: str, dim: Any) -> Dim:
-    if isinstance(dim, str) and dim and ANONYMOUS not in dim:
-        return dim
-    if isinstance(dim, int | np.integer) and 0 <= dim <= _LARGEST:
-        return int(dim)
-    raise GraphError(f"{what}: {dim!r} is no dimension; use a number or a name")
+    return tuple(as_dim(what, d) for d in shape)

@@ -85,15 +85,12 @@ def save(
     target = Path(path)
     if external_data is None:
         external_data = weight_bytes(require_graph(graph)) > PROTOBUF_LIMIT
-    try:
-        if external_data:
-            _save_apart(graph, target, opset, forms, functions)
-        else:
-            content = _serialise(to_onnx(graph, opset, forms, functions=functions))
-            with replacing(target) as part:
-                part.write_bytes(content)
-    except OSError as error:
-        raise ModelFileError(f"cannot write {target}: {error.strerror or error}") from error
+    if external_data:
+        _save_apart(graph, target, opset, forms, functions)
+    else:
+        content = _serialise(to_onnx(graph, opset, forms, functions=functions))
+        with replacing(target) as part:
+            part.write_bytes(content)
 
 
 def _save_apart(
@@ -117,13 +114,26 @@ def _serialise(model: onnx.ModelProto) -> bytes:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a path beside `target` that takes its place at the end, or vanishes on an error."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Give a path beside `target` that takes its place at the end, or vanishes on an error.
+
+    A link stays one; a device or a pipe is written to as it stands.
+
+    Raises:
+        ModelFileError: the file cannot be written.
+    """
     try:
-        yield part
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        real = target.resolve()
+        part = real.with_name(f".{real.name}.{os.getpid()}.part")
+        try:
+            yield part
+            part.replace(real)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelFileError(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> onnx.ModelProto:

@@ -85,6 +85,7 @@ class Adam:
     def __post_init__(self) -> None:
         _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
         _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
+        _require(self.eps >= 0, "eps", "at least 0", self.eps)
 
     def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
         """m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η·m̂ / (√v̂ + ε)"""
@@ -109,6 +110,7 @@ class AdamW:
     def __post_init__(self) -> None:
         _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
         _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
+        _require(self.eps >= 0, "eps", "at least 0", self.eps)
         _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
 
     def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:

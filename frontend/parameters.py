@@ -27,9 +27,7 @@ _SCALES_AND_BIASES = {
 _ADVICE = "name what to train with parameters=[…]"
 
 
-def choose_parameters(
-    graph: Graph, loss: str | Value, given: Selection | None
-) -> list[Value]:
+def choose_parameters(graph: Graph, loss: str | Value, given: Selection | None) -> list[Value]:
     """Give the values to train: those given, or else every weight that the loss may depend on.
 
     Single numbers are left out by default, with a warning: exporters write a model's constants as

@@ -43,7 +43,11 @@ class Update:
         self._rates: dict[np.dtype, Value] = {}
         self._rate: Value | float
         if isinstance(learning_rate, str):
+            if learning_rate in graph.names:
+                raise GraphError(f"the graph has a '{learning_rate}'; rename the learning rate")
             self._rate = self._input(learning_rate, TensorType(_SINGLE, ()), None)
+        elif as_array(learning_rate).shape or not np.isfinite(float(learning_rate)):
+            raise GraphError(f"a learning rate is a number or a name, got {learning_rate!r}")
         else:
             self._rate = learning_rate
 
@@ -131,8 +135,10 @@ def train_step(
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
     """
-    if optimizer is None:
-        raise GraphError("train_step needs an optimizer, such as og.optim.SGD(0.1)")
+    if isinstance(optimizer, type | None) or not hasattr(optimizer, "update"):
+        raise GraphError(
+            f"train_step needs an optimizer, such as og.optim.SGD(0.1), not {optimizer!r}"
+        )
     step, mapping = copied(graph)
     target = select_one(graph, mapping, loss)
     require_scalar(target)
@@ -164,7 +170,12 @@ def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
         taken = any(after is v for v in step.outputs)
         if step.producer(after) is None or taken or not after.name.startswith("update/"):
             after = Ops(step, prefix="update/").Identity(after)
-        step.rename(after, step.names.fresh(f"{before.name}.new"))
+        if (name := f"{before.name}.new") in step.names:
+            raise GraphError(
+                f"the name '{name}', of what '{before.name}' becomes, is taken; the graph may be a "
+                "training step already"
+            )
+        step.rename(after, name)
         step.outputs.append(after)
         names[before.name] = after.name
     step.metadata[STATE_KEY] = json.dumps(names)

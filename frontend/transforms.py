@@ -41,6 +41,10 @@ def grad(
         names: output names to use in place of "<name>.grad", by value name.
         allow_unused: give zeros for a `wrt` that `of` does not depend on, instead of an error.
 
+    Of a graph that has gradients already, a derivative by a value y in the middle counts all that
+    reads y: some rules do (tanh′ = 1 − y²), others read x instead. Where x and y are to be moved
+    one by one, name both in the call that first differentiates (`hessian`, `hvp`, `jacobian`).
+
     Raises:
         GradientError: `of` is no scalar, `wrt` holds no floats or does not influence `of`.
         UnsupportedOpError: an operator between them has no gradient; all such are listed.
@@ -113,14 +117,15 @@ def jvp(
         require_differentiable(value, "of")
         tangent = pushed.get(value)
         if tangent is None:
-            tangent = _unused(copy, value, sources, allow_unused, forward=True)
+            refuse_unused([value], sources, allow_unused)
+            tangent = _zeros(copy, value)
         name = names.get(value.name, f"{value.name}.tangent")
         add_output(copy, tangent, _free_name(copy, name, value))
     clean_up(copy)
     return copy
 
 
-def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
+def hvp(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool = False) -> Graph:
     """Add inputs "<wrt>.tangent" and outputs "<wrt>.hvp": the Hessian of a scalar times a vector.
 
     The Hessian is that of `of` by all of `wrt` together. See `grad` for the arguments and errors.
@@ -139,19 +144,19 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection) -> Graph:
     for value in chosen:
         gradient = gradients.get(value)
         if gradient is None:
-            gradient = _unused(copy, value, [target], allowed=False)
-        name = _free_name(copy, f"{value.name}.tangent", value)
+            refuse_unused([target], [value], allow_unused)
+        name = _free_hvp_name(copy, f"{value.name}.tangent")
         direction = copy.add_value(Value(name, value.type))
         copy.inputs.append(direction)
+        if gradient is None:
+            continue
         if gradient in cotangents:
             direction = add(Ops(copy, prefix=GRADIENT), cotangents[gradient], direction)
         cotangents[gradient] = direction
     products = backpropagate(copy, cotangents, chosen)
     for value in chosen:
-        product = products.get(value)
-        if product is None:
-            product = _unused(copy, value, [target], allowed=True)
-        add_output(copy, product, _free_name(copy, f"{value.name}.hvp", value))
+        product = products.get(value) or _zeros(copy, value)
+        add_output(copy, product, _free_hvp_name(copy, f"{value.name}.hvp"))
     clean_up(copy)
     return copy
 
@@ -198,26 +203,26 @@ def _reverse(
     for value in wrt:
         gradient = gradients.get(value)
         if gradient is None:
-            gradient = _unused(graph, value, targets, allow_unused)
+            refuse_unused(targets, [value], allow_unused)
+            gradient = _zeros(graph, value)
         name = names.get(value.name, f"{value.name}.grad")
         add_output(graph, gradient, _free_name(graph, name, value))
     clean_up(graph)
     return graph
 
 
-def _unused(
-    graph: Graph, value: Value, others: list[Value], allowed: bool, forward: bool = False
-) -> Value:
-    """Give zeros of a value's shape where that is allowed."""
+def _zeros(graph: Graph, value: Value) -> Value:
+    return zeros_like(Ops(graph, prefix=GRADIENT), value)
+
+
+def refuse_unused(targets: Sequence[Value], sources: Sequence[Value], allowed: bool) -> None:
+    """Refuse to give zeros for what does not depend on something, unless that is allowed."""
     if not allowed:
-        listed = ", ".join(f"'{v.name}'" for v in others)
-        result, source = (f"'{value.name}'", listed) if forward else (listed, f"'{value.name}'")
+        results, listed = (", ".join(f"'{v.name}'" for v in vs) for vs in (targets, sources))
         raise GradientError(
-            f"{result} does not depend on {source} in a differentiable way; "
+            f"{results} does not depend on {listed} in a differentiable way; "
             "pass allow_unused=True to get zeros"
         )
-    op = Ops(graph, prefix=GRADIENT)
-    return zeros_like(op, value)
 
 
 def add_output(graph: Graph, value: Value, name: str) -> None:
@@ -256,8 +261,8 @@ def find_values(graph: Graph, chosen: Selection) -> list[Value]:
     Raises:
         GraphError: there are none, one is named twice, is unknown or another graph's.
     """
-    single = isinstance(chosen, str | Value) or not isinstance(chosen, Iterable)
-    listed = [chosen] if single else list(chosen)
+    several = isinstance(chosen, Iterable) and not isinstance(chosen, str | Value)
+    listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
     if not listed:
         raise GraphError("an empty list of values; name at least one")
     found: list[Value] = []
@@ -355,5 +360,13 @@ def _free_name(graph: Graph, name: str, value: Value) -> str:
     if name in graph.names:
         raise GradientError(
             f"the name '{name}' is taken; choose another with names={{'{value.name}': …}}"
+        )
+    return name
+
+
+def _free_hvp_name(graph: Graph, name: str) -> str:
+    if name in graph.names:
+        raise GradientError(
+            f"the name '{name}' is taken; take jvp of grad instead, which both take names={{…}}"
         )
     return name

@@ -143,7 +143,8 @@ class _Moved:
         best = int(np.argmin(gaps))
         slope, gap = slopes[best + 1], gaps[best]
         analytic = float((gradient * direction).sum())
-        scale = max(abs(slope), float(np.linalg.norm(gradient) * np.sqrt(np.mean(direction**2))))
+        length = np.linalg.norm(direction) / np.sqrt(max(direction.size, 1))
+        scale = max(abs(slope), float(np.linalg.norm(gradient) * length))
         noise = ROUNDING_UNITS * float(np.finfo(DOUBLE).eps) * largest / STEPS[best + 1]
         apart = difference(np.array(analytic), np.array(slope), tolerance, noise)
         error = abs(analytic - slope) / scale if scale and apart.error else apart.error

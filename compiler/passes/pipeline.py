@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ..ir import Graph
 from ..verifier import verify
-from .dead_code import remove_dead_code
+from .dead_code import remove_dead_code, remove_dead_nodes
 from .dead_states import remove_dead_states
 from .duplicates import merge_duplicates, merge_emitted_duplicates
 from .known_branches import take_known_branches
@@ -45,11 +45,11 @@ def clean_up(graph: Graph) -> bool:
     """Do what every transformation ends with."""
     return run_passes(
         graph,
-        remove_dead_code,
+        remove_dead_nodes,
         push_out,
-        fixpoint(remove_dead_states, remove_dead_code),
+        fixpoint(remove_dead_states, remove_dead_nodes),
         merge_emitted_duplicates,
-        remove_dead_code,
+        remove_dead_nodes,
     )
 
 

@@ -63,7 +63,7 @@ def validate_command(
     wrt: Annotated[
         list[str] | None, typer.Option(help="By this value or pattern; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of inputs that are not given.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of inputs that are not given.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on all backends and compare; or its gradients with finite differences.

@@ -1,0 +1,132 @@
+"""What the builder takes, and what it refuses when it is asked, not when the graph runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+Case = Callable[[og.Builder, og.Tensor, og.Tensor], Any]
+"""Does something with a builder, x: float32[N, 3] and k: int64[N]."""
+
+OTHER = og.Builder("other")
+ELSEWHERE = OTHER.input("elsewhere", "float32", (1,))
+OTHER.output(ELSEWHERE * 2, "y")
+
+
+def step(b: og.Builder, x: og.Tensor, give: Callable[..., Any]) -> Any:
+    return b.op.Loop(2, None, x, body=b.subgraph(give, ("int64", ()), ("bool", ()), x))
+
+
+def branches(b: og.Builder, then: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    return b.op.If(True, then_branch=b.subgraph(then), else_branch=b.subgraph(other))
+
+
+def one_branch_twice(b: og.Builder, x: og.Tensor) -> Any:
+    branch = b.subgraph(lambda: x * 2)
+    return b.op.If(True, then_branch=branch, else_branch=branch)
+
+
+REFUSED: list[tuple[Case, str]] = [
+    (lambda b, x, k: b.input("", "float32", ()), "a name is a text"),
+    (lambda b, x, k: b.input("a", None, ()), "a dtype is missing"),
+    (lambda b, x, k: b.input("a", "float32", "NM"), "'NM' is no shape"),
+    (lambda b, x, k: b.input("a", "float32", 5), "5 is no shape"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.input("a", "float32", (2**63,)), "is no dimension"),
+    (lambda b, x, k: b.input("a", "float32", ("unk__1",)), "is no dimension"),
+    (lambda b, x, k: b.parameter("w", None), "None cannot be a tensor"),
+    (lambda b, x, k: b.parameter("w", x), "cannot be a tensor"),
+    (lambda b, x, k: b.parameter("w", [[1], [2, 3]]), "inhomogeneous"),
+    (lambda b, x, k: b.parameter("w", np.zeros(2, "M8[s]")), "no tensor type for the dtype"),
+    (lambda b, x, k: b.constant(1.5, dtype="int64"), "1.5 cannot be a tensor of int64"),
+    (lambda b, x, k: b.constant(300, dtype="uint8"), "300 cannot be a tensor of uint8"),
+    (lambda b, x, k: b.constant(2**70), "too large"),
+    (lambda b, x, k: b.constant("a", dtype="float32"), "it is string"),
+    (lambda b, x, k: b.output(None), "an output is a Tensor"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.output(np.ones(2), "y"), "an output is a Tensor"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.op.Relu(ELSEWHERE), "another builder"),
+    (lambda b, x, k: b.op.Relu(ELSEWHERE.value), "or elsewhere"),
+    (lambda b, x, k: k + 1.5, "1.5 cannot be a tensor of int64"),
+    (lambda b, x, k: x + "a", "it is string"),
+    (lambda b, x, k: x + 1j, "it is complex128"),
+    (lambda b, x, k: 2.5**k, "2.5 cannot be a tensor of int64"),
+    (lambda b, x, k: x[True], "cannot be indexed by True"),
+    (lambda b, x, k: x[1.5:], "no integers"),
+    (lambda b, x, k: x[k:], "no integers"),
+    (lambda b, x, k: x[..., ...], "two …"),
+    (lambda b, x, k: x[:, 3], "size 3 on axis 1: no index 3"),
+    (lambda b, x, k: b.op.Softmax(x, axis=1.5), "'axis' must be INT, got 1.5"),
+    (lambda b, x, k: b.op.Softmax(x, axis=5), r"must be in \[-2 , 1\]. Its actual value is: 5"),
+    (lambda b, x, k: b.op.Einsum(x, equation=5), "'equation' must be STRING"),
+    (lambda b, x, k: b.op.Cast(x, to=0), "Cast.*type 0"),
+    (lambda b, x, k: b.op.Expand(x, [-1, 3]), r"its output would be float32\[-1, 3\]"),
+    (lambda b, x, k: b.op.If(True, then_branch=1, else_branch=2), "must be GRAPH"),
+    (lambda b, x, k: b.op.Split(x, num_outputs=0), "any number of outputs, asked for 0"),
+    (lambda b, x, k: b.subgraph(lambda v: v, 5), "is a tensor or"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.subgraph(lambda: None), "None cannot be a tensor"),
+    (lambda b, x, k: one_branch_twice(b, x), "in use already"),
+    (lambda b, x, k: branches(b, lambda: x, lambda: k), "cannot be both float32.* and int64"),
+    (lambda b, x, k: branches(b, lambda: x, lambda: (x, x)), "1 outputs, else_branch 2"),
+    (lambda b, x, k: branches(b, lambda: (), lambda: ()), "gives 0 outputs; it must"),
+    (
+        lambda b, x, k: b.op.If(True, then_branch=OTHER.build(), else_branch=OTHER.build()),
+        "not by b.subgraph of this builder",
+    ),
+    (lambda b, x, k: step(b, x, lambda i, c, s: c), "gives 1 outputs; it must take 3 .* 2"),
+    (lambda b, x, k: step(b, x, lambda i, c, s: (s, s)), "the bool that says whether to go on"),
+    (
+        lambda b, x, k: b.op.Scan(x, body=b.subgraph(lambda s: s, x), num_scan_inputs=5),
+        "Scan has 1 inputs, of which num_scan_inputs=5",
+    ),
+    (
+        lambda b, x, k: b.op.Scan(
+            x, body=b.subgraph(lambda s: s, x[0]), num_scan_inputs=1, scan_input_axes=[4]
+        ),
+        "'x' has no axis 4",
+    ),
+    (
+        lambda b, x, k: b.op.Scan(
+            x, body=b.subgraph(lambda s: s, x[0]), num_scan_inputs=1, scan_input_axes=[0, 1]
+        ),
+        "scan_input_axes needs 1 entries",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "message"), REFUSED)
+def test_refused(case: Case, message: str) -> None:
+    b = og.Builder()
+    x, k = b.input("x", "float32", ("N", 3)), b.input("k", "int64", ("N",))
+    with pytest.raises(og.GraphError, match=message):
+        case(b, x, k)
+
+
+def test_a_tensor_is_not_iterated() -> None:
+    x = og.Builder().input("x", "float32", ("N", 3))
+    with pytest.raises(TypeError, match="not iterable"):
+        list(x)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="not iterable"):
+        1 in x  # type: ignore[operator]  # noqa: B015  # the side effect is meant
+
+
+def test_pythons_operators_are_numpys() -> None:
+    b = og.Builder()
+    x, y = b.input("x", "float32", (3,)), b.input("y", "float32", (3,))
+    results = {"eq": x == y, "ne": x != 2, "pow": 2**x, "half": 0.5**x}
+    for name, tensor in results.items():
+        b.output(tensor, name)
+    given = np.array([1, 2, 3], np.float32), np.array([1, 0, 3], np.float32)
+    found = og.compile(b.build())(x=given[0], y=given[1])
+    wanted = {"eq": given[0] == given[1], "ne": given[0] != 2, "pow": 2 ** given[0]}
+    for name, array in {**wanted, "half": np.float32(0.5) ** given[0]}.items():
+        np.testing.assert_allclose(found[name], array)
+        assert found[name].dtype == array.dtype
+    assert {x: 1}[x] == 1
+
+
+def test_other_byte_orders_and_lists_become_tensors() -> None:
+    b = og.Builder()
+    b.output(b.parameter("w", np.array([1, 2], ">f4")) + b.constant([3, 4.5]), "y")
+    np.testing.assert_array_equal(og.compile(b.build())()["y"], np.array([4, 6.5], np.float32))
