@@ -14,6 +14,7 @@ from ..compiler.ir import Graph, Node, Value
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
+from .failures import told_as_ours
 from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
 
@@ -153,7 +154,10 @@ class Interpreter:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""
         arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
-        with np.errstate(all="ignore"):  # NaN and infinity pass through as IEEE says
+        with (
+            told_as_ours(),
+            np.errstate(all="ignore"),
+        ):  # NaN and infinity pass
             results = self._plan.run(arrays)
         owners = self._shared | {id(_owner(a)) for a in arrays}
         outputs = {}

@@ -25,6 +25,7 @@ from ..compiler.protos import tensor_proto
 from ..compiler.schemas import find_schema
 from ..compiler.types import SequenceType, TensorType, Type, is_static, onnx_dtype
 from .base import Stepper
+from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_rewrites import adapt
 from .stepping import RunStepper
@@ -87,11 +88,13 @@ class OnnxruntimeExecutable:
         named = {v.name: a for v, a in zip(self.inputs, arrays, strict=True)}
         if self._gives_bytes:
             fed = {name: _to_ort(array) for name, array in named.items()}
-            results = map(_from_ort, self.session.run_with_ort_values(self._names, fed))
+            with told_as_ours():
+                results = map(_from_ort, self.session.run_with_ort_values(self._names, fed))
         else:
             for name in self._fed_bytes:
                 named[name] = _to_ort(named[name])
-            results = self.session.run(self._names, named)
+            with told_as_ours():
+                results = self.session.run(self._names, named)
         return dict(zip(self._names, results, strict=True))
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
@@ -143,7 +146,8 @@ class BoundStepper:
         binding = self._bindings[self._turn]
         for name in self._allocated:
             binding.bind_output(name, "cpu")  # else the last step's buffer would be overwritten
-        self._run(binding)
+        with told_as_ours():
+            self._run(binding)
         self._turn = 1 - self._turn
         results = {name: buffer.copy() for name, buffer in self._fixed.items()}
         if self._allocated:

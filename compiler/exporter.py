@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import onnx
 from onnx import ModelProto
 
-from .arguments import require_graph
+from .arguments import require_graph, require_mapping
 from .composites import find_body
 from .errors import UnsupportedOpError
 from .expand import Forms, expand_node
@@ -48,7 +48,7 @@ def to_onnx(
         GraphError: there is no such form.
         UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
     """
-    chosen = forms or {}
+    chosen = require_mapping(forms or {}, "forms")
     for op_type, name in chosen.items():
         find_body(op_type, name)
 

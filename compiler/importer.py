@@ -15,12 +15,12 @@ from .reader import read_graph
 from .reading_context import Context, FunctionKey, domain_of
 from .schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .tensor_reader import TensorReader
-from .types import TypeReader
+from .types import Dim, TypeReader
 from .upgrades import has_upgrade
 
 
 def import_model(
-    model: ModelProto, shapes: Mapping[str, int] | None = None, folder: Path | None = None
+    model: ModelProto, shapes: Mapping[str, Dim] | None = None, folder: Path | None = None
 ) -> Graph:
     """Read a model; `shapes` gives numbers to symbolic dimensions.
 
@@ -46,7 +46,7 @@ def import_model(
         raise ModelFileError(f"the model is not valid ONNX: {error}") from error
 
 
-def _import(model: ModelProto, shapes: Mapping[str, int], folder: Path | None) -> Graph:
+def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -> Graph:
     if not model.HasField("graph"):
         raise ModelFileError("this is no ONNX model: it holds no graph")
     versions = _versions(model)

@@ -36,8 +36,8 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
         GraphError: there is no such opset.
         UnsupportedOpError: operators that cannot be said at this opset; all of them at once.
     """
-    if not OLDEST <= opset <= OPSET:
-        raise GraphError(f"opset {opset} cannot be written; choose one from {OLDEST} to {OPSET}")
+    if not isinstance(opset, int) or not OLDEST <= opset <= OPSET:
+        raise GraphError(f"opset {opset!r} cannot be written; choose one from {OLDEST} to {OPSET}")
     refused: dict[str, str] = {}
     _lower(graph, opset, expand, refused)
     if refused:

@@ -189,7 +189,7 @@ fresh_dim = FreshDim()
 class TypeReader:
     """Reads the types that a file declares; `shapes` gives numbers to its symbols."""
 
-    def __init__(self, shapes: Mapping[str, int] | None = None) -> None:
+    def __init__(self, shapes: Mapping[str, Dim] | None = None) -> None:
         self._shapes = dict(shapes or {})
         self._renamed: dict[str, str] = {}
         self.symbols: set[str] = set()

@@ -13,7 +13,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
     EncodeError,
 )
 
-from onnxgrad.compiler.arguments import require_graph
+from onnxgrad.compiler.arguments import as_dim, require_graph, require_mapping
 from onnxgrad.compiler.errors import ModelFileError
 from onnxgrad.compiler.expand import Forms
 from onnxgrad.compiler.exporter import to_onnx, weight_bytes
@@ -34,6 +34,8 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
         ModelFileError: the file is missing, truncated or no ONNX model.
         UnsupportedOpError: it uses operators that ONNX does not know; all of them at once.
     """
+    given = require_mapping(shapes or {}, "shapes")
+    pinned = {name: as_dim(f"shapes['{name}']", dim) for name, dim in given.items()}
     folder = None
     if isinstance(source, str | PathLike):
         path = Path(source)
@@ -52,7 +54,7 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
             f"cannot load a model from {type(source).__name__}; give a path, bytes or a ModelProto"
         )
     try:
-        return import_model(model, shapes, folder)
+        return import_model(model, pinned, folder)
     except Exception as error:
         if isinstance(source, str | PathLike):
             error.add_note(f"in the file {source}")

@@ -136,7 +136,7 @@ def _runs(
 def _stretches(nodes: list[Node], most: int) -> list[list[Node]]:
     """Cut an order where one value, or none, goes on: between blocks, not through them."""
     last = {v: k for k, node in enumerate(nodes) for v in node.reads()}
-    least = -(-len(nodes) // (most // 2))
+    least = -(-len(nodes) // max(most // 2, 1))
     groups: list[list[Node]] = [[]]
     live: set[Value] = set()
     for k, node in enumerate(nodes):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.compiler.arguments import as_array
 from onnxgrad.compiler.errors import GraphError
 
 from .builder import Builder, Tensor
@@ -34,14 +35,16 @@ Sizes = Sequence[int] | Tensor
 def bits(b: Builder, seed: Seed, shape: Sizes) -> Tensor:
     """Draw uint64 tensors, each bit random; element k depends on the seed and on k alone."""
     op = b.op
-    if not isinstance(seed, Tensor):
-        seed = b.constant(np.uint64(seed % 2**64))
+    if isinstance(seed, int | np.integer):
+        seed = b.constant(np.uint64(int(seed) % 2**64))
+    elif not isinstance(seed, Tensor):
+        raise GraphError(f"a seed is an integer, not {seed!r}")
     if seed.dtype.kind not in "iu":
         raise GraphError(f"a seed is an integer, '{seed.name}' is {seed.value.type}")
     key_of_keys = b.constant(np.uint64(_SEED_KEY))
     mixed = _squares(b, op.Cast(seed, to=_UINT64), key_of_keys)
     key = _shift(b, _shift(b, mixed, 1, "RIGHT"), 1, "LEFT") + b.constant(np.uint64(1))
-    sizes = shape if isinstance(shape, Tensor) else b.constant(np.array(shape, np.int64))
+    sizes = _sizes(b, shape)
     count = op.ReduceProd(sizes, keepdims=0)
     counters = op.Range(b.constant(np.int64(0)), count, b.constant(np.int64(1)))
     drawn = _squares(b, op.Cast(counters, to=_UINT64), op.Reshape(key, [1]))
@@ -60,7 +63,7 @@ def normal(b: Builder, seed: Seed, shape: Sizes, mean: float = 0.0, scale: float
     The bits are equal everywhere; the logarithm and the cosine may differ in the last one.
     """
     op = b.op
-    sizes = shape if isinstance(shape, Tensor) else b.constant(np.array(shape, np.int64))
+    sizes = _sizes(b, shape)
     pairs = op.Concat(b.constant(np.array([2], np.int64)), sizes, axis=0)
     drawn = uniform(b, seed, pairs)
     radius, angle = drawn[0], drawn[1]
@@ -83,6 +86,15 @@ def dropout(b: Builder, x: Tensor, seed: Seed, ratio: float = 0.5) -> Tensor:
     kept = bernoulli(b, seed, b.op.Shape(x), 1 - ratio)
     zero = b.constant(np.zeros((), x.dtype))
     return b.op.Where(kept, x * (1 / (1 - ratio)), zero)
+
+
+def _sizes(b: Builder, shape: Sizes) -> Tensor:
+    if isinstance(shape, Tensor):
+        return shape
+    sizes = as_array(shape, np.dtype(np.int64))
+    if (sizes < 0).any():
+        raise GraphError(f"a shape of random numbers has no negative sizes: {shape}")
+    return b.constant(sizes)
 
 
 def _squares(b: Builder, counter: Tensor, key: Tensor) -> Tensor:

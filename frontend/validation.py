@@ -11,7 +11,8 @@ from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.backends.random_feeds import draw_feeds
 from onnxgrad.backends.report import Comparison, Report
 from onnxgrad.backends.validation import compare_backends, run_everywhere
-from onnxgrad.compiler.arguments import require_graph
+from onnxgrad.compiler.arguments import require_graph, require_mapping
+from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.ir import Graph, Value
 from onnxgrad.compiler.ops import Ops
 from onnxgrad.compiler.precision import with_dtype
@@ -55,7 +56,8 @@ def validate(
     """
     drawn = draw_feeds(require_graph(graph), feeds or {}, seed)
     check_feeds(graph.inputs, drawn)
-    return compare_backends(graph, drawn, backends, tolerances or {}, f"validate {graph.name}")
+    allowed = require_mapping(tolerances or {}, "tolerances")
+    return compare_backends(graph, drawn, backends, allowed, f"validate {graph.name}")
 
 
 def check_gradients(
@@ -92,6 +94,8 @@ def check_gradients(
     targets, sources = (
         [v.name for v in find_values(require_graph(graph), chosen)] for chosen in (of, wrt)
     )
+    if both := [n for n in sources if n in targets]:
+        raise GradientError(f"'{both[0]}' is in both of and wrt: there is nothing to check")
     drawn = draw_feeds(graph, feeds or {}, seed)
     check_feeds(graph.inputs, drawn)
     rng = np.random.default_rng(seed)

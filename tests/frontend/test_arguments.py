@@ -281,3 +281,48 @@ def test_files_take_the_place_of_files_alone(tmp_path: Path) -> None:
         with pytest.raises(og.ModelFileError, match=f"cannot write {target}: [A-Z]"):
             og.draw(network(), target)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_what_only_running_finds(backend: str) -> None:
+    b = og.Builder()
+    i = b.input("i", "int64", ("M",))
+    b.output(b.op.Gather(b.input("x", "float32", ("N",)), i, name="pick"), "y")
+    f = og.compile(b.build(), backend)
+    with pytest.raises(og.GraphError, match="does not run on these arrays: .*5"):
+        f(x=np.ones(3, np.float32), i=[5])
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.5, True, None])
+def test_a_pinned_size_is_a_size(number: Any) -> None:
+    model = og.to_onnx(network())
+    if number in (0, True):
+        assert og.load(model, shapes={"N": number}).find("x").shape == (int(number), 3)
+        return
+    with pytest.raises(og.GraphError, match=r"shapes\['N'\]: .* is no dimension"):
+        og.load(model, shapes={"N": number})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"opset": "21"}, "opset '21' cannot be written"),
+        ({"opset": None}, "opset None cannot be written"),
+        ({"forms": ["derived"]}, "forms must be a dict"),
+    ],
+)
+def test_options_of_export(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(og.GraphError, match=message):
+        og.to_onnx(network(), **options)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_few_boxes(most: int) -> None:
+    assert og.draw(network(), most=most).startswith("<svg")
+
+
+def test_checks_that_check_nothing() -> None:
+    with pytest.raises(og.GradientError, match="there is nothing to check"):
+        og.check_gradients(network(), ["loss", "h"], ["w", "h"])
+    with pytest.raises(og.GraphError, match="tolerances must be a dict"):
+        og.validate(network(), FEEDS, tolerances=1e-3)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """og.random: the same bits everywhere, and the right distributions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,23 @@ def test_a_seed_is_an_integer() -> None:
     b = og.Builder("bad")
     with pytest.raises(og.GraphError, match="a seed is an integer"):
         og.random.bits(b, b.input("x", "float32", ()), (2,))
+
+
+@pytest.mark.parametrize("seed", [1.5, "a", None])
+def test_a_seed_is_one_integer(seed: Any) -> None:
+    with pytest.raises(og.GraphError, match="a seed is an integer, not"):
+        og.random.uniform(og.Builder(), seed, (2,))
+
+
+@pytest.mark.parametrize("shape", [(-1, 2), (1.5,), "N"])
+def test_a_shape_has_sizes(shape: Any) -> None:
+    with pytest.raises(og.GraphError, match="no negative sizes|cannot be a tensor"):
+        og.random.normal(og.Builder(), 1, shape)
+
+
+def test_numpys_integers_are_seeds() -> None:
+    b = og.Builder()
+    for name, seed in {"a": 3, "b": np.int64(3), "c": np.uint64(3)}.items():
+        b.output(og.random.bits(b, seed, (4,)), name)  # type: ignore[arg-type]
+    found = og.compile(b.build())()
+    assert (found["a"] == found["b"]).all() and (found["a"] == found["c"]).all()
