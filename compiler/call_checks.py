@@ -123,9 +123,16 @@ def _reshape(node: Node) -> None:
         raise GraphError(explain(node, f"{before} elements cannot take the shape {target}"))
 
 
+def _expand(node: Node) -> None:
+    shape = node.inputs[1]
+    if shape is not None and shape.constant is not None and (shape.constant < 0).any():
+        raise GraphError(explain(node, f"{shape.constant.tolist()} has a negative size"))
+
+
 _CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
     "Conv": (_conv,),
     "ConvTranspose": (_conv_transpose,),
+    "Expand": (_expand,),
     "Gemm": (_gemm,),
     "Reshape": (_reshape,),
 }

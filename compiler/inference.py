@@ -107,10 +107,6 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     except (InferenceError, ValueError) as error:
         raise GraphError(explain(node, str(error))) from None
     found = [_read(inferred.get(name)) if name else None for name in outputs]
-    for type_ in found:
-        dims = type_.shape or () if isinstance(type_, TensorType) else ()
-        if any(isinstance(d, int) and d < 0 for d in dims):
-            raise GraphError(explain(node, f"its output would be {type_}"))
     if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
         _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
     return list(found)
