@@ -126,7 +126,7 @@ def _reshape(node: Node) -> None:
 def _expand(node: Node) -> None:
     shape = node.inputs[1]
     if shape is not None and shape.constant is not None and (shape.constant < 0).any():
-        raise GraphError(explain(node, f"{shape.constant.tolist()} has a negative size"))
+        raise GraphError(explain(node, f"the shape {shape.constant.tolist()} has a negative size"))
 
 
 _CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
