@@ -11,13 +11,13 @@ from .types import TensorType
 
 BY_FIRST = frozenset(
     {
-        *("BlackmanWindow", "ConstantOfShape", "HammingWindow", "HannWindow", "MelWeightMatrix"),
-        *("NonMaxSuppression", "NonZero", "Range", "StringSplit", "Unique"),
+        *("BlackmanWindow", "ConstantOfShape", "HammingWindow", "HannWindow", "ImageDecoder"),
+        *("MelWeightMatrix", "NonMaxSuppression", "NonZero", "Range", "StringSplit", "Unique"),
     }
 )
 """Operators whose output's shape depends on the numbers in their first operand."""
 
-BY_FLOATS = frozenset({"OneHot", "Range", "Resize", "Upsample"})
+BY_FLOATS = frozenset({"NonMaxSuppression", "OneHot", "Range", "Resize", "Upsample"})
 """Operators whose output's shape depends on floats, too, in the others; elsewhere only integers."""
 
 

@@ -58,10 +58,22 @@ def numbered(b: og.Builder, x: og.Tensor, w: og.Tensor) -> og.Tensor:
     return b.op.ReduceSum(weights * weights, keepdims=0)
 
 
+def best_boxes(b: og.Builder, x: og.Tensor, w: og.Tensor) -> og.Tensor:
+    """Σ of the squares of scores that a suppression of shared boxes leaves"""
+    corners = np.array([[0, 0, 2, 2], [0, 0, 2, 1.9], [4, 4, 5, 5]], np.float32)
+    scores = b.op.Unsqueeze(x * x * w * w, [0, 1])
+    narrow = b.op.Cast(scores, to=1)
+    limits = np.array([3]), np.array([0.5], np.float32), np.array([0.1], np.float32)
+    kept = b.op.NonMaxSuppression(b.constant(corners[None]), narrow, *limits)
+    chosen = b.op.GatherND(scores, kept)
+    return b.op.ReduceSum(chosen * chosen * chosen, keepdims=0)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "build",
     [
+        best_boxes,
         positive_numbers,
         as_many_as_it_says,
         until_it_is_large,
