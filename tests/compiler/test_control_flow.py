@@ -188,7 +188,8 @@ def test_a_jacobian_in_forward_mode(case: Case) -> None:
     graph, feeds = case.graph(), {**FEEDS, "n": np.array(max(case.counts))}
     compiled = og.compile(graph)
     for name in (v.name for v in graph.outputs):
-        forward = og.compile(og.jacobian(graph, name, WRT, mode="forward")).run(feeds)
+        by = og.jacobian(graph, name, WRT, mode="forward", allow_unused=True)
+        forward = og.compile(by).run(feeds)
         for wrt in WRT:
             for place in np.ndindex(*FEEDS[wrt].shape):
                 step = np.zeros_like(FEEDS[wrt])
