@@ -57,8 +57,8 @@ def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -
     tensor = TensorReader() if folder is None else ExternalTensorReader(folder)
     types = TypeReader(shapes)
     graph = Graph(model.graph.name or "graph", Names())
-    graph.metadata = {p.key: p.value for p in model.metadata_props}
-    graph.doc = model.graph.doc_string or model.doc_string
+    graph.metadata = {str(p.key): str(p.value) for p in model.metadata_props}
+    graph.doc = str(model.graph.doc_string or model.doc_string)
     trusts = not _holds_misinferred(model, versions)
     context = Context(versions, functions, tensor=tensor, type=types, trusts_declared=trusts)
     read_graph(model.graph, graph, {}, context)

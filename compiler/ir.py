@@ -115,7 +115,7 @@ class Graph:
     """
 
     def __init__(self, name: str = "graph", names: Names | None = None) -> None:
-        self.name = name
+        self.name = str(name)  # a file may hold bytes that are no text
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.names = Names() if names is None else names

@@ -130,6 +130,8 @@ class Ops:
         if not 1 <= count <= schema.max_output:
             most = schema.max_output if schema.max_output < 1000 else "any number of"
             raise GraphError(f"{schema.name} has {most} outputs, asked for {count}")
+        if schema.name in _WITH_BODIES and count != (given := _default_outputs(schema, attributes)):
+            raise GraphError(f"{schema.name} has {given} outputs here, asked for {count}")
         if not isinstance(outputs, int):
             return outputs
         stem = self.prefix + (name or schema.name)
@@ -166,6 +168,9 @@ class Ops:
             for constraint, given in zip(constraints, inputs, strict=True)
         )
 
+
+_WITH_BODIES = ("If", "Loop", "Scan")
+"""Operators whose subgraphs say how many outputs they have."""
 
 _PLACEHOLDER = Value("", TensorType(np.dtype(np.float32)))
 
