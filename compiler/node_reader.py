@@ -13,9 +13,8 @@ from .ir import Graph, Value
 from .ops import Ops
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .schemas import attribute_value, check_call, find_schema
-from .shapes import refine
 from .tensor_reader import densify
-from .types import OptionalType, SequenceType, TensorType, Type
+from .types import ANONYMOUS, OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from .upgrades import Call, upgrade_call
 
 NESTED_TRIALS = 2
@@ -274,14 +273,30 @@ def _unread(given: Sequence[Type | None]) -> list[Type]:
 
 
 def refine_type(inferred: Type, declared: Type) -> Type:
-    """Merge two statements about one type; an error where their element types differ."""
+    """Let what a file declares fill in what is not known; an error where element types differ."""
     match inferred, declared:
         case TensorType(dtype, shape), TensorType(other, known):
             if dtype != other and not dtype.kind == other.kind == "O":
                 raise GraphError(f"the file calls it {declared}, but it is {inferred}")
-            return TensorType(dtype, refine(shape, known))
+            return TensorType(dtype, _refine_shape(shape, known))
         case SequenceType(a), SequenceType(b):
             return SequenceType(refine_type(a, b))
         case OptionalType(a), OptionalType(b):
             return OptionalType(refine_type(a, b))
     return inferred
+
+
+def _refine_shape(inferred: Shape | None, declared: Shape | None) -> Shape | None:
+    """Take a rank and names, but no numbers from a file.
+
+    Whoever makes the batch of a model symbolic may leave old numbers in its middle; where a size is
+    wrongly said to be 1, gradients would be summed over it or not at the wrong place.
+    """
+    if declared is None or (inferred is not None and len(inferred) != len(declared)):
+        return inferred
+    if inferred is None:
+        return tuple(fresh_dim() if isinstance(d, int) else d for d in declared)
+    return tuple(
+        name if ANONYMOUS in str(known) and isinstance(name, str) else known
+        for known, name in zip(inferred, declared, strict=True)
+    )
