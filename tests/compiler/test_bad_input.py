@@ -190,8 +190,7 @@ def test_all_unknown_operators_at_once() -> None:
     assert "com.microsoft.FusedGelu (a custom domain" in message
 
 
-def test_operators_that_onnx_has_dropped() -> None:
-    """A dropped operator is named with that reason."""
+def test_an_operator_that_onnx_has_dropped() -> None:
     made = model(helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml"))
     made.opset_import.append(helper.make_opsetid("ai.onnx.ml", 5))
     with pytest.raises(og.UnsupportedOpError, match="TreeEnsembleRegressor .ONNX has dropped it"):

@@ -320,3 +320,22 @@ def test_sizes_that_onnx_inferred_wrongly_are_not_believed(op_type: str, opset: 
     else:
         expected = np.full((6, 1), 12)
     np.testing.assert_array_equal(found["x.grad"], expected)
+
+
+def test_stale_sizes_in_a_file_are_not_believed() -> None:
+    """A tool made the batch symbolic and left the old one, 1, in the middle of the model."""
+    nodes = [helper.make_node("Exp", ["x"], ["a"]), helper.make_node("Reshape", ["a", "s"], ["b"])]
+    nodes += [
+        helper.make_node("Mul", ["b", "w"], ["c"]),
+        helper.make_node("ReduceSum", ["c"], ["y"]),
+    ]
+    stale = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3]) for n in "abc"]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])
+    s = helper.make_tensor_value_info("s", TensorProto.INT64, [2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])
+    w = numpy_helper.from_array(np.ones((1, 3), np.float32), "w")
+    made = helper.make_graph(nodes, "stale", [x, s], [y], [w], value_info=stale)
+    graph = og.vjp(og.load(helper.make_model(made)), "y", "w")
+    feeds = {"x": np.zeros((4, 3), np.float32), "s": np.array([4, 3])}
+    found = og.compile(graph).run({**feeds, "y.grad": np.ones((1, 1), np.float32)})
+    np.testing.assert_array_equal(found["w.grad"], [[4, 4, 4]])

@@ -48,7 +48,8 @@ def branching(condition: bool | None) -> og.Graph:
 
 
 def run(graph: og.Graph, condition: bool, given: bool, backend: str) -> Any:
-    seeds = {f"y{k}.grad": np.full((2, 3), k + 1, np.float32) for k in (0, 1, 3)}
+    seeds: dict[str, np.ndarray] = {}
+    seeds |= {f"y{k}.grad": np.full((2, 3), k + 1, np.float32) for k in (0, 1, 3)}
     seeds["y2.grad"] = np.ones(2, np.float32)
     feeds = {"x": X, **({"c": np.array(condition)} if given else {})}
     feeds |= {v.name: seeds[v.name] for v in graph.inputs if v.name in seeds}

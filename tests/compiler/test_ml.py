@@ -52,7 +52,7 @@ def test_other_numbers_are_computed_as_float32_is(op_type: str, dtype: Any) -> N
     actual = og.compile(graph_of(op_type, dtype, attributes, count)).run({"x": x.astype(dtype)})
     single = graph_of(op_type, np.float32, attributes, count)
     session = onnxruntime.InferenceSession(og.to_onnx(single).SerializeToString())
-    expected = session.run(None, {"x": x.astype(np.float32)})
+    expected: Any = session.run(None, {"x": x.astype(np.float32)})
     for name, array in zip(actual, expected, strict=True):
         assert actual[name].dtype == array.dtype
         np.testing.assert_allclose(actual[name], array, rtol=1e-5, atol=1e-6)

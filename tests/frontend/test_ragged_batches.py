@@ -94,7 +94,9 @@ def test_each_example_has_a_shape_of_its_own(
         graph = og.vjp(
             graph, total, ["x", "w"], names={n: f"{n}.grad{k}" for n in ("x", "w", total)}
         )
-    feeds = {v.name: np.full(v.shape, 0.7) for v in graph.inputs if v.name != "x"} | {"w": W}
+    feeds = {
+        v.name: np.full([int(d) for d in v.shape or ()], 0.7) for v in graph.inputs if v.name != "x"
+    } | {"w": W}
     single, whole = og.compile(graph), og.compile(og.vmap(graph, "x"), backend)
     each = [single.run({**feeds, "x": x}) for x in X]
     for name, array in whole.run({**feeds, "x": X}).items():

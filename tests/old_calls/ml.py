@@ -1,5 +1,7 @@
 """Calls of ai.onnx.ml, whose results are float32; onnxruntime's numbers where none are written."""
 
+from typing import Any
+
 import numpy as np
 from onnx import numpy_helper
 from op_samples.sample import random
@@ -13,7 +15,7 @@ TEXTS = np.array([["a", "b"], ["c", "a"]], object)
 COEFFICIENTS = [float(v) for v in random(8, seed=1)]
 
 KERNEL = {"kernel_params": [0.3, 0.1, 2.0], "rho": [0.2]}
-VECTORS = {
+VECTORS: dict[str, Any] = {
     "coefficients": COEFFICIENTS[:2],
     "n_supports": 2,
     "support_vectors": [float(v) for v in random(8, seed=2)],
