@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 
-from ..compiler.importer import import_model
+from ..compiler.interchange.importer import import_model
 from ..compiler.ir import Graph
 from ..compiler.opset import OPSET
 from .base import Executable

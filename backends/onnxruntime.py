@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 
 from ..compiler.errors import UnsupportedOpError
-from ..compiler.exporter import to_onnx
+from ..compiler.interchange.exporter import to_onnx
+from ..compiler.interchange.lowering import misfit
 from ..compiler.ir import Graph, Node
-from ..compiler.lowering import misfit
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.prepare import prepare_for

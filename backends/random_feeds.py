@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..compiler.arguments import as_array, require_mapping
-from ..compiler.dims import evaluate
 from ..compiler.errors import GraphError
+from ..compiler.inference.dims import evaluate
 from ..compiler.ir import Graph, Value
 from ..compiler.types import Shape, TensorType, is_float
 

@@ -10,11 +10,11 @@ from .broadcasting import reduce_to
 from .errors import GradientError, UnsupportedOpError
 from .expand import expand_node, has_body
 from .gradients import BODY_WHERE, RULES, ZERO_GRADIENT, Entries, Entry, Refused
+from .inference.shapes import refine
 from .ir import Graph, Node, Value
 from .naming import GRADIENT
 from .ops import Ops
 from .sequences import add, add_all
-from .shapes import refine
 from .types import TensorType, is_differentiable
 
 Cotangents = dict[Value, Value]

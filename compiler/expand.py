@@ -6,11 +6,11 @@ from typing import Any
 from .composites import FORMS, STANDARD_BODIES, find_body
 from .errors import GraphError
 from .functions import emit_function_body
+from .inference.shapes import refine
 from .ir import Graph, Node, Value
 from .ops import Ops
 from .opset import COMPOSITE_DOMAIN
 from .schemas import find_schema
-from .shapes import refine
 from .types import TensorType
 
 Forms = Mapping[str, str]

@@ -7,12 +7,12 @@ from onnx import FunctionProto
 from onnx.helper import make_opsetid
 
 from .errors import UnsupportedOpError
+from .interchange.node_reader import read_function
+from .interchange.reading_context import Context
 from .ir import Node, Value, copy_node
-from .node_reader import read_function
 from .ops import Ops
 from .opset import OPSET
 from .protos import node_proto
-from .reading_context import Context
 from .schemas import attribute_defaults, find_schema
 from .types import to_proto
 

@@ -10,10 +10,10 @@ import numpy as np
 from onnx.defs import OpSchema
 
 from .arguments import as_array
-from .call_checks import check_bodies
 from .errors import GraphError
 from .folding import fold
-from .inference import infer_elements_of, infer_types
+from .inference.call_checks import check_bodies
+from .inference.node_types import infer_elements_of, infer_types
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
 from .schemas import DTYPE_ATTRIBUTES, check_call, check_types, get_schema

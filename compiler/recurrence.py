@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .dims import symbols
+from .inference.dims import symbols
 from .ir import Graph, Node, Value
 from .opset import COMPOSITE_DOMAIN
 from .passes.dead_code import remove_dead_code

@@ -9,9 +9,9 @@ from math import prod
 
 import numpy as np
 
+from .inference.shapes import elements_of
 from .ir import Node, Value
 from .ops import Ops
-from .shapes import elements_of
 from .types import Dim
 
 Sizes = Value | Sequence[int]

@@ -15,7 +15,7 @@ from onnxgrad.compiler.errors import (
 from onnxgrad.compiler.ir import Graph, Node, Value
 
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
-    from onnxgrad.compiler.exporter import to_onnx
+    from onnxgrad.compiler.interchange.exporter import to_onnx
 
     from . import optim, random
     from .batching import hessian, jacobian, vmap
@@ -70,7 +70,7 @@ __all__ = [
 _HOMES = {
     ".batching": ["hessian", "jacobian", "vmap"],
     ".builder": ["Builder", "Tensor"],
-    ".compiler.exporter": ["to_onnx"],
+    ".compiler.interchange.exporter": ["to_onnx"],
     ".drawing": ["draw"],
     ".files": ["load", "save"],
     ".running": ["Compiled", "compile"],

@@ -1,4 +1,4 @@
-"""The table of batching rules; the engine that applies them is compiler/vectorize.py."""
+"""The table of batching rules; vectorize.py applies them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ..inference.shapes import elements_of
 from ..ir import Node, Value
 from ..ops import Ops
-from ..shapes import elements_of
 from .axes import shifted
 from .registry import Batch, Operand, Result, Shared, batching
 

@@ -1,8 +1,8 @@
 """Forms of the gradient of a convolution by its input; see the forms by the weight beside it."""
 
+from ..inference.shapes import elements_of
 from ..ir import Node, Value
 from ..ops import Ops
-from ..shapes import elements_of
 from ..windows import (
     FAR,
     divided,

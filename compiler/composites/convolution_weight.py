@@ -12,9 +12,9 @@ from math import prod
 import numpy as np
 
 from ..accumulation import accumulate
+from ..inference.shapes import elements_of
 from ..ir import Node, Value
 from ..ops import Ops
-from ..shapes import elements_of
 from ..windows import (
     FAR,
     Size,

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ..errors import GraphError
+from ..inference.shapes import refine
 from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..recurrence import Recurrence, Tape
-from ..shapes import refine
 from ..types import SequenceType, TensorType, Type
 from .registry import form
 

@@ -1,8 +1,8 @@
 """Gradients of pools, and of the normalization over neighbouring channels."""
 
+from ..inference.shapes import elements_of
 from ..ir import Node, Value
 from ..ops import Ops
-from ..shapes import elements_of
 from ..types import TensorType
 from ..windows import (
     Pool,

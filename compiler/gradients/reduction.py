@@ -6,7 +6,7 @@ Where elements tie for a maximum or minimum they share its gradient in equal par
 import numpy as np
 
 from ..accumulation import accumulate, cast_to
-from ..dims import divide, multiply
+from ..inference.dims import divide, multiply
 from ..ir import Node, Value
 from ..ops import Ops
 from ..types import TensorType

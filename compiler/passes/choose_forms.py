@@ -7,9 +7,9 @@ sizes are symbolic, channels grouped or numbers not float32 the default forms ru
 from math import prod
 
 from ..expand import expand_node
+from ..inference.shapes import elements_of
 from ..ir import Graph, Node
 from ..opset import COMPOSITE_DOMAIN
-from ..shapes import elements_of
 
 _COLUMNS = 2**25
 """Most elements of a matrix of columns; a larger one costs more memory than its speed is worth."""

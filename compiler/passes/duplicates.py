@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..inference import freeze
+from ..inference.node_types import freeze
 from ..ir import Graph, Node, Value
 from ..naming import is_emitted
 from ..randomness import is_random

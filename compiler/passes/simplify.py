@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..inference.shapes import elements_of
 from ..ir import Graph, Node, Value
 from ..ops import Ops
-from ..shapes import elements_of
 from ..types import TensorType
 
 Rewrite = Callable[[Ops, Graph, Node], Value | None]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...activity import branch_flow
-from ...control_flow_types import join
 from ...errors import GradientError
+from ...inference.control_flow_types import join
 from ...ir import Graph, Node, Value
 from ...naming import GRADIENT
 from ...ops import Ops

@@ -1,0 +1,250 @@
+"""Types of a node's outputs: ONNX's inference, refined by our shape arithmetic."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TypeProto
+from onnx.shape_inference import InferenceError, infer_node_outputs
+
+from ..einsum import explicit_terms
+from ..errors import GraphError
+from ..ir import Node, Value
+from ..protos import node_proto, tensor_proto
+from ..schemas import DOMAIN_VERSIONS, get_schema
+from ..types import (
+    ANONYMOUS,
+    Dim,
+    SequenceType,
+    TensorType,
+    Type,
+    fresh_dim,
+    from_proto,
+    to_proto,
+)
+from .call_checks import check_shapes, explain
+from .control_flow_types import CONTROL_FLOW_TYPES
+from .ranks import with_ranks
+from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
+from .window_shapes import transposed_shape
+
+_OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
+
+_cache: dict[Any, list[Type | None]] = {}
+"""Inferred types by everything they depend on; deep networks repeat themselves."""
+
+
+def infer_types(node: Node) -> list[Type | None]:
+    """Infer the type of each output of a standard operator; None where ONNX cannot tell.
+
+    The outputs of `node` need not have types yet; subgraphs must have theirs.
+
+    Raises:
+        GraphError: the inputs' types or shapes do not fit the operator.
+        UnsupportedOpError: ONNX does not know the operator.
+    """
+    check_shapes(node)
+    structural = _STRUCTURAL.get(node.op_type) if not node.domain else None
+    if structural is not None:
+        return structural(node)
+    types: list[Type | None] = [*_infer_by_onnx(node)]
+    if node.op_type == "Attention":
+        types = _attention(node, types)
+    first = types[0] if types else None
+    if isinstance(first, TensorType):
+        shape = refine(first.shape, infer_shape(node))
+        if shape is not first.shape:
+            types[0] = TensorType(first.dtype, shape)
+    return with_ranks(node, types)
+
+
+def infer_elements_of(node: Node) -> None:
+    """Note on a node's first output which integers and symbols it holds, where that is known."""
+    value = node.outputs[0] if node.outputs else None
+    if value is None or not isinstance(value.type, TensorType) or value.constant is not None:
+        return
+    if value.dtype.kind not in "ib" or value.shape is None or len(value.shape) > 1:
+        return
+    elements = infer_elements(node)
+    if elements is None or len(elements) > LIMIT or not _fit(elements, value.dtype):
+        return
+    if value.shape and value.shape != (len(elements),):
+        if isinstance(value.shape[0], int):
+            return
+        value.type = TensorType(value.dtype, (len(elements),))
+    if all(isinstance(e, int) for e in elements):
+        value.constant = np.array(elements if value.shape else elements[0], value.dtype)
+    else:
+        value.elements = elements
+
+
+def _fit(elements: Sequence[Dim], dtype: np.dtype) -> bool:
+    """Tell whether a dtype holds the numbers: where they wrap around, ours do not."""
+    if dtype.kind == "b":
+        return True
+    limits = np.iinfo(dtype)
+    return all(limits.min <= e <= limits.max for e in elements if isinstance(e, int))
+
+
+def _infer_by_onnx(node: Node) -> list[Type | None]:
+    key = _cache_key(node)
+    cached = _cache.get(key) if key is not None else None
+    if cached is not None:
+        return list(cached)
+    schema = get_schema(node.op_type, node.domain)
+    inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
+    outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
+    attributes = node.attributes
+    if node.op_type == "STFT":  # where it is not given, ONNX's inference takes 0 for its default
+        attributes = {"onesided": 1, **attributes}
+    proto = node_proto(node.op_type, node.domain, inputs, outputs, attributes)
+    present = [(n, v) for n, v in zip(inputs, node.inputs, strict=True) if v is not None]
+    types = {name: to_proto(_given_type(node, value)) for name, value in present}
+    data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}
+    try:
+        inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
+    except (InferenceError, ValueError) as error:
+        raise GraphError(explain(node, str(error))) from None
+    found = [_read(inferred.get(name)) if name else None for name in outputs]
+    if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
+        _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
+    return list(found)
+
+
+def _given_type(node: Node, value: Value) -> Type:
+    """Give an input's type as ONNX's inference can take it.
+
+    For Resize a list of sizes or scales whose length is unknown counts as empty there, so it gets
+    the length that it must have.
+    """
+    x = node.inputs[0]
+    if node.op_type != "Resize" or value is x or x is None or x.rank is None:
+        return value.type
+    if node.inputs.index(value) < 2 or all(isinstance(d, int) for d in value.shape or ()):
+        return value.type
+    return TensorType(value.dtype, (len(node.attributes.get("axes") or range(x.rank)),))
+
+
+def _read(proto: TypeProto | None) -> Type | None:
+    if proto is None or proto.WhichOneof("value") is None:
+        return None
+    if proto.WhichOneof("value") == "tensor_type" and not proto.tensor_type.elem_type:
+        return None
+    return from_proto(proto, fresh_dim)
+
+
+def _is_named(proto: TypeProto | None) -> bool:
+    if proto is None or proto.WhichOneof("value") != "tensor_type":
+        return False
+    tensor = proto.tensor_type
+    return tensor.HasField("shape") and all(d.WhichOneof("value") for d in tensor.shape.dim)
+
+
+def _data(node: Node, value: Value | None) -> np.ndarray | None:
+    """Give the constant that inference may want to look at."""
+    constant = None if value is None else value.constant
+    if constant is None or constant.size > LIMIT:
+        return None
+    if node.op_type == "Pad" and constant.dtype == "int32":  # its axes are read as int64
+        return constant.astype(np.int64)
+    wanted = constant.dtype.kind == "i" or node.op_type in ("Resize", "Range", "Upsample")
+    return constant if wanted else None
+
+
+def _cache_key(node: Node) -> Any:
+    if node.subgraphs:
+        return None
+    arrays = [_data(node, v) for v in node.inputs]
+    data = tuple(None if a is None else a.tobytes() for a in arrays)
+    types = tuple(None if v is None else v.type for v in node.inputs)
+    present = tuple(v is not None for v in node.outputs)
+    attributes = tuple((k, freeze(v)) for k, v in sorted(node.attributes.items()))
+    return node.op_type, node.domain, types, data, present, attributes
+
+
+def freeze(attribute: Any) -> Any:
+    """Give a hashable stand-in that is equal for equal attributes."""
+    if isinstance(attribute, np.ndarray):
+        content = repr(attribute.tolist()) if attribute.dtype.kind == "O" else attribute.tobytes()
+        return attribute.dtype.str, attribute.dtype.name, attribute.shape, content
+    if isinstance(attribute, list | tuple):
+        return tuple(freeze(v) for v in attribute)
+    return type(attribute), attribute
+
+
+def _einsum(node: Node) -> list[Type | None]:
+    """Correct what ONNX says of two sizes of an index: it takes the first, and either may be 1."""
+    types = _infer_by_onnx(node)
+    (inferred,) = types
+    operands = [v for v in node.inputs if v is not None]
+    equation = node.attributes["equation"]
+    left, arrow, right = equation.partition("->")
+    if arrow and "..." in left and "..." not in right:
+        raise GraphError(
+            f"Einsum '{equation}': its output lacks the ellipsis that its inputs have; "
+            "add it, and sum over those axes with ReduceSum"
+        )
+    if not isinstance(inferred, TensorType) or any(v.shape is None for v in operands):
+        return types
+    terms, output, _ = explicit_terms(equation, [v.rank or 0 for v in operands])
+    sizes: dict[str, set[Dim]] = {}
+    for value, term in zip(operands, terms, strict=True):
+        for index, dim in zip(term, value.shape or (), strict=True):
+            sizes.setdefault(index, set()).add(dim)
+    dims: list[Dim] = []
+    for index in output:
+        stretched = sizes[index] - {1} or {1}
+        known = [s for s in stretched if isinstance(s, int)]
+        dims.append([*known, *stretched][0] if known or len(stretched) == 1 else fresh_dim())
+    return [TensorType(inferred.dtype, tuple(dims))]
+
+
+def _conv_transpose(node: Node) -> list[Type | None]:
+    """Correct what ONNX says of an output that output_shape makes small, or output_padding SAME."""
+    types = _infer_by_onnx(node)
+    (inferred,) = types
+    shape = transposed_shape(node)
+    if not isinstance(inferred, TensorType) or shape is None:
+        return types
+    return [TensorType(inferred.dtype, refine(shape, inferred.shape))]
+
+
+def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:
+    """Mend what ONNX says of Attention: it takes symbolic lengths for 0 and caches for unknown."""
+    q = node.inputs[0]
+    assert q is not None
+    shapes = [t.shape if isinstance(t, TensorType) else None for t in types]
+    shapes[1:] = [(0,) * 4 if s is None else s for s in shapes[1:]]
+    return [
+        TensorType(
+            t.dtype if isinstance(t, TensorType) else q.dtype,
+            None if s is None else tuple(d or fresh_dim() for d in s),
+        )
+        for t, s in zip(types, shapes, strict=True)
+    ]
+
+
+def _dft(node: Node) -> list[Type | None]:
+    x = node.inputs[0]
+    assert x is not None
+    return [TensorType(x.dtype, dft_shape(node))]
+
+
+def _sequence_at(node: Node) -> list[Type | None]:
+    """Give the type of one element; a size without a name may differ from element to element."""
+    s = node.inputs[0]
+    element = s.type.element if s is not None and isinstance(s.type, SequenceType) else None
+    if not isinstance(element, TensorType) or element.shape is None:
+        return [element]
+    dims = (fresh_dim() if isinstance(d, str) and ANONYMOUS in d else d for d in element.shape)
+    return [TensorType(element.dtype, tuple(dims))]
+
+
+_STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {
+    "ConvTranspose": _conv_transpose,
+    "Einsum": _einsum,
+    "DFT": _dft,
+    "SequenceAt": _sequence_at,
+    **CONTROL_FLOW_TYPES,
+}

@@ -1,0 +1,107 @@
+"""Output shapes of convolutions and pools whose sizes are symbolic; ONNX's inference drops those.
+
+Numbers are ONNX's own; here equal sizes get equal names, whichever operators gave them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ..ir import Node
+from ..types import Dim, Shape, fresh_dim
+from .dims import add, multiply, negate, quotient
+
+
+def convolution_shape(node: Node) -> Shape | None:
+    """Give (batch, maps, *spatial) of a Conv."""
+    image, weight = _shapes(node)
+    if image is None:
+        return None
+    rank = len(image) - 2
+    maps, *kernel = (weight[0], *weight[2:]) if weight else [fresh_dim() for _ in range(1 + rank)]
+    kernel = node.attributes.get("kernel_shape") or kernel
+    return image[0], maps, *_outputs(node, image[2:], kernel)
+
+
+def pool_shape(node: Node) -> Shape | None:
+    """Give (batch, channels, *spatial) of a pool."""
+    image, _ = _shapes(node)
+    if image is None:
+        return None
+    return *image[:2], *_outputs(node, image[2:], node.attributes["kernel_shape"])
+
+
+def transposed_shape(node: Node) -> Shape | None:
+    """Give (batch, channels, *spatial) of a ConvTranspose."""
+    image, weight = _shapes(node)
+    if image is None:
+        return None
+    rank = len(image) - 2
+    strides, dilations, pads = _placement(node, rank)
+    extra = node.attributes.get("output_padding") or [0] * rank
+    channels: Dim = fresh_dim()
+    kernel: Sequence[Dim] = [fresh_dim() for _ in range(rank)]
+    if weight:
+        channels, kernel = multiply([weight[1], node.attributes.get("group", 1)]), weight[2:]
+    kernel = node.attributes.get("kernel_shape") or kernel
+    if sizes := node.attributes.get("output_shape"):
+        return image[0], channels, *sizes[-rank:]
+    spatial: list[Dim] = []
+    for k, size in enumerate(image[2:]):
+        span = _span(kernel[k], dilations[k])
+        if _mode(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
+            short = min(span + extra[k] - strides[k], 0) if isinstance(span, int) else None
+            grown = multiply([size, strides[k]])
+            spatial.append(fresh_dim() if short is None else add(grown, short))
+            continue
+        before = add(multiply([strides[k], add(size, -1)]), extra[k] - pads[k] - pads[rank + k])
+        spatial.append(add(before, span))
+    return image[0], channels, *spatial
+
+
+def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
+    """Give (size + padding − span) // stride + 1 along each axis, for SAME ceil(size / stride)."""
+    rank, mode = len(sizes), _mode(node)
+    strides, dilations, pads = _placement(node, rank)
+    if mode == "NOTSET" and node.attributes.get("ceil_mode", 0):
+        return [fresh_dim() for _ in range(rank)]
+    result: list[Dim] = []
+    for k, size in enumerate(sizes):
+        last = add(size, -1)
+        if not mode.startswith("SAME"):
+            span = _span(kernel[k], dilations[k])
+            last = add(add(size, pads[k] + pads[rank + k]), negate(span))
+        result.append(add(quotient(last, strides[k]), 1))
+    return result
+
+
+def _span(kernel: Dim, dilation: int) -> Dim:
+    return add(multiply([dilation, add(kernel, -1)]), 1)
+
+
+def _shapes(node: Node) -> list[Shape | None]:
+    places = (0, 3) if node.op_type == "QLinearConv" else (0, 1)
+    values = [node.inputs[k] if k < len(node.inputs) else None for k in places]
+    return [None if v is None else v.shape for v in values]
+
+
+def _mode(node: Node) -> str:
+    mode: str = node.attributes.get("auto_pad", "NOTSET")
+    return mode
+
+
+def _placement(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """Give strides, dilations and pads without defaults; no pads but explicit ones."""
+    ones, none = [1] * rank, [0] * (2 * rank)
+    return (
+        node.attributes.get("strides") or ones,
+        node.attributes.get("dilations") or ones,
+        (node.attributes.get("pads") or none) if _mode(node) == "NOTSET" else none,
+    )
+
+
+WINDOW_SHAPES: dict[str, Callable[[Node], Shape | None]] = {
+    **dict.fromkeys(["Conv", "ConvInteger", "DeformConv", "QLinearConv"], convolution_shape),
+    "ConvTranspose": transposed_shape,
+    "MaxPool": pool_shape,
+    "AveragePool": pool_shape,
+    "LpPool": pool_shape,
+}

@@ -1,0 +1,155 @@
+"""Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
+
+from collections.abc import Iterator
+
+import onnx
+from onnx import ModelProto
+
+from ..arguments import require_graph, require_mapping
+from ..composites import find_body
+from ..errors import UnsupportedOpError
+from ..expand import Forms, expand_node
+from ..ir import Graph, Node, Value
+from ..ops import Ops
+from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
+from ..passes.dead_code import remove_dead_code
+from ..protos import TensorWriter, graph_proto, tensor_proto, value_proto
+from ..schemas import find_schema, last_version
+from ..types import TensorType
+from .lowering import lower
+from .model_functions import FunctionLibrary
+
+OLDEST_IR = 4
+"""Before this IR version every initializer had to be listed as an input, too."""
+
+FUNCTIONS_IR = 8
+"""Models have functions since this IR version."""
+
+
+def to_onnx(
+    graph: Graph,
+    opset: int = EXPORT_OPSET,
+    forms: Forms | None = None,
+    *,
+    functions: bool = False,
+    tensor: TensorWriter = tensor_proto,
+) -> ModelProto:
+    """Write a graph as a model of standard operators at an opset.
+
+    Args:
+        graph: the graph, unchanged by this.
+        opset: version of the standard operators.
+        forms: the form in which to write composites, by operator.
+        functions: keep composites, and function operators that the opset lacks, as functions of
+            the model: they read far better in a viewer.
+        tensor: writes the arrays of initializers.
+
+    Raises:
+        GraphError: there is no such form.
+        UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
+    """
+    chosen = require_mapping(forms or {}, "forms")
+    for op_type, name in chosen.items():
+        find_body(op_type, name)
+
+    def expand(part: Graph, node: Node) -> None:
+        expand_node(part, node, chosen.get(node.op_type))
+
+    def finish(part: Graph) -> None:
+        lower(part, opset, expand)
+        drop_known(part)
+        compute_subgraph_outputs(part)
+
+    graph = require_graph(graph).copy()
+    library = FunctionLibrary(expand, finish, opset)
+    drop_known(graph)
+    lower(graph, opset, library.call if functions else expand)
+    drop_known(graph)
+    compute_subgraph_outputs(graph)
+    versions = {**_versions(graph), "": opset}
+    opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
+    oldest = FUNCTIONS_IR if functions else OLDEST_IR
+    standard = [o for o in opsets if o.domain != COMPOSITE_DOMAIN]
+    ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
+    model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
+    onnx.helper.set_model_props(model, graph.metadata)
+    model.graph.CopyFrom(graph_proto(graph, tensor))
+    model.functions.extend(library.protos)
+    model.graph.value_info.extend(value_proto(v) for v in _between(graph))
+    return model
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Count the bytes of the constants that a file of this graph holds."""
+    own = sum(v.constant.nbytes for v in graph.values() if v.constant is not None)
+    return own + sum(weight_bytes(s) for n in graph.nodes() for s in n.subgraphs)
+
+
+def drop_known(graph: Graph) -> None:
+    """Let values that are known while compiling stand as constants, without their producers."""
+    known: list[tuple[Value, str]] = []
+    for node in graph.nodes():
+        for value in node.writes():
+            if value.constant is not None and not any(value is v for v in graph.outputs):
+                name = graph.names.fresh(value.name)
+                constant = graph.add_value(Value(name, value.type, value.constant))
+                graph.replace_uses(value, constant)
+                known.append((constant, value.name))
+        for subgraph in node.subgraphs:
+            drop_known(subgraph)
+    remove_dead_code(graph)
+    for constant, name in known:
+        if graph.owns(constant) and name not in graph.names:
+            graph.rename(constant, name)
+
+
+def compute_subgraph_outputs(graph: Graph) -> None:
+    """Let every output of a subgraph be computed there, once: runtimes refuse anything else."""
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            compute_subgraph_outputs(subgraph)
+            outputs: list[Value] = []
+            for value in subgraph.outputs:
+                if subgraph.producer(value) is None or any(value is v for v in outputs):
+                    value = Ops(subgraph).Identity(value)
+                outputs.append(value)
+            subgraph.outputs = outputs
+            graph.reconnect(node)
+
+
+def _between(graph: Graph) -> list[Value]:
+    """List the values between inputs and outputs that have a rank to tell."""
+    ends = {*graph.inputs, *graph.outputs}
+    return [
+        v
+        for n in graph.nodes()
+        for v in n.writes()
+        if v not in ends and isinstance(v.type, TensorType) and v.type.shape is not None
+    ]
+
+
+def _versions(graph: Graph) -> dict[str, int]:
+    """Give the versions of the domains that a model has to name.
+
+    Raises:
+        UnsupportedOpError: an operator came with a version in which another one is gone.
+    """
+    nodes = list(_every_node(graph))
+    versions: dict[str, int] = {}
+    for node in nodes:
+        last = last_version(node.op_type, node.domain) or 1
+        versions[node.domain] = min(last, versions.get(node.domain, last))
+    for node in nodes:
+        version = versions[node.domain]
+        known = find_schema(node.op_type, node.domain) is not None
+        if node.domain and known and find_schema(node.op_type, node.domain, version) is None:
+            others = f"what other nodes need of {node.domain} is gone where it came"
+            raise UnsupportedOpError(f"no model can hold {node!r}: {others}", [node.operator])
+    return versions
+
+
+def _every_node(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes():
+        yield node
+        for subgraph in node.subgraphs:
+            yield from _every_node(subgraph)

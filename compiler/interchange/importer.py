@@ -1,0 +1,175 @@
+"""Read an ONNX model of any opset into a graph at ours; it drops no name."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto
+
+from ..errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
+from ..ir import Graph
+from ..names import Names
+from ..opset import OPSET
+from ..schemas import DOMAIN_VERSIONS, find_schema, has_maps
+from ..types import Dim, TypeReader
+from .external_data import ExternalTensorReader
+from .reader import read_graph
+from .reading_context import Context, FunctionKey, domain_of
+from .tensor_reader import TensorReader
+from .upgrades import has_upgrade
+
+
+def import_model(
+    model: ModelProto, shapes: Mapping[str, Dim] | None = None, folder: Path | None = None
+) -> Graph:
+    """Read a model; `shapes` gives numbers to symbolic dimensions.
+
+    Float initializers are parameters, others constants, and no inputs, also where the model lists
+    them as inputs: to IR version 3 it had to, and exporters went on doing so.
+
+    Args:
+        model: the model, left as it is.
+        shapes: numbers by symbol; a symbol that the model lacks is an error.
+        folder: where external data lie; None where the model came without a file.
+
+    Raises:
+        ModelFileError: the model is not valid ONNX.
+        UnsupportedOpError: it has operators that ONNX does not know; all of them at once.
+    """
+    try:
+        return _import(model, shapes or {}, folder)
+    except OnnxgradError:
+        raise
+    except RecursionError:
+        raise ModelFileError("the model nests its graphs too deeply to be read") from None
+    except Exception as error:  # whatever a hostile file provokes in ONNX's own code
+        raise ModelFileError(f"the model is not valid ONNX: {error}") from error
+
+
+def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -> Graph:
+    if not model.HasField("graph"):
+        raise ModelFileError("this is no ONNX model: it holds no graph")
+    versions = _versions(model)
+    functions: dict[FunctionKey, onnx.FunctionProto] = {
+        (domain_of(f.domain), f.name, f.overload): f for f in model.functions
+    }
+    _require_known(model, versions, functions)
+    tensor = TensorReader() if folder is None else ExternalTensorReader(folder)
+    types = TypeReader(shapes)
+    graph = Graph(model.graph.name or "graph", Names())
+    graph.metadata = {str(p.key): str(p.value) for p in model.metadata_props}
+    graph.doc = str(model.graph.doc_string or model.doc_string)
+    trusts = not _holds_misinferred(model, versions)
+    context = Context(versions, functions, tensor=tensor, type=types, trusts_declared=trusts)
+    read_graph(model.graph, graph, {}, context)
+    if missing := sorted(set(shapes) - types.symbols):
+        known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"
+        raise GraphError(f"the model has no symbolic dimension '{missing[0]}'; it has {known}")
+    return graph
+
+
+def _versions(model: ModelProto) -> dict[str, int]:
+    """Give the version of each domain; before IR version 3 there was only one."""
+    versions = {domain_of(o.domain): o.version for o in model.opset_import}
+    if not versions and model.ir_version < 3:
+        versions[""] = 1
+    for domain, version in versions.items():
+        newest = DOMAIN_VERSIONS.get(domain)
+        name = domain or "ai.onnx"
+        if newest is not None and version > newest:
+            raise ModelFileError(
+                f"the model uses {name} {version}; onnxgrad knows it up to {newest}: export the "
+                f"model at opset {newest if domain else OPSET} or older"
+            )
+        if version < 1:
+            raise ModelFileError(f"the model uses version {version} of {name}")
+    return versions
+
+
+def _require_known(
+    model: ModelProto,
+    versions: Mapping[str, int],
+    functions: Mapping[FunctionKey, onnx.FunctionProto],
+) -> None:
+    """Refuse operators that neither ONNX nor the model defines, all at once."""
+    unknown = _unknown(model.graph.node, versions, functions)
+    for body in functions.values():
+        own = {domain_of(o.domain): o.version for o in body.opset_import}
+        unknown |= _unknown(body.node, own, functions)
+    if unknown:
+        listed = ", ".join(f"{name} ({why})" for name, why in sorted(unknown.items()))
+        raise UnsupportedOpError(f"the model uses operators that cannot be read: {listed}", unknown)
+
+
+def _holds_misinferred(model: ModelProto, versions: Mapping[str, int]) -> bool:
+    """Tell whether ONNX's inference may have written wrong sizes into the file.
+
+    Where a size is a symbol, it takes the output of Slice-10 for like its input, and that of
+    Squeeze-1 for one from which nothing is taken that it does not see to be 1.
+    """
+    version = versions.get("", 0)
+    return any(
+        (node.op_type == "Slice" and version == 10)
+        or (node.op_type == "Squeeze" and version < 11 and not node.attribute)
+        for node in _all_nodes(model.graph.node)
+        if not domain_of(node.domain)
+    )
+
+
+def _unknown(
+    nodes: Iterable[NodeProto],
+    versions: Mapping[str, int],
+    functions: Mapping[FunctionKey, onnx.FunctionProto],
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in _all_nodes(nodes):
+        domain = domain_of(node.domain)
+        if (domain, node.op_type, node.overload) in functions:
+            continue
+        name = f"{domain}.{node.op_type}" if domain else node.op_type
+        if domain not in DOMAIN_VERSIONS:
+            found[name] = "a custom domain; define it as a function of the model"
+        elif domain not in versions:
+            found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
+        elif has_maps(node.op_type, domain):
+            found[name] = "it reads or makes maps; export the model with tensors in their place"
+        elif not _knows(node.op_type, domain, versions[domain]):
+            found[name] = _why_unknown(node.op_type, domain, versions[domain])
+    return found
+
+
+def _knows(op_type: str, domain: str, version: int) -> bool:
+    """Tell whether a call can be read: as it is, or upgraded where the operator was dropped."""
+    first = _first_version(op_type, domain)
+    if first is None or version < first:
+        return False
+    lives = all(find_schema(op_type, domain, v) is not None for v in (version, None))
+    return lives or has_upgrade(op_type, domain, version)
+
+
+def _first_version(op_type: str, domain: str) -> int | None:
+    history = onnx.defs.get_all_schemas_with_history()
+    versions = [s.since_version for s in history if s.name == op_type and s.domain == domain]
+    return min(versions, default=None)
+
+
+def _why_unknown(op_type: str, domain: str, version: int) -> str:
+    first = _first_version(op_type, domain)
+    if first is None:
+        return "ONNX has no such operator"
+    if version < first:
+        return f"it came with version {first}; the model says {version}"
+    return "ONNX has dropped it since, and nothing of today's is put in its place"
+
+
+def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        for attribute in node.attribute:
+            graphs: list[GraphProto] = [*attribute.graphs]
+            if attribute.HasField("g"):
+                graphs.append(attribute.g)
+            for graph in graphs:
+                pending.extend(graph.node)

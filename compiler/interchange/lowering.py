@@ -1,0 +1,196 @@
+"""Say a graph in the operators of an older opset; it relabels what fits and guesses nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from onnx.defs import OpSchema
+
+from ..errors import GraphError, UnsupportedOpError
+from ..expand import has_body
+from ..ir import Graph, Node, Value
+from ..ops import Ops
+from ..opset import COMPOSITE_DOMAIN, OPSET
+from ..schemas import attribute_defaults, attribute_value, find_schema
+from ..types import TensorType, type_string
+from .downgrades import DOWNGRADES, MEANING_SINCE
+from .spellings import SPELLINGS
+
+OLDEST = 7
+"""The oldest opset that is written: before it, broadcasting was another one."""
+
+HALVES_SINCE = 13
+"""The first opset in which Cast knows bfloat16."""
+
+
+Expand = Callable[[Graph, Node], object]
+"""Replaces a node by its body, or by the call of a function."""
+
+
+def lower(graph: Graph, opset: int, expand: Expand) -> None:
+    """Bring every node to the opset, in place: as it is, rewritten, or by its body.
+
+    Composites are always expanded.
+
+    Raises:
+        GraphError: there is no such opset.
+        UnsupportedOpError: operators that cannot be said at this opset; all of them at once.
+    """
+    if not isinstance(opset, int) or not OLDEST <= opset <= OPSET:
+        raise GraphError(f"opset {opset!r} cannot be written; choose one from {OLDEST} to {OPSET}")
+    refused: dict[str, str] = {}
+    _lower(graph, opset, expand, refused)
+    if refused:
+        listed = "; ".join(refused.values())
+        operators = sorted({key.partition(" ")[0] for key in refused})
+        raise UnsupportedOpError(f"opset {opset} cannot say {listed}", operators)
+
+
+def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) -> None:
+    pending = graph.nodes()
+    while pending:
+        for node in pending:
+            if node.domain == COMPOSITE_DOMAIN:
+                continue  # its body comes along in what it is expanded to
+            for subgraph in node.subgraphs:
+                _lower(subgraph, opset, expand, refused)
+            if node.subgraphs:
+                graph.reconnect(node)
+        before = set(graph.nodes())
+        for node in pending:
+            if node.domain == COMPOSITE_DOMAIN:
+                expand(graph, node)
+            else:
+                _lower_node(graph, node, opset, expand, refused)
+        pending = [n for n in graph.nodes() if n not in before]
+
+
+def _lower_node(
+    graph: Graph, node: Node, opset: int, expand: Expand, refused: dict[str, str]
+) -> None:
+    if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
+        return  # its outputs will stand as constants
+    prefix = f"{node.name or next(node.writes()).name}/"
+    op = Ops(graph, node.position, prefix)
+    respell = None if node.domain else SPELLINGS.get(node.op_type)
+    if respell is not None and respell(op, node):
+        graph.reconnect(node)
+    if (reason := misfit(node, opset)) is None:
+        relabel(node, opset)
+        return
+    for since, rewrite in DOWNGRADES.get(node.op_type, ()) if not node.domain else ():
+        if opset < since and rewrite(op, node):
+            graph.reconnect(node)
+            reason = _misfit_signature(node, opset)
+            if reason is None:
+                relabel(node, opset)
+                return
+    if has_body(node):
+        try:
+            expand(graph, node)
+            return
+        except UnsupportedOpError:
+            pass  # no body for these types
+    if _through_float32(op, node, opset):
+        return
+    name = node.name or next(node.writes()).name
+    lowest = next((v for v in range(opset + 1, OPSET + 1) if misfit(node, v) is None), None)
+    advice = f"; opset {lowest} can" if lowest else ""
+    refused[f"{node.operator} {name}"] = f"{node.operator} '{name}' ({reason}{advice})"
+
+
+def _through_float32(op: Ops, node: Node, opset: int) -> bool:
+    """Compute in float32 what the opset cannot in bfloat16: Cast(op(Cast(x)))."""
+    half, single = np.dtype("bfloat16"), np.dtype(np.float32)
+    if opset < HALVES_SINCE or node.op_type == "Cast" or node.subgraphs:
+        return False
+    if not any(v is not None and _dtype(v) == half for v in node.inputs):
+        return False
+    wide = [op.Cast(v, to="float32") if v and _dtype(v) == half else v for v in node.inputs]
+    fresh = op.graph.names.fresh
+    names = [fresh(f"{op.prefix}wide{k}") if v else "" for k, v in enumerate(node.outputs)]
+    results = op.emit(node.op_type, *wide, outputs=names, domain=node.domain, **node.attributes)
+    listed = [results] if len(names) == 1 else results
+    inner = op.graph.producer(next(v for v in listed if v is not None))
+    assert inner is not None
+    if misfit(inner, opset) is not None:
+        op.graph.remove(inner)
+        return False
+    for value, result in zip(node.outputs, listed, strict=True):
+        if value is not None:
+            narrow = _dtype(value) == half and _dtype(result) == single
+            new = op.Cast(result, to="bfloat16") if narrow else op.Identity(result)
+            op.graph.redirect(new, value)
+    op.graph.remove(node)
+    return True
+
+
+def _dtype(value: Value) -> np.dtype | None:
+    return value.type.dtype if isinstance(value.type, TensorType) else None
+
+
+def misfit(node: Node, opset: int) -> str | None:
+    """Tell why a node cannot stand as it is at an opset, None where it can."""
+    if not node.domain and opset < (since := MEANING_SINCE.get(node.op_type, 0)):
+        if find_schema(node.op_type, "", opset) is not None:
+            return f"it meant something else before opset {since}"
+    return _misfit_signature(node, opset)
+
+
+def _misfit_signature(node: Node, opset: int) -> str | None:
+    if node.domain:
+        return None
+    now, then = find_schema(node.op_type), find_schema(node.op_type, "", opset)
+    if now is None or then is None:
+        return "the opset has no such operator"
+    if now.since_version == then.since_version:
+        return None
+    defaults = attribute_defaults(node.op_type)
+    for name, value in node.attributes.items():
+        if name not in then.attributes and not _equal(value, defaults.get(name)):
+            return f"its attribute '{name}' is newer"
+    for name, spec in then.attributes.items():
+        if spec.required and name not in node.attributes and name not in defaults:
+            return f"it needs the attribute '{name}' there"
+    return _misfit_values(node, then)
+
+
+def _misfit_values(node: Node, schema: OpSchema) -> str | None:
+    if not schema.min_input <= len(node.inputs) <= schema.max_input:
+        return f"it takes {schema.min_input} to {schema.max_input} inputs there"
+    if len(node.outputs) > schema.max_output:
+        return f"it has {schema.max_output} outputs there"
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    optional = OpSchema.FormalParameterOption.Optional
+    for values, formal in ((node.inputs, schema.inputs), (node.outputs, schema.outputs)):
+        for k, value in enumerate(values):
+            parameter = formal[min(k, len(formal) - 1)]
+            if value is None:
+                if values is node.inputs and parameter.option != optional:
+                    return f"it needs the input '{parameter.name}' there"
+            elif type_string(value.type) not in allowed.get(
+                parameter.type_str, [parameter.type_str]
+            ):
+                return f"'{value.name}' cannot be {value.type} there"
+    return None
+
+
+def relabel(node: Node, opset: int) -> None:
+    """Drop attributes that are newer than the opset and write defaults that were others there."""
+    then = find_schema(node.op_type, node.domain, None if node.domain else opset)
+    if then is None or node.domain:
+        return
+    defaults = attribute_defaults(node.op_type)
+    node.attributes = {k: v for k, v in node.attributes.items() if k in then.attributes}
+    for name, spec in then.attributes.items():
+        if name in node.attributes or name not in defaults:
+            continue
+        old = attribute_value(spec.default_value) if spec.default_value.type else None
+        if spec.required or not _equal(old, defaults[name]):
+            node.attributes[name] = defaults[name]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return a is not None and b is not None and np.array_equal(a, b)
+    return bool(a == b)
