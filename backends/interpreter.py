@@ -154,10 +154,7 @@ class Interpreter:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""
         arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
-        with (
-            told_as_ours(),
-            np.errstate(all="ignore"),
-        ):  # NaN and infinity pass
+        with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
             results = self._plan.run(arrays)
         owners = self._shared | {id(_owner(a)) for a in arrays}
         outputs = {}

@@ -20,13 +20,13 @@ def ops(as_json: AsJson = False) -> None:
 
     Example: onnxgrad ops --json
     """
-    rows = [*operator_rows(), *operator_rows("ai.onnx.ml")]
+    standard, ml = operator_rows(), operator_rows("ai.onnx.ml")
     if as_json:
-        print_json(rows)
+        print_json([*standard, *ml])
         return
-    columns = ["operator", "kernel", "gradient", "onnx_tag", "body"]
-    cells = [[row[c] or "" for c in columns] for row in rows]
-    print_table(f"{len(rows)} operators", columns, cells)
+    columns = ["operator", "kernel", "gradient", "ONNX's tag", "body"]
+    cells = [[cell or "" for cell in row.values()] for row in (*standard, *ml)]
+    print_table(f"{len(standard)} operators, {len(ml)} of ai.onnx.ml", columns, cells)
 
 
 def operator_rows(domain: str = "") -> list[dict[str, str | None]]:
