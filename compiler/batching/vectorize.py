@@ -1,6 +1,6 @@
 """Put a batch axis on values of a graph and carry it through everything that depends on them.
 
-It knows no operator; the rules are in compiler/batching. A node without a rule runs, alone, in a
+It knows no operator; the rules are in the other files here. A node without a rule runs, alone, in a
 Loop over the batch; what computes with sequences, optionals and tensors whose shape is another one
 for each example runs in one such Loop together.
 """

@@ -13,22 +13,19 @@ from ..errors import UnsupportedOpError
 from ..gradients.positions import first_input
 from ..ir import Node, Value
 from ..ops import Ops
-from ..types import is_float, onnx_dtype
+from ..types import is_float
 from .registry import standard_body
 
 DOMAIN = "ai.onnx.ml"
 
-FLOAT, DOUBLE = (onnx_dtype(np.dtype(t)) for t in (np.float32, np.float64))
-
 
 def _numbers(op: Ops, x: Value) -> Value:
     """Give numbers to compute with: floats as they are, integers as doubles."""
-    return x if is_float(x.dtype) else op.Cast(x, to=DOUBLE)
+    return x if is_float(x.dtype) else op.Cast(x, to="float64")
 
 
 def _single(op: Ops, y: Value) -> Value:
-    result: Value = op.Cast(y, to=FLOAT)
-    return result
+    return op.Cast(y, to="float32")
 
 
 def _given(op: Ops, node: Node, name: str, like: Value, default: Sequence[float] = ()) -> Value:
@@ -44,8 +41,7 @@ def array_feature_extractor(op: Ops, node: Node) -> Value:
     if x.rank is None:
         raise UnsupportedOpError("the rank of its input is unknown", [node.operator])
     rows = op.Unsqueeze(x, [0]) if x.rank == 1 else x
-    y: Value = op.Gather(rows, op.Reshape(indices, [-1]), axis=-1)
-    return y
+    return op.Gather(rows, op.Reshape(indices, [-1]), axis=-1)
 
 
 @standard_body(f"{DOMAIN}.Binarizer")
@@ -53,9 +49,8 @@ def binarizer(op: Ops, node: Node) -> Value:
     """1 where x > threshold, else 0"""
     x = first_input(node)
     threshold = op.constant(np.asarray(node.attributes.get("threshold", 0.0), np.float32))
-    above = op.Greater(op.Cast(x, to=DOUBLE), op.Cast(threshold, to=DOUBLE))
-    y: Value = op.CastLike(above, x)
-    return y
+    above = op.Greater(op.Cast(x, to="float64"), op.Cast(threshold, to="float64"))
+    return op.CastLike(above, x)
 
 
 @standard_body(f"{DOMAIN}.CategoryMapper")
@@ -68,8 +63,7 @@ def category_mapper(op: Ops, node: Node) -> Value:
     if x.dtype.kind == "i":
         settings = {"keys_int64s": integers, "values_strings": strings}
         settings["default_string"] = node.attributes.get("default_string", "_Unused")
-    y: Value = op.emit("LabelEncoder", x, domain=DOMAIN, **settings)
-    return y
+    return op.emit("LabelEncoder", x, domain=DOMAIN, **settings)
 
 
 @standard_body(f"{DOMAIN}.FeatureVectorizer")
@@ -81,8 +75,7 @@ def feature_vectorizer(op: Ops, node: Node) -> Value:
     known = [v.shape[1] if v.shape else None for v in rows]
     if any(isinstance(a, int) and a != b for a, b in zip_longest(known, widths)):
         raise UnsupportedOpError("inputdimensions are not the inputs' own", [node.operator])
-    y: Value = op.Concat(*(_single(op, v) for v in rows), axis=1)
-    return y
+    return op.Concat(*(_single(op, v) for v in rows), axis=1)
 
 
 @standard_body(f"{DOMAIN}.Imputer")
@@ -95,8 +88,7 @@ def imputer(op: Ops, node: Node) -> Value:
         raise UnsupportedOpError(f"it lacks imputed_value_{kind}s", [node.operator])
     replaced = node.attributes.get(f"replaced_value_{kind}", 0)
     missing = op.IsNaN(x) if replaced != replaced else op.Equal(x, op.like(replaced, x))
-    y: Value = op.Where(missing, op.constant(np.asarray(imputed, x.dtype)), x)
-    return y
+    return op.Where(missing, op.constant(np.asarray(imputed, x.dtype)), x)
 
 
 @standard_body(f"{DOMAIN}.LinearRegressor")
@@ -207,8 +199,7 @@ def _kernel(op: Ops, node: Node, x: Value, count: int) -> Value:
     kind = node.attributes.get("kernel_type", "LINEAR")
     if kind == "RBF":
         distances = op.ReduceSumSquare(op.Sub(op.Unsqueeze(x, [1]), vectors), [2], keepdims=0)
-        result: Value = op.Exp(op.Mul(distances, -gamma))
-        return result
+        return op.Exp(op.Mul(distances, -gamma))
     products: Value = op.MatMul(x, op.Transpose(vectors, perm=[1, 0]))
     if kind == "LINEAR":
         return products

@@ -3,13 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from onnx import TensorProto
 
 from ...ir import Value
 from ...ops import Ops
 from .registry import ALWAYS, Call, upgrade
-
-FLOAT, INT64 = int(TensorProto.FLOAT), int(TensorProto.INT64)
 
 
 @upgrade("Upsample", before=7)
@@ -93,11 +90,11 @@ def _round_half_up(op: Ops) -> Callable[[Value], Value]:
 def _lengths(op: Ops, call: Call) -> tuple[Value, Value, Value]:
     """Give each axis' length before a Resize, after it, and the scale."""
     before, scales, sizes = op.Shape(call.tensor(0)), call.input(2), call.input(3)
-    length = op.Cast(before, to=FLOAT)
+    length = op.Cast(before, to="float32")
     if scales is not None:
-        return before, op.Cast(op.Floor(op.Mul(length, scales)), to=INT64), scales
+        return before, op.Cast(op.Floor(op.Mul(length, scales)), to="int64"), scales
     assert sizes is not None
-    return before, sizes, op.Div(op.Cast(sizes, to=FLOAT), length)
+    return before, sizes, op.Div(op.Cast(sizes, to="float32"), length)
 
 
 def _crop_beyond(op: Ops, call: Call) -> None:
@@ -106,11 +103,11 @@ def _crop_beyond(op: Ops, call: Call) -> None:
         raise call.refusal("tf_half_pixel_for_nn with exclude_outside was dropped from ONNX")
     before, after, scales = _lengths(op, call)
     moves = op.Not(op.Equal(scales, 1.0))
-    added = op.Cast(moves, to=INT64)
-    shift = op.Mul(op.Cast(moves, to=FLOAT), 0.5)
-    whole = op.Mul(op.Cast(op.Sub(op.Add(before, added), 1), to=FLOAT), scales)
+    added = op.Cast(moves, to="int64")
+    shift = op.Mul(op.Cast(moves, to="float32"), 0.5)
+    whole = op.Mul(op.Cast(op.Sub(op.Add(before, added), 1), to="float32"), scales)
     whole = op.Max(whole, 1.0)  # 0 where an axis of one element stays
-    last = op.Add(op.Cast(op.Sub(after, 1), to=FLOAT), shift)
+    last = op.Add(op.Cast(op.Sub(after, 1), to="float32"), shift)
     roi = op.Concat(op.Div(shift, whole), op.Div(last, whole), axis=0)
     pads = op.Concat(op.Mul(added, 0), added, axis=0)
     call.inputs = [op.Pad(call.tensor(0), pads, mode="edge"), roi, None, after]
@@ -124,8 +121,8 @@ def _gather_nearest(op: Ops, call: Call, rounded: Callable[[Value], Value]) -> N
     y = call.tensor(0)
     for axis in range(call.rank(0)):
         count, shift, scale, length = (op.Gather(v, axis) for v in (after, shifts, scales, before))
-        places = op.Add(op.Cast(op.Range(0, count, 1), to=FLOAT), shift)
-        indices = op.Cast(rounded(op.Div(places, scale)), to=INT64)
+        places = op.Add(op.Cast(op.Range(0, count, 1), to="float32"), shift)
+        indices = op.Cast(rounded(op.Div(places, scale)), to="int64")
         y = op.Gather(y, op.Min(indices, op.Sub(length, 1)), axis=axis)
     call.give(op, [y])
 
