@@ -85,7 +85,8 @@ def check_gradients(
         tolerance: allowed difference from central differences, relative to the gradient.
 
     Returns:
-        A report, falsy where a gradient is off, overflows, or a backend failed.
+        A report, falsy where a gradient is off, overflows or cannot be compared, for the graph is
+        not finite there, or a backend failed.
 
     Raises:
         GradientError, UnsupportedOpError: as `grad` does.
@@ -152,8 +153,9 @@ class _Moved:
         noise = ROUNDING_UNITS * float(np.finfo(DOUBLE).eps) * largest / STEPS[best + 1]
         apart = difference(np.array(analytic), np.array(slope), tolerance, noise)
         error = abs(analytic - slope) / scale if scale and apart.error else apart.error
-        passed = not apart.note and error <= tolerance
-        note = apart.note
+        finite = bool(np.isfinite(slope))
+        passed = finite and not apart.note and error <= tolerance
+        note = apart.note if finite else "not finite here: nothing can be compared, try other feeds"
         if not passed and not note and gap > tolerance * scale:
             note = f"not smooth here: differences part by {gap / scale:.1g} among themselves"
         return Comparison(

@@ -164,6 +164,16 @@ def test_overflow_in_half_precision_is_reported() -> None:
     assert og.check_gradients(b.build(), "loss", "x", {"x": np.ones(4, np.float16)})
 
 
+@pytest.mark.parametrize("number", [np.nan, -1.0, np.inf])
+def test_nothing_is_compared_where_nothing_is_finite(number: float) -> None:
+    b = og.Builder("g")
+    x = b.input("x", "float64", (4,))
+    b.output(b.op.ReduceSum(b.op.Sqrt(x), keepdims=0), "loss")
+    report = og.check_gradients(b.build(), "loss", "x", {"x": np.array([1.0, 2.0, number, 3.0])})
+    assert not report
+    assert "not finite here" in str(report)
+
+
 @pytest.mark.parametrize("name", ["vit", "branches", "graph_attention", "rnn_relu"])
 def test_models_that_torch_exported(name: str) -> None:
     path = Path(__file__).parent / f"fixtures/torch_models/{name}.onnx"
