@@ -1,10 +1,14 @@
 """Give a graph in another float precision; it changes no operator but by casts where ONNX asks."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from onnx.defs import OpSchema
 
+from .composites import STANDARD_BODIES
+from .errors import UnsupportedOpError
+from .expand import expand_node
 from .ir import Graph, Node, Value
 from .names import Names
 from .ops import Ops
@@ -18,9 +22,22 @@ _BITS = {"BitCast", "DequantizeLinear", "QuantizeLinear"}
 def with_dtype(graph: Graph, dtype: np.dtype) -> Graph:
     """Copy a graph with every float tensor in `dtype`: inputs, constants, casts and results.
 
-    An operator that does not take `dtype` works in its own, between casts.
+    An operator that does not take `dtype` works in its own, between casts; those of ai.onnx.ml,
+    which answer in float32 whatever they get, stand as their bodies.
     """
-    return _Caster(graph.names.copy(), np.dtype(dtype)).graph(graph, Names(), {})
+    copy = graph.copy()
+    _spell_out(copy)
+    return _Caster(copy.names.copy(), np.dtype(dtype)).graph(copy, Names(), {})
+
+
+def _spell_out(graph: Graph) -> None:
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            _spell_out(subgraph)
+            graph.reconnect(node)
+        if node.domain and node.operator in STANDARD_BODIES:
+            with suppress(UnsupportedOpError):  # a setting for which there is no body
+                expand_node(graph, node)
 
 
 class _Caster:

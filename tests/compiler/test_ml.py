@@ -58,6 +58,15 @@ def test_other_numbers_are_computed_as_float32_is(op_type: str, dtype: Any) -> N
         np.testing.assert_allclose(actual[name], array, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("op_type", NUMBERS)
+def test_gradients_are_checked_in_doubles(op_type: str) -> None:
+    call = next(call for call, _ in ROWS if (call.domain, call.op) == (ML, op_type))
+    count = len(call.model(1, np.float32).graph.output)
+    graph = graph_of(op_type, np.float32, dict(call.attributes), count)
+    report = og.check_gradients(graph, f"y{count - 1}", "x", {"x": X.astype(np.float32)})
+    assert report, report
+
+
 def test_a_gradient_of_doubles_is_of_doubles() -> None:
     graph = og.vjp(graph_of("Scaler", np.float64, {"offset": [1.0], "scale": [3.0]}), "y0", "x")
     found = og.compile(graph).run({"x": X, "y0.grad": X.astype(np.float32)})
