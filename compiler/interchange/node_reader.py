@@ -12,7 +12,7 @@ from ..inference.body_types import loop_types, scan_types
 from ..ir import Graph, Value
 from ..ops import Ops
 from ..schemas import attribute_value, check_call, find_schema
-from ..types import ANONYMOUS, OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
+from ..types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
 from .upgrades import Call, upgrade_call
@@ -287,16 +287,12 @@ def refine_type(inferred: Type, declared: Type) -> Type:
 
 
 def _refine_shape(inferred: Shape | None, declared: Shape | None) -> Shape | None:
-    """Take a rank and names, but no numbers from a file.
+    """Take the rank from a file where nothing else tells it, and no sizes.
 
-    Whoever makes the batch of a model symbolic may leave old numbers in its middle; where a size is
-    wrongly said to be 1, gradients would be summed over it or not at the wrong place.
+    Whoever makes the batch of a model symbolic may leave old numbers in its middle, and a name
+    says that two sizes are equal: gradients would be summed where they must not, or not where they
+    must.
     """
-    if declared is None or (inferred is not None and len(inferred) != len(declared)):
+    if inferred is not None or declared is None:
         return inferred
-    if inferred is None:
-        return tuple(fresh_dim() if isinstance(d, int) else d for d in declared)
-    return tuple(
-        name if ANONYMOUS in str(known) and isinstance(name, str) else known
-        for known, name in zip(inferred, declared, strict=True)
-    )
+    return tuple(fresh_dim() for _ in declared)

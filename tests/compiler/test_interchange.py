@@ -339,3 +339,31 @@ def test_stale_sizes_in_a_file_are_not_believed() -> None:
     feeds = {"x": np.zeros((4, 3), np.float32), "s": np.array([4, 3])}
     found = og.compile(graph).run({**feeds, "y.grad": np.ones((1, 1), np.float32)})
     np.testing.assert_array_equal(found["w.grad"], [[4, 4, 4]])
+
+
+def test_a_name_in_a_file_for_two_sizes_is_not_believed() -> None:
+    """The file says of x[mask] that it has as many rows as x."""
+    nodes = [
+        helper.make_node("NonZero", ["mask"], ["i"]),
+        helper.make_node("Transpose", ["i"], ["k"]),
+    ]
+    nodes.append(helper.make_node("GatherND", ["x", "k"], ["a"]))
+    nodes.append(helper.make_node("Mul", ["a", "w"], ["b"]))
+    nodes.append(helper.make_node("ReduceSum", ["b"], ["y"], keepdims=0))
+    floats: dict[str, list[str | int | None]] = {
+        "x": ["N", 3],
+        "w": ["N", 3],
+        "a": ["N", 3],
+        "y": [],
+    }
+    x, w, a, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in floats.items()
+    )
+    mask = helper.make_tensor_value_info("mask", TensorProto.BOOL, ["N"])
+    made = helper.make_model(helper.make_graph(nodes, "mask", [x, mask, w], [y], value_info=[a]))
+    graph = og.grad(og.load(made), "y", ["x", "w"])
+    feeds = {"x": np.full((2, 3), 2, np.float32), "w": np.ones((2, 3), np.float32)}
+    found = og.compile(graph).run({**feeds, "mask": np.array([False, True])})
+    np.testing.assert_array_equal(found["w.grad"], [[2, 2, 2], [2, 2, 2]])
+    np.testing.assert_array_equal(found["x.grad"], [[0, 0, 0], [2, 2, 2]])
