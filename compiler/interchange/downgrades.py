@@ -55,6 +55,15 @@ def _omitted(node: Node, index: int) -> bool:
     return index >= len(node.inputs) or node.inputs[index] is None
 
 
+def _as_attribute(node: Node, name: str) -> bool:
+    """Make the second input, the last, an attribute, if it is known."""
+    known = _constant(node, 1)
+    if known is not None:
+        node.inputs = node.inputs[:1]
+        node.attributes[name] = known
+    return known is not None
+
+
 _REDUCTIONS = (
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
     "ReduceMin", "ReduceProd", "ReduceSumSquare",
@@ -79,14 +88,7 @@ def reduction(op: Ops, node: Node) -> bool:
 @downgrade("Squeeze", "Unsqueeze", before=13)
 def squeeze(op: Ops, node: Node) -> bool:
     """Axes that are known were an attribute."""
-    if _omitted(node, 1):
-        return True
-    axes = _constant(node, 1)
-    if axes is None:
-        return False
-    node.inputs = node.inputs[:1]
-    node.attributes["axes"] = axes
-    return True
+    return _omitted(node, 1) or _as_attribute(node, "axes")
 
 
 @downgrade("Split", before=18)
@@ -110,12 +112,7 @@ def split_evenly(op: Ops, node: Node) -> bool:
 @downgrade("Split", before=13)
 def split_sizes(op: Ops, node: Node) -> bool:
     """Sizes that are known were an attribute."""
-    sizes = _constant(node, 1)
-    if sizes is None:
-        return False
-    node.inputs = node.inputs[:1]
-    node.attributes["split"] = sizes
-    return True
+    return _as_attribute(node, "split")
 
 
 @downgrade("Reshape", before=14)

@@ -10,6 +10,7 @@ from ..expand import expand_node
 from ..inference.shapes import elements_of
 from ..ir import Graph, Node
 from ..opset import COMPOSITE_DOMAIN
+from .subgraphs import run_on_subgraphs
 
 _COLUMNS = 2**25
 """Most elements of a matrix of columns; a larger one costs more memory than its speed is worth."""
@@ -21,16 +22,11 @@ def choose_forms(graph: Graph) -> bool:
     ConvInputGrad:   dX = transposed(…) → columns(…)
     ConvWeightGrad:  dW = unfold(…) → taps(…), columns(…) or rows(…)
     """
-    changed = False
+    changed = run_on_subgraphs(choose_forms, graph)
     for node in graph.nodes():
         if (form := choose_form(node)) is not None:
             expand_node(graph, node, form)
             changed = True
-            continue
-        for subgraph in node.subgraphs:
-            if choose_forms(subgraph):
-                graph.reconnect(node)
-                changed = True
     return changed
 
 

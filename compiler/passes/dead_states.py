@@ -4,16 +4,13 @@ from ..activity import is_recurrence
 from ..ir import Graph, Node, Value
 from ..recurrence import Recurrence
 from .dead_code import remove_dead_code
+from .subgraphs import run_on_subgraphs
 
 
 def remove_dead_states(graph: Graph) -> bool:
     """Drop what a Loop, Scan or Iterate carries, reads or writes in vain, and an If's outputs."""
-    changed = False
+    changed = run_on_subgraphs(remove_dead_states, graph)
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if remove_dead_states(subgraph):
-                graph.reconnect(node)
-                changed = True
         if is_recurrence(node) and _drop(graph, Recurrence(node)):
             changed = True
         if node.operator == "If" and _drop_outputs(graph, node):

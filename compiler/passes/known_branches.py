@@ -3,6 +3,7 @@
 from ..expand import put_in_place
 from ..ir import Graph, Node, Value, copy_node
 from ..ops import Ops
+from .subgraphs import run_on_subgraphs
 
 
 def take_known_branches(graph: Graph) -> bool:
@@ -10,12 +11,8 @@ def take_known_branches(graph: Graph) -> bool:
 
     Not where the other branch makes an output an optional.
     """
-    changed = False
+    changed = run_on_subgraphs(take_known_branches, graph)
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if take_known_branches(subgraph):
-                graph.reconnect(node)
-                changed = True
         if node.operator == "If":
             changed = _take(graph, node) or changed
     return changed

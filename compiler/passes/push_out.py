@@ -9,6 +9,7 @@ from ..naming import GRADIENT
 from ..ops import Ops
 from ..recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
 from ..types import TensorType
+from .subgraphs import run_on_subgraphs
 
 
 def push_out(graph: Graph) -> bool:
@@ -17,12 +18,8 @@ def push_out(graph: Graph) -> bool:
 
     Not where A and B differ in shape from step to step, or where nothing keeps Z anyway.
     """
-    changed = False
+    changed = run_on_subgraphs(push_out, graph)
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if push_out(subgraph):
-                graph.reconnect(node)
-                changed = True
         if is_recurrence(node):
             loop = Recurrence(node)
             for k in reversed(range(loop.states)):

@@ -8,6 +8,7 @@ from ..inference.shapes import elements_of
 from ..ir import Graph, Node, Value
 from ..ops import Ops
 from ..types import TensorType
+from .subgraphs import run_on_subgraphs
 
 Rewrite = Callable[[Ops, Graph, Node], Value | None]
 """Gives what may stand in place of a node's output, or None where the rule does not match."""
@@ -15,12 +16,8 @@ Rewrite = Callable[[Ops, Graph, Node], Value | None]
 
 def simplify(graph: Graph) -> bool:
     """Apply every rule once to every node, subgraphs included."""
-    changed = False
+    changed = run_on_subgraphs(simplify, graph)
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if simplify(subgraph):
-                graph.reconnect(node)
-                changed = True
         rule = _RULES.get(node.op_type) if not node.domain and len(node.outputs) == 1 else None
         if rule is None:
             continue

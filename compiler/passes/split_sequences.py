@@ -2,6 +2,7 @@
 
 from ..ir import Graph, Node, Value
 from ..ops import Ops
+from .subgraphs import run_on_subgraphs
 
 
 def split_sequences(graph: Graph) -> bool:
@@ -10,13 +11,9 @@ def split_sequences(graph: Graph) -> bool:
     Not where the sizes or the position are known at run time only. Exporters write this for
     tensor.split and chunk; its gradient is one Concat.
     """
-    changed = False
+    changed = run_on_subgraphs(split_sequences, graph)
     parts: dict[Node, list[Value]] = {}
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if split_sequences(subgraph):
-                graph.reconnect(node)
-                changed = True
         if node.operator == "SequenceAt" and _replace(graph, node, parts):
             changed = True
     return changed
