@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from ..compiler.ir import Graph, Node
+from ..compiler.graph.ir import Graph, Node
 
 
 class Executable(Protocol):

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..compiler.errors import GraphError
-from ..compiler.ir import Node, Value
+from ..compiler.graph.ir import Node, Value
+from ..compiler.graph.recurrence import Recurrence, Tape
+from ..compiler.graph.types import SequenceType, TensorType
 from ..compiler.opset import COMPOSITE_DOMAIN
-from ..compiler.recurrence import Recurrence, Tape
-from ..compiler.types import SequenceType, TensorType
 
 
 class SubgraphPlan(Protocol):

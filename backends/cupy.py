@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.ir import Graph, Node, Value
-from ..compiler.prepare import prepare_for
-from ..compiler.types import TensorType
+from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.types import TensorType
+from ..compiler.passes.prepare import prepare_for
 from .base import Stepper
 from .interpreter import Interpreter, native_composites, runs_as_it_is
 from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply, KernelEntry

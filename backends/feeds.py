@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.arguments import as_array, require_mapping
 from ..compiler.errors import GraphError
-from ..compiler.ir import Value
-from ..compiler.types import OptionalType, SequenceType, TensorType, Type, dtype_name
+from ..compiler.graph.arguments import as_array, require_mapping
+from ..compiler.graph.ir import Value
+from ..compiler.graph.types import OptionalType, SequenceType, TensorType, Type, dtype_name
 
 Sizes = dict[str, tuple[int, str]]
 """The size of each symbolic dimension met so far, and in which input."""

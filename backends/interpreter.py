@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..compiler.composites import STANDARD_BODIES
-from ..compiler.ir import Graph, Node, Value
+from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.opset import COMPOSITE_DOMAIN
-from ..compiler.schemas import attribute_defaults
+from ..compiler.standard.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds

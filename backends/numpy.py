@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.ir import Graph, Node
-from ..compiler.prepare import prepare_for
+from ..compiler.graph.ir import Graph, Node
+from ..compiler.passes.prepare import prepare_for
 from .interpreter import Interpreter, native_composites, runs_as_it_is
 from .kernels.registry import KernelEntry
 from .reference import reference_kernel

@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 
+from ..compiler.graph.ir import Graph
 from ..compiler.interchange.importer import import_model
-from ..compiler.ir import Graph
 from ..compiler.opset import OPSET
 from .base import Executable
 from .registry import find_backend

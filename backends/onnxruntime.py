@@ -15,15 +15,15 @@ import numpy as np
 import onnx
 
 from ..compiler.errors import UnsupportedOpError
+from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.types import SequenceType, TensorType, Type, is_static, onnx_dtype
 from ..compiler.interchange.exporter import to_onnx
 from ..compiler.interchange.lowering import misfit
-from ..compiler.ir import Graph, Node
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.choose_forms import choose_forms
-from ..compiler.prepare import prepare_for
-from ..compiler.protos import tensor_proto
-from ..compiler.schemas import find_schema
-from ..compiler.types import SequenceType, TensorType, Type, is_static, onnx_dtype
+from ..compiler.passes.prepare import prepare_for
+from ..compiler.standard.protos import tensor_proto
+from ..compiler.standard.schemas import find_schema
 from .base import Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds

@@ -10,15 +10,15 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
-from ..compiler.accumulation import as_float32, cast_to, is_half
+from ..compiler.composites.expand import expand_node, has_body, put_in_place
+from ..compiler.emission.accumulation import as_float32, cast_to, is_half
+from ..compiler.emission.ops import Ops
 from ..compiler.errors import UnsupportedOpError
-from ..compiler.expand import expand_node, has_body, put_in_place
-from ..compiler.ir import Graph, Node, Value
-from ..compiler.ops import Ops
+from ..compiler.graph.dead_code import remove_dead_code
+from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.types import as_dtype, is_static
 from ..compiler.opset import COMPOSITE_DOMAIN
-from ..compiler.passes.dead_code import remove_dead_code
 from ..compiler.passes.widen import Supports, run_wider, widen_node
-from ..compiler.types import as_dtype, is_static
 
 Rewrite = Callable[[Ops, Node], list[Value | None] | None]
 """Emits what may stand in place of a node and gives its outputs; None where it does not apply."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
-from ..compiler.ir import Node
-from ..compiler.protos import node_proto
-from ..compiler.types import TensorType, Type
+from ..compiler.graph.ir import Node
+from ..compiler.graph.types import TensorType, Type
+from ..compiler.standard.protos import node_proto
 
 
 def reference_kernel(node: Node) -> Callable[..., Any]:

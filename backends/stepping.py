@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.arguments import require_mapping
 from ..compiler.errors import GraphError
-from ..compiler.ir import Graph, Value
+from ..compiler.graph.arguments import require_mapping
+from ..compiler.graph.ir import Graph, Value
 from .base import Executable, Stepper, SteppingExecutable
 from .feeds import check_feeds
 

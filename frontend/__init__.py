@@ -12,7 +12,7 @@ from onnxgrad.compiler.errors import (
     OnnxgradError,
     UnsupportedOpError,
 )
-from onnxgrad.compiler.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx

@@ -5,18 +5,18 @@ from itertools import chain, count
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import as_dim, require_graph
-from onnxgrad.compiler.autodiff import backpropagate
 from onnxgrad.compiler.batching.vectorize import vectorize
+from onnxgrad.compiler.differentiation.forward import push_forward
+from onnxgrad.compiler.differentiation.reverse import backpropagate
+from onnxgrad.compiler.emission.naming import BATCH, GRADIENT
+from onnxgrad.compiler.emission.ops import Ops
+from onnxgrad.compiler.emission.sequences import zeros_like
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.forward_mode import push_forward
-from onnxgrad.compiler.inference.dims import symbols
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.naming import BATCH, GRADIENT
-from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.graph.arguments import as_dim, require_graph
+from onnxgrad.compiler.graph.dims import symbols
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import Dim, TensorType, is_static
 from onnxgrad.compiler.passes.pipeline import clean_up
-from onnxgrad.compiler.sequences import zeros_like
-from onnxgrad.compiler.types import Dim, TensorType, is_static
 
 from .transforms import (
     Selection,

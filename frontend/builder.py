@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import as_array, as_dim, require_graph
+from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.types import Dim, TensorType, Type, as_dtype
+from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
 
 
 class Tensor:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from onnxgrad.compiler.arguments import require_graph
 from onnxgrad.compiler.errors import BackendUnavailableError
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.arguments import require_graph
+from onnxgrad.compiler.graph.ir import Graph
 
 from .files import replacing
 from .outline import (

@@ -13,13 +13,13 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
     EncodeError,
 )
 
-from onnxgrad.compiler.arguments import as_dim, require_graph, require_mapping
+from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import ModelFileError
-from onnxgrad.compiler.expand import Forms
+from onnxgrad.compiler.graph.arguments import as_dim, require_graph, require_mapping
+from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
 from onnxgrad.compiler.interchange.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
 from onnxgrad.compiler.interchange.importer import import_model
-from onnxgrad.compiler.ir import Graph
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.ir import Value
+from onnxgrad.compiler.graph.ir import Value
 
 if TYPE_CHECKING:
     from .training import Update

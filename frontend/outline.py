@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from os.path import commonprefix
 
-from onnxgrad.compiler.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
 FORWARD, DERIVATIVE, UPDATE, INPUT, OUTPUT = "forward", "derivative", "update", "input", "output"
 PHASES = (FORWARD, DERIVATIVE, UPDATE)

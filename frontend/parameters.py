@@ -6,9 +6,9 @@ from warnings import warn
 from onnx.defs import OpSchema
 
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.ir import Graph, Node, Value
-from onnxgrad.compiler.schemas import find_schema
-from onnxgrad.compiler.types import is_float
+from onnxgrad.compiler.graph.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.types import is_float
+from onnxgrad.compiler.standard.schemas import find_schema
 
 from .transforms import Selection, find_values
 

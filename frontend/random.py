@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import as_array
 from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.arguments import as_array
 
 from .builder import Builder, Tensor
 

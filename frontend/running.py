@@ -7,8 +7,8 @@ from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
 from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
-from onnxgrad.compiler.arguments import require_graph
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.arguments import require_graph
+from onnxgrad.compiler.graph.ir import Graph
 
 
 class Stepper:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import as_array, require_graph, require_mapping
-from onnxgrad.compiler.autodiff import backpropagate
+from onnxgrad.compiler.differentiation.reverse import backpropagate
+from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.graph.arguments import as_array, require_graph, require_mapping
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.passes.pipeline import clean_up
-from onnxgrad.compiler.types import TensorType
 
 from .optim import Optimizer
 from .parameters import choose_parameters, statistics_of

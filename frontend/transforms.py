@@ -4,18 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from onnxgrad.compiler.arguments import require_graph, require_mapping
-from onnxgrad.compiler.autodiff import backpropagate
+from onnxgrad.compiler.differentiation.forward import push_forward
+from onnxgrad.compiler.differentiation.reverse import backpropagate
+from onnxgrad.compiler.emission.naming import GRADIENT, is_emitted
+from onnxgrad.compiler.emission.ops import Ops
+from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.forward_mode import push_forward
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.naming import GRADIENT, is_emitted
-from onnxgrad.compiler.ops import Ops
+from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.passes.split_sequences import split_sequences
-from onnxgrad.compiler.sequences import add, zeros_like
-from onnxgrad.compiler.straight_through import let_through
-from onnxgrad.compiler.types import TensorType, is_differentiable, is_float
+from onnxgrad.compiler.passes.straight_through import let_through
 
 Selection = str | Value | Sequence[str | Value]
 """One value or several, by name or as a Value of the graph."""

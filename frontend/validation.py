@@ -6,17 +6,22 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.backends import find_backend
-from onnxgrad.backends.comparison import ROUNDING_UNITS, TOLERANCES, difference, magnitude_of
+from onnxgrad.backends.checking.comparison import (
+    ROUNDING_UNITS,
+    TOLERANCES,
+    difference,
+    magnitude_of,
+)
+from onnxgrad.backends.checking.everywhere import compare_backends, run_everywhere
+from onnxgrad.backends.checking.random_feeds import draw_feeds
+from onnxgrad.backends.checking.report import Comparison, Report
 from onnxgrad.backends.feeds import check_feeds
-from onnxgrad.backends.random_feeds import draw_feeds
-from onnxgrad.backends.report import Comparison, Report
-from onnxgrad.backends.validation import compare_backends, run_everywhere
-from onnxgrad.compiler.arguments import require_graph, require_mapping
+from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.ops import Ops
-from onnxgrad.compiler.precision import with_dtype
-from onnxgrad.compiler.types import dtype_name, is_float
+from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import dtype_name, is_float
+from onnxgrad.compiler.passes.precision import with_dtype
 
 from .transforms import Selection, find_values, vjp
 

@@ -15,7 +15,7 @@ from onnx.backend.test.runner import Runner
 from onnx.reference import ReferenceEvaluator
 
 import onnxgrad as og
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.passes.precision import with_dtype
 
 FILES = ("simple", "pytorch-operator", "pytorch-converted")
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("compiler", "backends", "frontend")
 FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 
-TRANSFORMATIONS = {"autodiff", "forward_mode", "gradients"}
+TRANSFORMATIONS = {"differentiation", "gradients"}
 """Parts of the compiler that no backend may use: a graph is differentiated before it is run."""
 
 ONLY_IN = {
-    "networkx": {"compiler/ir.py"},
+    "networkx": {"compiler/graph/ir.py"},
     "cupy": {"backends/cupy.py"},
     "onnxruntime": {"backends/onnxruntime.py", "frontend/demo/replay.py"},  # replay: without us
 }

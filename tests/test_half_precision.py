@@ -10,8 +10,8 @@ from op_samples.sample import Sample
 from test_op_samples import Arrays, cotangents, feeds_of, graph_of, wrt_of
 
 import onnxgrad as og
-from onnxgrad.compiler.schemas import get_schema
-from onnxgrad.compiler.types import is_float
+from onnxgrad.compiler.graph.types import is_float
+from onnxgrad.compiler.standard.schemas import get_schema
 
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1}  # some ten roundings: 2⁻¹¹ and 2⁻⁸ each
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node, Value
+from ..graph.ir import Node, Value
 from .registry import Batch, Operand, Result, Shared, batching
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node, Value
-from ..types import TensorType
+from ..graph.ir import Node, Value
+from ..graph.types import TensorType
 from .registry import Batch, Operand, Result, batching
 
 

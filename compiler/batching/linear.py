@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node
+from ..graph.ir import Node
 from .elementwise import aligned
 from .registry import Batch, Operand, Result, batching
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..ir import Node
-from ..types import TensorType
+from ..graph.ir import Node
+from ..graph.types import TensorType
 from .registry import Batch, Operand, Result, batching
 
 

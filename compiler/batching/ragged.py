@@ -5,9 +5,9 @@ It looks at types only and emits nothing.
 
 from collections.abc import Iterable, Set
 
-from ..inference.dims import symbols
-from ..ir import Node, Value
-from ..types import TensorType
+from ..graph.dims import symbols
+from ..graph.ir import Node, Value
+from ..graph.types import TensorType
 
 BY_FIRST = frozenset(
     {

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from ..opset import COMPOSITE_DOMAIN
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
-from ..ir import Node, Value
-from ..ops import Ops
 from .axes import shifted
 from .registry import Batch, Operand, Result, Shared, batching
 

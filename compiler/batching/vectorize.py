@@ -11,13 +11,13 @@ from functools import partial
 
 import numpy as np
 
+from ..composites.expand import expand_node
+from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
-from ..expand import expand_node
+from ..graph.ir import Graph, Node, Value, copy_node
+from ..graph.types import Dim, TensorType, is_static
 from ..inference.shapes import elements_of, refine
-from ..ir import Graph, Node, Value, copy_node
-from ..ops import Ops
 from ..opset import COMPOSITE_DOMAIN
-from ..types import Dim, TensorType, is_static
 from . import BATCHING, Batch, Operand, Result, Shared
 from .ragged import is_container, measures, ragged_values
 

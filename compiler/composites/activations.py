@@ -2,8 +2,8 @@
 
 from math import pi, sqrt
 
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from .registry import form
 
 

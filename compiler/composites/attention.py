@@ -5,11 +5,11 @@ from functools import reduce
 
 import numpy as np
 
-from ..accumulation import cast_to
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import dimension
 from ..errors import UnsupportedOpError
-from ..gradients.positions import dimension
-from ..ir import Node, Value
-from ..ops import Ops
+from ..graph.ir import Node, Value
 from .registry import standard_body
 
 

@@ -1,8 +1,8 @@
 """Bodies of the composite that undoes a broadcast whose axes are known only at run time."""
 
-from ..accumulation import accumulate
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.accumulation import accumulate
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from .registry import form
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..gradients.positions import dimension, first_input, zeros
-from ..ir import Node, Value
-from ..ops import Ops
-from ..windows import FAR
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input, zeros
+from ..emission.windows import FAR
+from ..graph.ir import Node, Value
 from .registry import standard_body
 
 

@@ -1,9 +1,7 @@
 """Forms of the gradient of a convolution by its input; see the forms by the weight beside it."""
 
-from ..inference.shapes import elements_of
-from ..ir import Node, Value
-from ..ops import Ops
-from ..windows import (
+from ..emission.ops import Ops
+from ..emission.windows import (
     FAR,
     divided,
     multiplied,
@@ -15,6 +13,8 @@ from ..windows import (
     spatial_axes,
     window,
 )
+from ..graph.ir import Node, Value
+from ..inference.shapes import elements_of
 from .registry import form
 
 

@@ -11,11 +11,9 @@ from math import prod
 
 import numpy as np
 
-from ..accumulation import accumulate
-from ..inference.shapes import elements_of
-from ..ir import Node, Value
-from ..ops import Ops
-from ..windows import (
+from ..emission.accumulation import accumulate
+from ..emission.ops import Ops
+from ..emission.windows import (
     FAR,
     Size,
     covered,
@@ -29,6 +27,8 @@ from ..windows import (
     spatial_axes,
     window,
 )
+from ..graph.ir import Node, Value
+from ..inference.shapes import elements_of
 from .registry import form
 
 

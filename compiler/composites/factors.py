@@ -4,10 +4,10 @@ OtherFactors(factors, places, size) gives for each of the factors, (count,), the
 other factors at its place; places: int64, (count,), below size, an int64 scalar.
 """
 
-from ..accumulation import cast_to, scatter
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..types import TensorType
+from ..emission.accumulation import cast_to, scatter
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import TensorType
 from .registry import form
 
 

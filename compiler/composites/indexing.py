@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from ..accumulation import scatter
+from ..emission.accumulation import scatter
+from ..emission.ops import Ops
+from ..emission.positions import int64, scattered
 from ..errors import UnsupportedOpError
-from ..functions import emit_function_body
-from ..gradients.positions import int64, scattered
-from ..ir import Node, Value
-from ..ops import Ops
+from ..graph.ir import Node, Value
+from .onnx_bodies import emit_function_body
 from .registry import form, standard_body
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from ..emission.ops import Ops
 from ..errors import GraphError
+from ..graph.ir import Graph, Node, Value
+from ..graph.recurrence import Recurrence, Tape
+from ..graph.types import SequenceType, TensorType, Type
 from ..inference.shapes import refine
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..recurrence import Recurrence, Tape
-from ..types import SequenceType, TensorType, Type
 from .registry import form
 
 

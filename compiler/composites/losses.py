@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ..accumulation import accumulate, cast_to
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.accumulation import accumulate, cast_to
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from .registry import form
 
 

@@ -9,11 +9,11 @@ from itertools import zip_longest
 
 import numpy as np
 
+from ..emission.ops import Ops
+from ..emission.positions import first_input
 from ..errors import UnsupportedOpError
-from ..gradients.positions import first_input
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import is_float
+from ..graph.ir import Node, Value
+from ..graph.types import is_float
 from .registry import standard_body
 
 DOMAIN = "ai.onnx.ml"

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..accumulation import as_float32, cast_to
-from ..broadcasting import reduce_to
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.accumulation import as_float32, cast_to
+from ..emission.broadcasting import reduce_to
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from .registry import form
 
 

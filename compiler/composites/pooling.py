@@ -1,9 +1,9 @@
 """Bodies of the gradients of pools."""
 
-from ..accumulation import scatter
-from ..ir import Node, Value
-from ..ops import Ops
-from ..windows import FAR, Pool, sizes_of, spread, window_counts
+from ..emission.accumulation import scatter
+from ..emission.ops import Ops
+from ..emission.windows import FAR, Pool, sizes_of, spread, window_counts
+from ..graph.ir import Node, Value
 from .registry import form
 
 

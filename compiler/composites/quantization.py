@@ -1,7 +1,7 @@
 """Body of the composite that takes one tensor's numbers and another one's derivative."""
 
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from .registry import form
 
 

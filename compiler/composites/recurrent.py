@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..types import Dim, TensorType, as_dtype, fresh_dim
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import Dim, TensorType, as_dtype, fresh_dim
 from .registry import standard_body
 
 Activation = Callable[[Ops, Value], Value]

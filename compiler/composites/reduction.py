@@ -1,8 +1,8 @@
 """Body of the composite that multiplies all elements of a group but one."""
 
-from ..gradients.positions import numbered
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..emission.positions import numbered
+from ..graph.ir import Node, Value
 from .registry import form
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..accumulation import cast_to
-from ..gradients.positions import dimension, first_input
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input
+from ..graph.ir import Node, Value
 from .registry import standard_body
 
 

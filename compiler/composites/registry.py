@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ..emission.ops import Ops
 from ..errors import GraphError
-from ..ir import Node, Value
-from ..ops import Ops
+from ..graph.ir import Node, Value
 
 Body = Callable[[Ops, Node], Value | Sequence[Value | None]]
 """`body(op, node)` emits standard operators (or other composites) that compute node's outputs."""

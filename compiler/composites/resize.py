@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..accumulation import as_float32, cast_to, scatter
+from ..emission.accumulation import as_float32, cast_to, scatter
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input
+from ..emission.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
 from ..errors import UnsupportedOpError
-from ..gradients.positions import dimension, first_input
-from ..gradients.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import is_float
+from ..graph.ir import Node, Value
+from ..graph.types import is_float
 from .registry import standard_body
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..accumulation import cast_to
-from ..gradients.positions import dimension, first_input, product, unravelled
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input, product, unravelled
+from ..graph.ir import Node, Value
 from .registry import standard_body
 
 CUBIC = -0.75

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..types import SequenceType, TensorType, Type, as_dtype
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import SequenceType, TensorType, Type, as_dtype
 from .registry import form, standard_body
 
 _LEAD = TensorType(as_dtype("int64"), ()), TensorType(as_dtype("bool"), ())

@@ -1,8 +1,8 @@
 """Bodies of operators on signals."""
 
-from ..gradients.positions import int64
-from ..ir import Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..emission.positions import int64
+from ..graph.ir import Node, Value
 from .registry import standard_body
 
 

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from .registry import (
+from ..differentiation.rules import (
     BODY_WHERE,
     REFUSED_GRADIENT,
     RULES,

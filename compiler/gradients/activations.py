@@ -7,10 +7,10 @@ be discarded by a Where would turn second derivatives into NaN.
 from math import pi, sqrt
 from typing import Any
 
-from ..ir import Node, Value
-from ..ops import Ops
-from ..schemas import attribute_defaults
-from .registry import Entries, composite_gradient, gradient
+from ..differentiation.rules import Entries, composite_gradient, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
+from ..standard.schemas import attribute_defaults
 
 
 def _setting(node: Node, name: str) -> Any:

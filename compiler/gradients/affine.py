@@ -1,8 +1,8 @@
 """Gradient of AffineGrid, which is linear in its matrices."""
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("AffineGrid")

@@ -4,11 +4,11 @@ A conversion to a float dtype passes the gradient on, rounded to the dtype of it
 integers or to 8 bits is a step and ends it, by the dtype alone.
 """
 
-from ..accumulation import accumulate, cast_to
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import first_input
-from .registry import Entries, Refused, composite_gradient, gradient
+from ..differentiation.rules import Entries, Refused, composite_gradient, gradient
+from ..emission.accumulation import accumulate, cast_to
+from ..emission.ops import Ops
+from ..emission.positions import first_input
+from ..graph.ir import Node, Value
 
 
 @gradient("Cast", "CastLike")

@@ -2,9 +2,9 @@
 
 from functools import reduce
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("Where", broadcasts=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import dimension, first_input, int64, numbered, ones, put_back, zeros
-from .registry import Entries, Refused, gradient
+from ..differentiation.rules import Entries, Refused, gradient
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input, int64, numbered, ones, put_back, zeros
+from ..graph.ir import Node, Value
 
 
 @gradient("Concat")

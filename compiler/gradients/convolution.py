@@ -7,10 +7,10 @@ forwards.
 
 from typing import Any
 
-from ..accumulation import accumulate
-from ..ir import Node, Value
-from ..ops import Ops
-from ..windows import (
+from ..differentiation.rules import Entries, Entry, Refused, composite_gradient, gradient
+from ..emission.accumulation import accumulate
+from ..emission.ops import Ops
+from ..emission.windows import (
     Sizes,
     covered,
     halves,
@@ -22,7 +22,7 @@ from ..windows import (
     spatial_rank,
     window,
 )
-from .registry import Entries, Entry, Refused, composite_gradient, gradient
+from ..graph.ir import Node, Value
 
 Attributes = dict[str, Any]
 

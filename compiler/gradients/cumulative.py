@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..accumulation import accumulate
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import int64
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import accumulate
+from ..emission.ops import Ops
+from ..emission.positions import int64
+from ..graph.ir import Node, Value
 
 
 @gradient("CumSum")

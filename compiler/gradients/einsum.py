@@ -2,11 +2,11 @@
 
 from string import ascii_letters
 
-from ..einsum import explicit_terms
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import Dim
-from .registry import Entries, Refused, gradient
+from ..differentiation.rules import Entries, Refused, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
+from ..graph.types import Dim
+from ..standard.einsum import explicit_terms
 
 
 @gradient("Einsum", broadcasts=True)

@@ -1,9 +1,9 @@
 """Gradients of elementwise arithmetic; broadcasting is undone by the engine."""
 
-from ..accumulation import cast_to
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("Add", broadcasts=True)

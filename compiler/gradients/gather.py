@@ -1,9 +1,9 @@
 """Gradients of operators that read by index: each element that was read gets its gradient back."""
 
-from ..accumulation import scatter
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import (
+from ..differentiation.rules import Entries, composite_gradient, gradient
+from ..emission.accumulation import scatter
+from ..emission.ops import Ops
+from ..emission.positions import (
     dimension,
     first_input,
     gather_grad,
@@ -12,7 +12,7 @@ from .positions import (
     row_numbers,
     zeros,
 )
-from .registry import Entries, composite_gradient, gradient
+from ..graph.ir import Node, Value
 
 
 @gradient("Gather")

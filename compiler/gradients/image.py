@@ -1,14 +1,9 @@
 """Gradients of operators on images that are linear in them."""
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import (
-    dimension,
-    product,
-    strides_of,
-    unravelled,
-)
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.ops import Ops
+from ..emission.positions import dimension, product, strides_of, unravelled
+from ..graph.ir import Node, Value
 
 
 @gradient("Col2Im")

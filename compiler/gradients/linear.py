@@ -1,8 +1,8 @@
 """Gradients of matrix products and of the determinant."""
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, Refused, gradient
+from ..differentiation.rules import Entries, Refused, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("MatMul", broadcasts=True)

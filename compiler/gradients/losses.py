@@ -1,11 +1,11 @@
 """Gradients of the classification losses: by the scores, and by the class weights."""
 
-from ..accumulation import accumulate, cast_to
 from ..composites.losses import label_weights, one_hot
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import first_input
-from .registry import Entries, Entry, gradient
+from ..differentiation.rules import Entries, Entry, gradient
+from ..emission.accumulation import accumulate, cast_to
+from ..emission.ops import Ops
+from ..emission.positions import first_input
+from ..graph.ir import Node, Value
 
 
 @gradient("SoftmaxCrossEntropyLoss")

@@ -1,6 +1,6 @@
 """Gradients of ai.onnx.ml that are zero or unknown; all others are those of their bodies."""
 
-from .registry import refused_gradient, zero_gradient
+from ..differentiation.rules import refused_gradient, zero_gradient
 
 DOMAIN = "ai.onnx.ml"
 

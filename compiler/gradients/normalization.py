@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulation import accumulate, as_float32, cast_to
-from ..broadcasting import reduce_to
 from ..composites.normalization import standard_gradient
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import is_static
-from .registry import Entries, Entry, Refused, gradient
+from ..differentiation.rules import Entries, Entry, Refused, gradient
+from ..emission.accumulation import accumulate, as_float32, cast_to
+from ..emission.broadcasting import reduce_to
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
+from ..graph.types import is_static
 
 _NO_RANK = Refused("the rank of x is unknown while compiling")
 

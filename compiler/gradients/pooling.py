@@ -1,10 +1,8 @@
 """Gradients of pools, and of the normalization over neighbouring channels."""
 
-from ..inference.shapes import elements_of
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import TensorType
-from ..windows import (
+from ..differentiation.rules import Entries, Refused, composite_gradient, gradient
+from ..emission.ops import Ops
+from ..emission.windows import (
     Pool,
     numbers,
     padding,
@@ -16,7 +14,9 @@ from ..windows import (
     spread,
     window,
 )
-from .registry import Entries, Refused, composite_gradient, gradient
+from ..graph.ir import Node, Value
+from ..graph.types import TensorType
+from ..inference.shapes import elements_of
 
 
 @gradient("MaxPool")

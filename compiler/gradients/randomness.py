@@ -1,9 +1,9 @@
 """Gradient of Dropout, by the mask that its forward drew: no seed is ever replayed."""
 
-from ..accumulation import accumulate, cast_to
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import accumulate, cast_to
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("Dropout")

@@ -5,13 +5,13 @@ Where elements tie for a maximum or minimum they share its gradient in equal par
 
 import numpy as np
 
-from ..accumulation import accumulate, cast_to
-from ..inference.dims import divide, multiply
-from ..ir import Node, Value
-from ..ops import Ops
-from ..types import TensorType
-from .positions import first_input, numbered, product
-from .registry import Entries, composite_gradient, gradient
+from ..differentiation.rules import Entries, composite_gradient, gradient
+from ..emission.accumulation import accumulate, cast_to
+from ..emission.ops import Ops
+from ..emission.positions import first_input, numbered, product
+from ..graph.dims import divide, multiply
+from ..graph.ir import Node, Value
+from ..graph.types import TensorType
 
 
 def _by_first(node: Node, dx: Value) -> Entries:

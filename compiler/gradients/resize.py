@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ..accumulation import cast_to
-from ..activity import Path
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import dimension, first_input
-from .registry import Entries, Refused, body_where, gradient
-from .resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
+from ..differentiation.activity import Path
+from ..differentiation.rules import Entries, Refused, body_where, gradient
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input
+from ..emission.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
+from ..graph.ir import Node, Value
 
 
 @body_where("Resize")

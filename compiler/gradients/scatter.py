@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..accumulation import cast_to, scatter
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import numbered, ones, scattered, zeros
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import cast_to, scatter
+from ..emission.ops import Ops
+from ..emission.positions import numbered, ones, scattered, zeros
+from ..graph.ir import Node, Value
 
 
 @dataclass(frozen=True)

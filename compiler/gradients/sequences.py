@@ -4,12 +4,12 @@ The gradient of a sequence is a sequence of as many elements; that of an optiona
 the gradient of what it holds, and empty where it is empty.
 """
 
-from ..ir import Node, Value
-from ..ops import Ops
-from ..sequences import element, zeros_like
-from ..types import OptionalType, TensorType, as_dtype, fresh_dim
-from .positions import first_input
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.ops import Ops
+from ..emission.positions import first_input
+from ..emission.sequences import element, zeros_like
+from ..graph.ir import Node, Value
+from ..graph.types import OptionalType, TensorType, as_dtype, fresh_dim
 
 _SIZES = TensorType(as_dtype("int64"), (fresh_dim(),))
 

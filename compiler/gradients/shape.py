@@ -1,10 +1,10 @@
 """Gradients of operators that only move elements."""
 
-from ..accumulation import cast_to
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import first_input
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import first_input
+from ..graph.ir import Node, Value
 
 
 @gradient("Reshape", "Squeeze", "Unsqueeze", "Flatten")

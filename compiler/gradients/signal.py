@@ -1,10 +1,10 @@
 """Gradients of operators on signals."""
 
-from ..accumulation import cast_to
-from ..ir import Node, Value
-from ..ops import Ops
-from .positions import dimension, first_input, int64
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.accumulation import cast_to
+from ..emission.ops import Ops
+from ..emission.positions import dimension, first_input, int64
+from ..graph.ir import Node, Value
 
 
 @gradient("DFT")

@@ -1,9 +1,9 @@
 """Gradients of the softmax and its logarithm, to every order."""
 
-from ..accumulation import accumulate
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, composite_gradient, gradient
+from ..differentiation.rules import Entries, composite_gradient, gradient
+from ..emission.accumulation import accumulate
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("Softmax")

@@ -1,8 +1,8 @@
 """Gradients of circular and hyperbolic functions and their inverses."""
 
-from ..ir import Node, Value
-from ..ops import Ops
-from .registry import Entries, gradient
+from ..differentiation.rules import Entries, gradient
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 
 
 @gradient("Sin")

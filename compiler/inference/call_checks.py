@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError
-from ..ir import Graph, Node, Value
-from ..types import Dim, Shape
-from .dims import multiply
+from ..graph.dims import multiply
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import Dim, Shape
 from .shapes import infer_shape
 
 

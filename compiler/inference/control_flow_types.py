@@ -6,9 +6,9 @@ What their subgraphs take is body_types.py's.
 from collections.abc import Callable, Sequence
 
 from ..errors import GraphError
-from ..ir import Graph, Node, Value
-from ..recurrence import never_stops
-from ..types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
+from ..graph.ir import Graph, Node, Value
+from ..graph.recurrence import never_stops
+from ..graph.types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
 from .call_checks import explain
 from .shapes import elements_of
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ..ir import Node
-from ..types import Dim, Shape, fresh_dim
+from ..graph.ir import Node
+from ..graph.types import Dim, Shape, fresh_dim
 
 
 def _as_input(node: Node) -> Shape | None:

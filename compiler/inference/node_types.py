@@ -8,12 +8,9 @@ import onnx
 from onnx import TypeProto
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
-from ..einsum import explicit_terms
 from ..errors import GraphError
-from ..ir import Node, Value
-from ..protos import node_proto, tensor_proto
-from ..schemas import DOMAIN_VERSIONS, get_schema
-from ..types import (
+from ..graph.ir import Node, Value
+from ..graph.types import (
     ANONYMOUS,
     Dim,
     SequenceType,
@@ -23,6 +20,9 @@ from ..types import (
     from_proto,
     to_proto,
 )
+from ..standard.einsum import explicit_terms
+from ..standard.protos import node_proto, tensor_proto
+from ..standard.schemas import DOMAIN_VERSIONS, get_schema
 from .call_checks import check_shapes, explain
 from .control_flow_types import CONTROL_FLOW_TYPES
 from .ranks import with_ranks

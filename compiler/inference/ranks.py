@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from ..ir import Node, Value
-from ..types import TensorType, Type, fresh_dim
+from ..graph.ir import Node, Value
+from ..graph.types import TensorType, Type, fresh_dim
 
 
 def with_ranks(node: Node, types: Sequence[Type | None]) -> list[Type | None]:

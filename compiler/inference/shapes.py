@@ -8,9 +8,9 @@ from functools import reduce
 
 import numpy as np
 
-from ..ir import Node, Value
-from ..types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
-from .dims import add, divide, multiply, negate
+from ..graph.dims import add, divide, multiply, negate
+from ..graph.ir import Node, Value
+from ..graph.types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
 from .ml_shapes import ML_SHAPES
 from .window_shapes import WINDOW_SHAPES
 

@@ -5,9 +5,9 @@ Numbers are ONNX's own; here equal sizes get equal names, whichever operators ga
 
 from collections.abc import Callable, Sequence
 
-from ..ir import Node
-from ..types import Dim, Shape, fresh_dim
-from .dims import add, multiply, negate, quotient
+from ..graph.dims import add, multiply, negate, quotient
+from ..graph.ir import Node
+from ..graph.types import Dim, Shape, fresh_dim
 
 
 def convolution_shape(node: Node) -> Shape | None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..emission.ops import Ops
+from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
-from ..ir import Node, Value
-from ..ops import Ops
 
 MEANING_SINCE = {
     "BatchNormalization": 9,

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 import onnx
 from onnx import ModelProto
 
-from ..arguments import require_graph, require_mapping
 from ..composites import find_body
+from ..composites.expand import Forms, expand_node
+from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
-from ..expand import Forms, expand_node
-from ..ir import Graph, Node, Value
-from ..ops import Ops
+from ..graph.arguments import require_graph, require_mapping
+from ..graph.dead_code import remove_dead_code
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
-from ..passes.dead_code import remove_dead_code
-from ..protos import TensorWriter, graph_proto, tensor_proto, value_proto
-from ..schemas import find_schema, last_version
-from ..types import TensorType
+from ..standard.protos import TensorWriter, graph_proto, tensor_proto, value_proto
+from ..standard.schemas import find_schema, last_version
 from .lowering import lower
 from .model_functions import FunctionLibrary
 

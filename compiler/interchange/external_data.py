@@ -7,8 +7,8 @@ import numpy as np
 from onnx import TensorProto
 
 from ..errors import ModelFileError
-from ..protos import tensor_proto
-from .tensor_reader import TensorReader
+from ..reading.tensor_reader import TensorReader
+from ..standard.protos import tensor_proto
 
 PROTOBUF_LIMIT = 2**31 - 2**26
 """Weights of more bytes than this go to a file of their own: a protobuf message ends at 2 GB."""

@@ -7,16 +7,16 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 from ..errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
-from ..ir import Graph
-from ..names import Names
+from ..graph.ir import Graph
+from ..graph.names import Names
+from ..graph.types import Dim, TypeReader
 from ..opset import OPSET
-from ..schemas import DOMAIN_VERSIONS, find_schema, has_maps
-from ..types import Dim, TypeReader
+from ..reading.graph_reader import read_graph
+from ..reading.reading_context import Context, FunctionKey, domain_of
+from ..reading.tensor_reader import TensorReader
+from ..reading.upgrades import has_upgrade
+from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
-from .reader import read_graph
-from .reading_context import Context, FunctionKey, domain_of
-from .tensor_reader import TensorReader
-from .upgrades import has_upgrade
 
 
 def import_model(

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from onnx.defs import OpSchema
 
+from ..composites.expand import has_body
+from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
-from ..expand import has_body
-from ..ir import Graph, Node, Value
-from ..ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import TensorType, type_string
 from ..opset import COMPOSITE_DOMAIN, OPSET
-from ..schemas import attribute_defaults, attribute_value, find_schema
-from ..types import TensorType, type_string
+from ..standard.schemas import attribute_defaults, attribute_value, find_schema
 from .downgrades import DOWNGRADES, MEANING_SINCE
 from .spellings import SPELLINGS
 

@@ -6,11 +6,11 @@ from typing import Any
 import onnx
 from onnx import FunctionProto, NodeProto
 
+from ..graph.ir import Graph, Node, Value
 from ..inference.node_types import freeze
-from ..ir import Graph, Node, Value
 from ..opset import COMPOSITE_DOMAIN
-from ..protos import call_proto
-from ..schemas import DOMAIN_VERSIONS
+from ..standard.protos import call_proto
+from ..standard.schemas import DOMAIN_VERSIONS
 from .lowering import Expand
 
 Finish = Callable[[Graph], None]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autodiff import backpropagate
+from ..differentiation.reverse import backpropagate
+from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
-from ..ir import Value
-from ..ops import Ops
+from ..graph.ir import Value
 
 
 def emit_gradient(

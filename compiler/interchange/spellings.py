@@ -5,11 +5,11 @@ What is said so is said at any opset and means the same; it is left as it is whe
 
 from collections.abc import Callable
 
-from ..einsum import explicit_terms
+from ..emission.ops import Ops
+from ..graph.ir import Node
+from ..graph.types import is_static
 from ..inference.window_shapes import transposed_shape
-from ..ir import Node
-from ..ops import Ops
-from ..types import is_static
+from ..standard.einsum import explicit_terms
 from .downgrades import Downgrade, pad
 
 SPELLINGS: dict[str, Downgrade] = {"Pad": pad}

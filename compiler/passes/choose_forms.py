@@ -6,9 +6,9 @@ sizes are symbolic, channels grouped or numbers not float32 the default forms ru
 
 from math import prod
 
-from ..expand import expand_node
+from ..composites.expand import expand_node
+from ..graph.ir import Graph, Node
 from ..inference.shapes import elements_of
-from ..ir import Graph, Node
 from ..opset import COMPOSITE_DOMAIN
 from .subgraphs import run_on_subgraphs
 

@@ -1,9 +1,9 @@
 """Take out what loops carry and branches give in vain; whole dead nodes are dead_code.py's."""
 
-from ..activity import is_recurrence
-from ..ir import Graph, Node, Value
-from ..recurrence import Recurrence
-from .dead_code import remove_dead_code
+from ..differentiation.activity import is_recurrence
+from ..graph.dead_code import remove_dead_code
+from ..graph.ir import Graph, Node, Value
+from ..graph.recurrence import Recurrence
 from .subgraphs import run_on_subgraphs
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from ..emission.naming import is_emitted
+from ..graph.ir import Graph, Node, Value
 from ..inference.node_types import freeze
-from ..ir import Graph, Node, Value
-from ..naming import is_emitted
-from ..randomness import is_random
+from ..standard.randomness import is_random
 
 SMALL = 1024
 """Most elements of constants that are compared by content; larger ones only by identity."""

@@ -1,8 +1,8 @@
 """Put the branch that a condition is known to choose in place of its If."""
 
-from ..expand import put_in_place
-from ..ir import Graph, Node, Value, copy_node
-from ..ops import Ops
+from ..composites.expand import put_in_place
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value, copy_node
 from .subgraphs import run_on_subgraphs
 
 

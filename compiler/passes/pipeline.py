@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ..ir import Graph
-from ..verifier import verify
-from .dead_code import remove_dead_code, remove_dead_nodes
+from ..graph.dead_code import remove_dead_code, remove_dead_nodes
+from ..graph.ir import Graph
+from ..standard.verifier import verify
 from .dead_states import remove_dead_states
 from .duplicates import merge_duplicates, merge_emitted_duplicates
 from .known_branches import take_known_branches

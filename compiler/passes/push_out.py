@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ..accumulation import cast_to, is_half
-from ..activity import is_recurrence
-from ..ir import Graph, Node, Value
-from ..naming import GRADIENT
-from ..ops import Ops
-from ..recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
-from ..types import TensorType
+from ..differentiation.activity import is_recurrence
+from ..emission.accumulation import cast_to, is_half
+from ..emission.naming import GRADIENT
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
+from ..graph.types import TensorType
 from .subgraphs import run_on_subgraphs
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import TensorType
 from ..inference.shapes import elements_of
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..types import TensorType
 from .subgraphs import run_on_subgraphs
 
 Rewrite = Callable[[Ops, Graph, Node], Value | None]

@@ -1,7 +1,7 @@
 """Read parts of a split tensor from Split instead of from a sequence, where sizes are known."""
 
-from ..ir import Graph, Node, Value
-from ..ops import Ops
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
 from .subgraphs import run_on_subgraphs
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..ir import Graph
+from ..graph.ir import Graph
 
 
 def run_on_subgraphs(step: Callable[[Graph], bool], graph: Graph) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 
-from ..expand import put_in_place
-from ..ir import Graph, Node, Value
-from ..ops import Ops
-from ..types import TensorType
+from ..composites.expand import put_in_place
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import TensorType
 
 Supports = Callable[[Node], bool]
 """Tells whether a backend has a kernel for a node."""

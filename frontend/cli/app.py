@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnxgrad.backends.report import Report
+from onnxgrad.backends.checking.report import Report
 from onnxgrad.compiler.errors import OnnxgradError
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.ir import Graph
 
 from ..files import load
 

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from onnxgrad.compiler.errors import GraphError, ModelFileError
-from onnxgrad.compiler.types import dtype_name
+from onnxgrad.compiler.graph.types import dtype_name
 
 from ..files import replacing
 from ..running import compile

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxgrad.compiler.autodiff import has_rule
+from onnxgrad.compiler.composites.expand import has_body
+from onnxgrad.compiler.differentiation.reverse import has_rule
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.expand import has_body
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.opset import EXPORT_OPSET
-from onnxgrad.compiler.types import TensorType, is_float
 
 from ..drawing import draw
 from ..files import save

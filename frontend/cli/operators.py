@@ -9,7 +9,7 @@ from onnxgrad.backends.kernels.registry import KERNELS
 from onnxgrad.compiler.composites.registry import STANDARD_BODIES
 from onnxgrad.compiler.gradients import REFUSED_GRADIENT, RULES, ZERO_GRADIENT
 from onnxgrad.compiler.gradients.standard_tags import DENIED
-from onnxgrad.compiler.schemas import find_schema, has_maps
+from onnxgrad.compiler.standard.schemas import find_schema, has_maps
 
 from .app import AsJson, command, print_json, print_table
 

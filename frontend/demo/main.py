@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.ir import Graph
 
 from ..drawing import draw
 from ..files import save

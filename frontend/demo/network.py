@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import BackendUnavailableError
-from onnxgrad.compiler.ir import Graph
+from onnxgrad.compiler.graph.ir import Graph
 
 from ..builder import Builder, Tensor
 

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 import onnxgrad as og
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.passes.precision import with_dtype
 
 _SMOOTH = {"Relu": "Softplus", "MaxPool": "AveragePool"}
 

@@ -12,8 +12,8 @@ from sweep_report import Key, Outcome
 from sweep_slopes import Expected, differences
 
 import onnxgrad as og
-from onnxgrad.compiler.ir import Graph
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.passes.precision import with_dtype
 
 
 def sweep_second_order(

@@ -8,7 +8,7 @@ import numpy as np
 from sweep_cases import Arrays, is_float, is_narrow
 
 import onnxgrad as og
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.passes.precision import with_dtype
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from test_op_samples import assert_close, cotangents, feeds_of, float_outputs, g
 
 import onnxgrad as og
 from onnxgrad.compiler.gradients import RULES
-from onnxgrad.compiler.schemas import find_schema
+from onnxgrad.compiler.standard.schemas import find_schema
 
 UNUSABLE = {
     "AffineGrid": "the ranks behind the branches of ONNX's body are unknown",

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_suite import DRAWN, Case, load_cases
 
 import onnxgrad as og
-from onnxgrad.compiler.ir import Graph, Value
-from onnxgrad.compiler.verifier import verify
+from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.standard.verifier import verify
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the suite's models overflow on purpose
 

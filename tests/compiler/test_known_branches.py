@@ -8,7 +8,7 @@ import pytest
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.known_branches import take_known_branches
-from onnxgrad.compiler.verifier import verify
+from onnxgrad.compiler.standard.verifier import verify
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 COUNTER = ("int64", ()), ("bool", ())

@@ -10,10 +10,10 @@ from old_calls import ROWS
 from old_calls.ml import FOREST, KERNEL, ML, TREE, VECTORS, X
 
 import onnxgrad as og
-from onnxgrad.compiler.expand import has_body
+from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
-from onnxgrad.compiler.ir import Node
-from onnxgrad.compiler.schemas import find_schema
+from onnxgrad.compiler.graph.ir import Node
+from onnxgrad.compiler.standard.schemas import find_schema
 
 NUMBERS = ("LinearRegressor", "LinearClassifier", "Normalizer", "Scaler", "SVMRegressor")
 

@@ -3,7 +3,7 @@
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.names import Names
+from onnxgrad.compiler.graph.names import Names
 
 
 def test_no_name_is_made_twice() -> None:

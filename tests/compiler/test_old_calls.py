@@ -15,9 +15,9 @@ from onnxruntime.capi import (
 
 import onnxgrad as og
 from onnxgrad.compiler.gradients import ZERO_GRADIENT
+from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.opset import OPSET
-from onnxgrad.compiler.types import TensorType
-from onnxgrad.compiler.verifier import verify
+from onnxgrad.compiler.standard.verifier import verify
 
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # IsNaN, IsInf
 

@@ -10,11 +10,11 @@ from op_samples.sample import Sample
 from test_op_samples import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 
 import onnxgrad as og
-from onnxgrad.compiler.expand import has_body
+from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.gradients import RULES, ZERO_GRADIENT
 from onnxgrad.compiler.gradients.standard_tags import DENIED
-from onnxgrad.compiler.ir import Node
-from onnxgrad.compiler.schemas import find_schema
+from onnxgrad.compiler.graph.ir import Node
+from onnxgrad.compiler.standard.schemas import find_schema
 
 
 def live_operators() -> list[str]:

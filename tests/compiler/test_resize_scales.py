@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.ops.op_resize import Resize
 
 import onnxgrad as og
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.passes.precision import with_dtype
 
 Arrays = dict[str, np.ndarray]
 

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import onnxgrad as og
-from onnxgrad.compiler.inference.dims import evaluate
-from onnxgrad.compiler.types import TensorType
+from onnxgrad.compiler.graph.dims import evaluate
+from onnxgrad.compiler.graph.types import TensorType
 
 SIZES = [{"N": 0, "M": 1}, {"N": 1, "M": 2}, {"N": 2, "M": 3}, {"N": 5, "M": 2}]
 NUMBERS = [-3, -2, -1, 0, 1, 2, 3, 7, 200]

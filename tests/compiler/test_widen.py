@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.ir import Node
+from onnxgrad.compiler.graph.ir import Node
 from onnxgrad.compiler.passes.widen import widen_node
 
 X = [[-128, -7, 3], [127, 100, -1]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.inference.dims import evaluate, quotient
+from onnxgrad.compiler.graph.dims import evaluate, quotient
 
 SIZES = {"N": 2, "C": 4, "H": 11, "W": 8}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.precision import with_dtype
+from onnxgrad.compiler.passes.precision import with_dtype
 from onnxgrad.demo.network import build_network, load_digits
 
 STEP = 1e-5

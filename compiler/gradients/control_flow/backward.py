@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...activity import Flow
-from ...ir import Graph, Node, Value, copy_node
-from ...naming import GRADIENT
-from ...ops import Ops
-from ...randomness import is_random
-from ...sequences import add, zeros_like
-from ...types import TensorType
+from ...differentiation.activity import Flow
+from ...emission.naming import GRADIENT
+from ...emission.ops import Ops
+from ...emission.sequences import add, zeros_like
+from ...graph.ir import Graph, Node, Value, copy_node
+from ...graph.types import TensorType
+from ...standard.randomness import is_random
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ def differentiate(flow: Flow, dense: Iterable[Value] = ()) -> Backward:
         flow: the subgraph, what is differentiated and by what.
         dense: values whose gradient is given as zeros where nothing arrives.
     """
-    from ...autodiff import backpropagate, expand_path  # the engine imports the rules
+    from ...differentiation.reverse import (  # the engine imports the rules
+        backpropagate,
+        expand_path,
+    )
 
     graph = flow.graph
     expand_path(graph, flow.of, flow.wrt)

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...activity import branch_flow
+from ...differentiation.activity import branch_flow
+from ...differentiation.rules import Entry, gradient
+from ...emission.naming import GRADIENT
+from ...emission.ops import Ops
+from ...emission.sequences import zeros_like
 from ...errors import GradientError
+from ...graph.ir import Graph, Node, Value
+from ...graph.types import SequenceType, TensorType, Type
 from ...inference.control_flow_types import join
-from ...ir import Graph, Node, Value
-from ...naming import GRADIENT
-from ...ops import Ops
-from ...sequences import zeros_like
-from ...types import SequenceType, TensorType, Type
-from ..registry import Entry, gradient
 from .backward import Backward, differentiate
 
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...accumulation import as_float32, cast_to, is_half
-from ...activity import Active, activity, recurrence_flow
 from ...composites.iterate import length
-from ...ir import Graph, Node, Value
-from ...naming import GRADIENT
-from ...ops import Ops
-from ...recurrence import Recurrence, Tape, never_stops
-from ...sequences import add, zeros_like
-from ...types import Type
-from ..registry import Entry, composite_gradient, gradient
+from ...differentiation.activity import Active, activity, recurrence_flow
+from ...differentiation.rules import Entry, composite_gradient, gradient
+from ...emission.accumulation import as_float32, cast_to, is_half
+from ...emission.naming import GRADIENT
+from ...emission.ops import Ops
+from ...emission.sequences import add, zeros_like
+from ...graph.ir import Graph, Node, Value
+from ...graph.recurrence import Recurrence, Tape, never_stops
+from ...graph.types import Type
 from .backward import Backward, differentiate, recompute_sequences
 from .residuals import lead_inputs, tape_of
 

@@ -5,11 +5,11 @@ forward part reads is read again), an output that is there already, a tensor tha
 value's steps where its shape is certainly the same in all of them, a sequence.
 """
 
+from ...emission.naming import GRADIENT
 from ...errors import GradientError
-from ...ir import Graph, Value
-from ...naming import GRADIENT
-from ...recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
-from ...types import SequenceType, TensorType, as_dtype, fresh_dim
+from ...graph.ir import Graph, Value
+from ...graph.recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
+from ...graph.types import SequenceType, TensorType, as_dtype, fresh_dim
 
 
 def tape_of(outer: Graph, loop: Recurrence, value: Value) -> tuple[Value, Tape]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from ...activity import moved
-from ...ir import Graph, Node, Value
-from ...naming import TANGENT
-from ...ops import Ops
+from ...differentiation.activity import moved
+from ...differentiation.rules import tangent
+from ...emission.naming import TANGENT
+from ...emission.ops import Ops
+from ...emission.sequences import zeros_like
+from ...graph.ir import Graph, Node, Value
+from ...graph.recurrence import NewState, NewTape, Recurrence
 from ...opset import COMPOSITE_DOMAIN
-from ...recurrence import NewState, NewTape, Recurrence
-from ...sequences import zeros_like
-from ..registry import tangent
 
 Tangents = Mapping[Value, Value]
 
@@ -17,7 +17,7 @@ Tangents = Mapping[Value, Value]
 @tangent("If")
 def branch(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     """Each branch gives the tangents of its outputs too, zeros for those that nothing moves."""
-    from ...forward_mode import push_forward  # it imports the rules
+    from ...differentiation.forward import push_forward  # it imports the rules
 
     branches: list[Graph] = [node.attributes["then_branch"], node.attributes["else_branch"]]
     pushed = []
@@ -42,7 +42,7 @@ def branch(op: Ops, node: Node, tangents: Tangents) -> Tangents:
 @tangent("Loop", "Scan")
 def recurrence(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     """The body steps the states' tangents along with the states."""
-    from ...forward_mode import push_forward  # it imports the rules
+    from ...differentiation.forward import push_forward  # it imports the rules
 
     loop, inner = Recurrence(node), Ops(node.attributes["body"], prefix=TANGENT)
     known = {v: tangents[v] for v in loop.body.captures() if v in tangents}

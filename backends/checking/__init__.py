@@ -1,0 +1,1 @@
+"""Whether backends agree: inputs drawn, results compared, a report of what differs."""

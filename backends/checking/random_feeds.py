@@ -1,0 +1,83 @@
+"""Draw inputs for a graph by their types: floats around zero, small integers, short words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...compiler.errors import GraphError
+from ...compiler.graph.arguments import as_array, require_mapping
+from ...compiler.graph.dims import evaluate
+from ...compiler.graph.ir import Graph, Value
+from ...compiler.graph.types import Shape, TensorType, is_float
+
+_CLASS_AXIS = {
+    "Gather": 0,
+    "GatherElements": 0,
+    "NegativeLogLikelihoodLoss": 1,
+    "ScatterElements": 0,
+    "SoftmaxCrossEntropyLoss": 1,
+}
+"""Operators whose second input indexes an axis of their first; and which, without an attribute."""
+
+
+def draw_feeds(graph: Graph, given: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+    """Give an array for every input that has no default, `given` where it names one.
+
+    A symbolic dimension has its size in `given`, else the next of 2, 3, 4, …
+
+    Raises:
+        GraphError: an input is no tensor or of unknown rank; it must be given.
+    """
+    given = require_mapping(given, "feeds")
+    rng = np.random.default_rng(seed)
+    sizes: dict[str, int] = {}
+    for value in graph.inputs:
+        shape = value.type.shape if isinstance(value.type, TensorType) else None
+        if shape is not None and value.name in given:
+            fed = given[value.name]
+            actual = fed.shape if hasattr(fed, "shape") else as_array(fed).shape
+            sizes |= {d: n for d, n in zip(shape, actual, strict=False) if isinstance(d, str)}
+    feeds = dict(given)
+    for value in graph.inputs:
+        if value.name not in feeds and value.constant is None:
+            feeds[value.name] = _draw(rng, graph, value, sizes)
+    return feeds
+
+
+def _draw(
+    rng: np.random.Generator, graph: Graph, value: Value, sizes: dict[str, int]
+) -> np.ndarray:
+    if not isinstance(value.type, TensorType) or value.type.shape is None:
+        raise GraphError(f"no random values for '{value.name}', which is {value.type}: feed it")
+    dtype, shape = value.type.dtype, _shape(value.type.shape, sizes)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    if dtype.kind in "OUS":
+        return rng.choice(np.array(["a", "b c", "ß"], dtype=object), shape)
+    if dtype.kind in "iu":
+        return rng.integers(0, _bound(graph, value), shape).astype(dtype)
+    drawn = np.asarray(rng.standard_normal(shape))
+    return drawn.astype(dtype) if is_float(dtype) else np.abs(drawn).astype(dtype)
+
+
+def _shape(shape: Shape, sizes: dict[str, int]) -> tuple[int, ...]:
+    result = []
+    for dim in shape:
+        size = evaluate(dim, sizes)
+        if size is None:
+            size = sizes[str(dim)] = len(sizes) + 2
+        result.append(size)
+    return tuple(result)
+
+
+def _bound(graph: Graph, value: Value) -> int:
+    """Give the number of entries that an integer input selects from; 2 where that is unknown."""
+    bounds = []
+    for node in graph.consumers(value):
+        source = node.inputs[0]
+        if node.op_type in _CLASS_AXIS and source is not None and value is node.inputs[1]:
+            axis = node.attributes.get("axis", _CLASS_AXIS[node.op_type])
+            size = source.shape[axis] if source.shape else None
+            bounds.append(size if isinstance(size, int) else 2)
+    return min(bounds, default=2)

@@ -1,0 +1,111 @@
+"""The table of gradient rules; the engine that applies them stands beside it (reverse.py)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..graph.ir import Node, Value
+from ..opset import COMPOSITE_DOMAIN
+from .activity import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry of a rule for an input whose gradient cannot be given; an error if it is needed."""
+
+    reason: str
+
+
+Entry = Value | Refused | None
+"""The gradient of one input; None states that it is zero almost everywhere."""
+
+Entries = Entry | Sequence[Entry] | Mapping[Value, Entry]
+"""What a rule returns: one entry per input, or a mapping where subgraphs capture values too."""
+
+RuleFunction = Callable[..., Entries]
+"""`rule(op, node, dy)`; an operator with several outputs gets one cotangent (or None) for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A gradient rule; with `broadcasts` the engine sums its entries to the inputs' shapes."""
+
+    function: RuleFunction
+    broadcasts: bool
+
+
+RULES: dict[tuple[str, str], Rule] = {}
+
+ZERO_GRADIENT: dict[tuple[str, str], str] = {}
+"""Operators whose derivative is zero almost everywhere or undefined, with the reason."""
+
+REFUSED_GRADIENT: dict[tuple[str, str], str] = {}
+"""Operators whose gradient cannot be given by any input, with the reason."""
+
+Asks = Callable[[Node, Path], bool]
+"""`asks(node, path)`, the path being what lies between what is differentiated and by what."""
+
+BODY_WHERE: dict[tuple[str, str], Asks] = {}
+"""Operators with a rule whose body is differentiated in its place where this asks for it."""
+
+
+TangentRule = Callable[..., Mapping[Value, Value]]
+"""`rule(op, node, tangents)` gives the tangents of a node's outputs from those of what it reads."""
+
+TANGENT_RULES: dict[tuple[str, str], TangentRule] = {}
+"""Forward-mode rules of control flow; every other operator's gradient rule is transposed."""
+
+
+def tangent(*op_types: str, domain: str = "") -> Callable[[TangentRule], TangentRule]:
+    """Register `rule(op, node, tangents)` as the forward derivative of the named operators."""
+
+    def register(function: TangentRule) -> TangentRule:
+        for op_type in op_types:
+            TANGENT_RULES[domain, op_type] = function
+        return function
+
+    return register
+
+
+def gradient(
+    *op_types: str, domain: str = "", broadcasts: bool = False
+) -> Callable[[RuleFunction], RuleFunction]:
+    """Register `rule(op, node, dy)` as the gradient of the named operators."""
+
+    def register(function: RuleFunction) -> RuleFunction:
+        for op_type in op_types:
+            assert (domain, op_type) not in RULES, op_type
+            RULES[domain, op_type] = Rule(function, broadcasts)
+        return function
+
+    return register
+
+
+def body_where(op_type: str) -> Callable[[Asks], Asks]:
+    """Register where the rule of an operator leaves the gradient to its body."""
+
+    def register(function: Asks) -> Asks:
+        BODY_WHERE["", op_type] = function
+        return function
+
+    return register
+
+
+def composite_gradient(*op_types: str) -> Callable[[RuleFunction], RuleFunction]:
+    """Register the gradient of composites, see `gradient`."""
+    return gradient(*op_types, domain=COMPOSITE_DOMAIN)
+
+
+def refused_gradient(reason: str, *op_types: str, domain: str = "") -> None:
+    """State that the gradient of operators cannot be given, and why."""
+    for op_type in op_types:
+        REFUSED_GRADIENT[domain, op_type] = reason
+
+    @gradient(*op_types, domain=domain)
+    def rule(op: object, node: Node, *dys: Value | None) -> Entries:
+        return [Refused(reason) for _ in node.inputs]
+
+
+def zero_gradient(reason: str, *op_types: str, domain: str = "") -> None:
+    """State that operators have no gradient by any input, and why."""
+    for op_type in op_types:
+        ZERO_GRADIENT[domain, op_type] = reason

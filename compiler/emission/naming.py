@@ -1,0 +1,17 @@
+"""How values that transformations emit are named, so that they can be told from the model's own."""
+
+from ..graph.ir import Value
+
+GRADIENT = "grad/"
+"""Prefix of what reverse mode emits."""
+
+TANGENT = "tangent/"
+"""Prefix of what forward mode emits."""
+
+BATCH = "batch/"
+"""Prefix of what vectorization emits."""
+
+
+def is_emitted(value: Value) -> bool:
+    """Tell whether a transformation made this value, so that nobody asks for it by name."""
+    return value.name.startswith((GRADIENT, TANGENT, BATCH))

@@ -1,0 +1,253 @@
+"""Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
+from functools import partial
+from operator import index
+from typing import Any
+
+import numpy as np
+from onnx.defs import OpSchema
+
+from ..errors import GraphError
+from ..graph.arguments import as_array
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import OptionalType, SequenceType, TensorType, Type, as_dtype, onnx_dtype
+from ..inference.call_checks import check_bodies
+from ..inference.folding import fold
+from ..inference.node_types import infer_elements_of, infer_types
+from ..opset import COMPOSITE_DOMAIN
+from ..standard.schemas import DTYPE_ATTRIBUTES, check_call, check_types, get_schema
+
+Input = Any
+"""What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
+
+
+class Ops:
+    """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds one.
+
+    Numbers and arrays among the inputs become constants; a number takes the dtype of the values
+    that share its type constraint. An operator with several outputs gives a tuple; `outputs=n`
+    asks for the first n, a list of names for as many under these names ("" omits one). An
+    attribute that holds a dtype takes its name or NumPy's dtype too: `op.Cast(x, to="float16")`.
+    """
+
+    def __init__(self, graph: Graph, position: int = -1, prefix: str = "") -> None:
+        self.graph = graph
+        self.position = position
+        self.prefix = prefix
+        self.emitted: list[Node] = []
+        self.path: Set[Value | Node] = frozenset()  # what a gradient rule is wanted for
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        if op_type.startswith("_"):
+            raise AttributeError(op_type)
+        return partial(self.emit, op_type)
+
+    def emit(
+        self,
+        op_type: str,
+        *inputs: Input,
+        outputs: int | Sequence[str] | None = None,
+        domain: str = "",
+        name: str | None = None,
+        **attributes: Any,
+    ) -> Any:
+        """Add one node of a standard operator and give its output, or a tuple of several.
+
+        Raises:
+            GraphError: wrong arity, attribute, type or shape; the note names operator and inputs.
+            UnsupportedOpError: no such operator.
+        """
+        schema = get_schema(op_type, domain)
+        if op_type == "Loop" and len(inputs) > 1 and inputs[1] is None:
+            inputs = inputs[0], self.constant(True), *inputs[2:]  # runtimes disagree about None
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}
+        check_call(schema, len(inputs), attributes)
+        check_bodies(schema.name, len(inputs), attributes)
+        values = self._values(schema, inputs)
+        check_types(schema, [None if v is None else v.type for v in values])
+        wanted = self._wanted(schema, outputs, attributes, name)
+        placeholders = tuple(_PLACEHOLDER if n else None for n in wanted)
+        node = Node(op_type, values, placeholders, attributes, domain, name or "", self.position)
+        types = infer_types(node)
+        node.outputs = tuple(
+            Value(n, _known(t, schema, k, values)) if n else None
+            for k, (n, t) in enumerate(zip(wanted, types, strict=False))
+        )
+        return self.adopt(node)
+
+    def composite(
+        self, op_type: str, *inputs: Input, types: Sequence[Type | None], **attributes: Any
+    ) -> Any:
+        """Add one composite, whose output types the caller states (None: output omitted)."""
+        values = tuple(None if v is None else self.value(v) for v in inputs)
+        stem = self.prefix + op_type
+        names = [stem if k == 0 else f"{stem}.{k}" for k in range(len(types))]
+        outputs = tuple(
+            None if t is None else Value(self.graph.names.fresh(n), t)
+            for n, t in zip(names, types, strict=True)
+        )
+        domain = COMPOSITE_DOMAIN
+        return self.adopt(Node(op_type, values, outputs, attributes, domain, "", self.position))
+
+    def with_output(self, node: Node, index: int) -> Value:
+        """Give output `index` of a node of this graph, added to it where the node omits it."""
+        outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
+        present = outputs[index]
+        if present is not None:
+            return present
+        outputs[index] = _PLACEHOLDER
+        asked = replace(node, outputs=tuple(outputs))
+        inferred = infer_types(asked)[index]
+        schema = get_schema(node.op_type, node.domain)
+        name = f"{next(node.writes()).name}.{schema.outputs[index].name}"
+        value = Value(self.graph.names.fresh(name), _known(inferred, schema, index, node.inputs))
+        self.graph.add_output(node, index, value)
+        return value
+
+    def adopt(self, node: Node) -> Any:
+        """Add a node whose outputs have names and types; follow shapes and fold constants."""
+        self.graph.add_node(node)
+        self.emitted.append(node)
+        infer_elements_of(node)
+        fold(node)
+        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+
+    def _wanted(
+        self,
+        schema: OpSchema,
+        outputs: int | Sequence[str] | None,
+        attributes: dict[str, Any],
+        name: str | None,
+    ) -> Sequence[str]:
+        """Name the outputs that are asked for; "" for those that are omitted."""
+        if outputs is None:
+            outputs = _default_outputs(schema, attributes)
+        count = outputs if isinstance(outputs, int) else len(outputs)
+        if not 1 <= count <= schema.max_output:
+            most = schema.max_output if schema.max_output < 1000 else "any number of"
+            raise GraphError(f"{schema.name} has {most} outputs, asked for {count}")
+        if schema.name in _WITH_BODIES and count != (given := _default_outputs(schema, attributes)):
+            raise GraphError(f"{schema.name} has {given} outputs here, asked for {count}")
+        if not isinstance(outputs, int):
+            return outputs
+        stem = self.prefix + (name or schema.name)
+        names = self.graph.names
+        return [names.fresh(stem if k == 0 else f"{stem}.{k}") for k in range(count)]
+
+    def constant(self, array: Any, dtype: Any = None, name: str = "constant") -> Value:
+        """Add a constant: an array, a number or a list, in `dtype` where it is given."""
+        data = as_array(array, None if dtype is None else np.dtype(dtype))
+        value = Value(self.graph.names.fresh(name), TensorType(data.dtype, data.shape), data)
+        return self.graph.add_value(value)
+
+    def like(self, number: float, x: Value) -> Value:
+        """Add a scalar constant of the dtype of `x`."""
+        return self.constant(number, x.dtype)
+
+    def value(self, given: Input, dtype: Any = None) -> Value:
+        """Give a Value for whatever a call accepts."""
+        if isinstance(given, Value):
+            return given
+        if dtype is None and not isinstance(given, np.ndarray | np.generic):
+            given = as_array(given)
+            dtype = np.float32 if given.dtype == np.float64 else given.dtype
+        return self.constant(given, dtype)
+
+    def _values(self, schema: OpSchema, inputs: Sequence[Input]) -> tuple[Value | None, ...]:
+        met: dict[str, np.dtype] = {}
+        constraints = [_constraint(schema, k) for k in range(len(inputs))]
+        for constraint, given in zip(constraints, inputs, strict=True):
+            if isinstance(given, Value) and isinstance(given.type, TensorType):
+                met.setdefault(constraint, given.dtype)
+        return tuple(
+            None if given is None else self.value(given, _dtype(given, met.get(constraint)))
+            for constraint, given in zip(constraints, inputs, strict=True)
+        )
+
+
+_WITH_BODIES = ("If", "Loop", "Scan")
+"""Operators whose subgraphs say how many outputs they have."""
+
+_PLACEHOLDER = Value("", TensorType(np.dtype(np.float32)))
+
+
+def _dtype(given: Input, met: np.dtype | None) -> np.dtype | None:
+    return None if isinstance(given, Value | np.ndarray | np.generic) else met
+
+
+def _constraint(schema: OpSchema, index: int) -> str:
+    last = len(schema.inputs) - 1
+    return schema.inputs[min(index, last)].type_str
+
+
+def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
+    spec: Any = schema.attributes.get(name)  # onnx types only half of OpSchema
+    if spec is None:
+        return value
+    if name in DTYPE_ATTRIBUTES and isinstance(value, str | type | np.dtype):
+        return onnx_dtype(as_dtype(value))
+    kinds = OpSchema.AttrType
+    try:
+        match spec.type:
+            case kinds.FLOAT:
+                return float(value)
+            case kinds.INT:
+                return index(value)
+            case kinds.INTS:
+                return [index(v) for v in value]
+            case kinds.FLOATS:
+                return [float(v) for v in value]
+            case kinds.STRING:
+                return _require(value, str, bytes)
+            case kinds.STRINGS:
+                return [_require(v, str, bytes) for v in _require(value, list, tuple)]
+            case kinds.TENSOR:
+                return as_array(value)
+            case kinds.GRAPH:
+                return _require(value, Graph)
+            case kinds.TYPE_PROTO:
+                return _require(value, TensorType, SequenceType, OptionalType)
+    except (TypeError, ValueError):
+        raise GraphError(
+            f"{schema.name}: the attribute '{name}' must be {spec.type.name}, got {value!r}"
+        ) from None
+    return value
+
+
+def _require(value: Any, *types: type) -> Any:
+    if not isinstance(value, types):
+        raise TypeError
+    return value
+
+
+def _default_outputs(schema: OpSchema, attributes: dict[str, Any]) -> int:
+    match schema.name:
+        case "If":
+            return len(attributes["then_branch"].outputs)
+        case "Loop":
+            return len(attributes["body"].outputs) - 1
+        case "Scan" | "SequenceMap":
+            return len(attributes["body"].outputs)
+        case "Split" if "num_outputs" in attributes:
+            return int(attributes["num_outputs"])
+        case _:
+            return max(1, schema.min_output)
+
+
+def _known(
+    inferred: Type | None, schema: OpSchema, index: int, inputs: Sequence[Value | None]
+) -> Type:
+    """Fall back on the type constraint where inference gave nothing: the dtype of its inputs."""
+    if inferred is not None:
+        return inferred
+    constraint = schema.outputs[min(index, len(schema.outputs) - 1)].type_str
+    for k, value in enumerate(inputs):
+        if value is not None and _constraint(schema, k) == constraint:
+            if isinstance(value.type, TensorType):
+                return TensorType(value.type.dtype, None)
+            return value.type
+    raise GraphError(f"ONNX cannot infer the type of output {index} of {schema.name}")

@@ -1,0 +1,76 @@
+"""What callers hand in: graphs, mappings, arrays; each is taken, or refused with the reason."""
+
+from collections.abc import Mapping
+from reprlib import repr as shortened
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError
+from .ir import Graph
+from .types import ANONYMOUS, Dim, dtype_name, onnx_dtype
+
+_LARGEST = int(np.iinfo(np.int64).max)
+
+
+def require_graph(given: Any) -> Graph:
+    """Refuse what is no Graph, such as a path or a ModelProto."""
+    if isinstance(given, Graph):
+        return given
+    raise GraphError(f"a Graph is wanted, not {type(given).__name__}; load gives one, or b.build()")
+
+
+def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
+    """Refuse what is no mapping from names."""
+    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
+        return given
+    raise GraphError(f"{what} must be a dict with names as keys, not {shortened(given)}")
+
+
+def as_dim(what: str, given: Any) -> Dim:
+    """Read a dimension: a number, or a name that is none of ours."""
+    if isinstance(given, str) and given and ANONYMOUS not in given:
+        return given
+    if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
+        return int(given)
+    raise GraphError(f"{what}: {given!r} is no dimension; use a number or a name")
+
+
+def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:
+    """Read an array, a number, a text or nested lists of them as a tensor of `dtype`.
+
+    Floats may round; a number that is no integer, or too large for one, is never made one.
+
+    Raises:
+        GraphError: there is no such tensor.
+    """
+    try:
+        data = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise _refusal(given, dtype, str(error)) from None
+    if isinstance(given, np.ma.MaskedArray):
+        raise _refusal(given, dtype, "what its mask hides would count; use its filled()")
+    if not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
+    if data.dtype.kind == "O" and not all(isinstance(v, str | bytes) for v in data.flat):
+        raise _refusal(given, dtype, "it holds neither numbers nor texts alone, or too large ones")
+    onnx_dtype(data.dtype)
+    return data if dtype is None else _converted(given, data, dtype)
+
+
+def _converted(given: Any, data: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    texts = data.dtype.kind in "OUS"
+    if data.dtype == dtype or texts and dtype.kind in "OUS":
+        return data
+    if texts or dtype.kind in "OUS" or data.dtype.kind == "c" and dtype.kind != "c":
+        raise _refusal(given, dtype, f"it is {dtype_name(data.dtype)}")
+    with np.errstate(invalid="ignore"):  # NaN is no integer: found out below
+        converted = data.astype(dtype)
+    if dtype.kind in "iub" and not (converted == data).all():
+        raise _refusal(given, dtype, "it would change; use op.Cast for floats, or a wider dtype")
+    return converted
+
+
+def _refusal(given: Any, dtype: np.dtype | None, reason: str) -> GraphError:
+    wanted = "a tensor" if dtype is None else f"a tensor of {dtype_name(dtype)}"
+    return GraphError(f"{shortened(given)} cannot be {wanted}: {reason}")

@@ -1,0 +1,145 @@
+"""Arithmetic on symbolic dimensions, so that equal sizes get equal names; it knows no operators."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from math import prod
+
+from .types import Dim
+
+_Polynomial = dict[tuple[str, ...], int]
+"""Coefficients by monomial: 2·N·M + 3 is {("M", "N"): 2, (): 3}."""
+
+
+def multiply(dims: Iterable[Dim]) -> Dim:
+    """Multiply dimensions: ("N", 2, 3) → "6*N"; equal products have equal names."""
+    result: _Polynomial = {(): 1}
+    for dim in dims:
+        result = _times(result, _read(dim))
+    return _write(result)
+
+
+def add(left: Dim, right: Dim) -> Dim:
+    """Add two dimensions: ("N", 1) → "N+1"; equal sums have equal names."""
+    total = Counter(_read(left))
+    total.update(_read(right))
+    return _write(dict(total))
+
+
+def negate(dim: Dim) -> Dim:
+    """Give −dim."""
+    return multiply([-1, dim])
+
+
+def divide(dividend: Dim, divisor: Dim) -> Dim | None:
+    """Divide by one monomial where the result is certainly whole: ("6*N", "N") → 6; else None."""
+    terms = _read(divisor)
+    if len(terms) != 1:
+        return 1 if dividend == divisor else None
+    ((names, factor),) = terms.items()
+    result: _Polynomial = {}
+    for monomial, coefficient in _read(dividend).items():
+        rest = Counter(monomial)
+        rest.subtract(names)
+        if factor == 0 or coefficient % factor or min(rest.values(), default=0) < 0:
+            return None
+        result[tuple(sorted(rest.elements()))] = coefficient // factor
+    return _write(result)
+
+
+def quotient(dividend: Dim, divisor: int) -> Dim:
+    """Divide and round down: ("H+1", 2) → "((H + 1) // 2)"; equal quotients have equal names.
+
+    Multiples of the divisor stand outside: ("H-1", 2) → "((H + 1) // 2)-1".
+    """
+    whole: _Polynomial = {}
+    rest: _Polynomial = {}
+    for monomial, coefficient in _read(dividend).items():
+        whole[monomial], rest[monomial] = divmod(coefficient, divisor)
+    left = _write(rest)
+    if isinstance(left, int):  # a constant alone, smaller than the divisor
+        return _write(whole)
+    return add(_write(whole), f"({left})//{divisor}")
+
+
+def symbols(dim: Dim) -> set[str]:
+    """Give the names that a dimension is made of: "2*N+1" → {"N"}."""
+    if isinstance(dim, int):
+        return set()
+    return {item.id for item in ast.walk(_parse(dim)) if isinstance(item, ast.Name)}
+
+
+@cache
+def _parse(name: str) -> ast.expr:
+    try:
+        return ast.parse(name, mode="eval").body
+    except SyntaxError:
+        return ast.Name(name)
+
+
+def _read(dim: Dim) -> _Polynomial:
+    return {(): dim} if isinstance(dim, int) else _walk(_parse(dim))
+
+
+def _walk(tree: ast.expr) -> _Polynomial:
+    match tree:
+        case ast.Constant(value=int(number)):
+            return {(): number}
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _times({(): -1}, _walk(operand))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _times(_walk(left), _walk(right))
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as sign, right=right):
+            total = Counter(_walk(left))
+            total.update(_times({(): 1 if isinstance(sign, ast.Add) else -1}, _walk(right)))
+            return dict(total)
+        case ast.Name(id=name):
+            return {(name,): 1}
+        case _:  # a quotient or a call: one symbol of its own
+            return {(f"({ast.unparse(tree)})",): 1}
+
+
+def _times(left: _Polynomial, right: _Polynomial) -> _Polynomial:
+    result: Counter[tuple[str, ...]] = Counter()
+    for a, p in left.items():
+        for b, q in right.items():
+            result[tuple(sorted(a + b))] += p * q
+    return dict(result)
+
+
+def _write(polynomial: _Polynomial) -> Dim:
+    text = ""
+    for monomial, coefficient in sorted(polynomial.items(), reverse=True):
+        if not coefficient:
+            continue
+        if not monomial:
+            text += f"{coefficient:+d}"
+            continue
+        size = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
+        text += ("-" if coefficient < 0 else "+") + size + "*".join(monomial)
+    if not any(m and c for m, c in polynomial.items()):
+        return polynomial.get((), 0)
+    return text.removeprefix("+")
+
+
+def evaluate(dim: Dim, sizes: Mapping[str, int]) -> int | None:
+    """Give the number that a dimension is where its symbols have these sizes, None if unknown."""
+    total = 0
+    for monomial, coefficient in _read(dim).items():
+        factors = [_size(name, sizes) for name in monomial]
+        known = [f for f in factors if f is not None]
+        if len(known) < len(factors):
+            return sizes.get(dim) if isinstance(dim, str) else None
+        total += coefficient * prod(known)
+    return total
+
+
+def _size(name: str, sizes: Mapping[str, int]) -> int | None:
+    """Give the size of one symbol, which may be a quotient."""
+    match _parse(name):
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=ast.Constant(value=int(divisor))):
+            dividend = evaluate(ast.unparse(left), sizes)
+            return None if dividend is None else dividend // divisor
+        case _:
+            return sizes.get(name)

@@ -1,0 +1,399 @@
+"""The graph: values and the nodes between them, on networkx; it knows no operator's meaning."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from ..errors import GraphError
+from .names import Names
+from .types import Dim, Shape, TensorType, Type
+
+Attribute = Any
+"""int, float, str, numpy array, Graph, Type, or a list of one of them."""
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What flows between nodes: a named tensor, sequence or optional.
+
+    `constant` holds the array where it is known while compiling; `parameter` marks the constants
+    that the model owns (initializers: two equal ones are still two). `elements` are the numbers and
+    symbols that a small integer tensor of rank 0 or 1 is known to hold, such as a shape.
+    """
+
+    name: str
+    type: Type
+    constant: np.ndarray | None = None
+    parameter: bool = False
+    elements: tuple[Dim, ...] | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element dtype of a tensor; an error for sequences and optionals."""
+        return self._tensor().dtype
+
+    @property
+    def shape(self) -> Shape | None:
+        """Dimensions of a tensor, None where even the rank is unknown."""
+        return self._tensor().shape
+
+    @property
+    def rank(self) -> int | None:
+        """Number of dimensions of a tensor, None where unknown."""
+        shape = self._tensor().shape
+        return None if shape is None else len(shape)
+
+    def _tensor(self) -> TensorType:
+        if not isinstance(self.type, TensorType):
+            raise GraphError(f"'{self.name}' is {self.type}, not a tensor")
+        return self.type
+
+    def __repr__(self) -> str:
+        return f"Value({self.name!r}: {self.type})"
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One operator's call. Omitted optional inputs and outputs are None.
+
+    `position` orders nodes that do not depend on each other; a node that replaces another takes
+    over its position.
+    """
+
+    op_type: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value | None, ...]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    domain: str = ""
+    name: str = ""
+    position: int = -1
+
+    @property
+    def operator(self) -> str:
+        """The operator's full name: "Conv", "onnxgrad.ConvInputGrad"."""
+        return f"{self.domain}.{self.op_type}" if self.domain else self.op_type
+
+    @property
+    def subgraphs(self) -> list["Graph"]:
+        """The graphs among the attributes (branches and bodies)."""
+        found = []
+        for attribute in self.attributes.values():
+            if isinstance(attribute, Graph):
+                found.append(attribute)
+        return found
+
+    def reads(self) -> Iterator[Value]:
+        """Yield every value this node depends on: its inputs and what its subgraphs capture."""
+        for value in self.inputs:
+            if value is not None:
+                yield value
+        for graph in self.subgraphs:
+            yield from graph.captures()
+
+    def writes(self) -> Iterator[Value]:
+        """Yield the outputs that are not omitted."""
+        for value in self.outputs:
+            if value is not None:
+                yield value
+
+    def __repr__(self) -> str:
+        inputs = ", ".join("" if v is None else v.name for v in self.inputs)
+        outputs = ", ".join("" if v is None else v.name for v in self.outputs)
+        return f"Node({outputs} = {self.operator}({inputs}))"
+
+
+class Graph:
+    """A dataflow graph: values and nodes in a bipartite networkx graph.
+
+    The edges carry reachability only; order, repeats and omissions stand in the nodes' tuples.
+    A subgraph (a branch, a body) is a Graph that shares its model's names; the values that it
+    reads without owning them are its captures.
+    """
+
+    def __init__(self, name: str = "graph", names: Names | None = None) -> None:
+        self.name = str(name)  # a file may hold bytes that are no text
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self.names = Names() if names is None else names
+        self.metadata: dict[str, str] = {}
+        self.doc = ""
+        self._dag = nx.DiGraph()
+        self._values: dict[str, Value] = {}
+        self._order: list[Node] | None = None
+        self._has_gone = False
+        self._next_position = 0
+
+    # Reading
+
+    def nodes(self) -> list[Node]:
+        """List the nodes in one stable topological order."""
+        if self._order is None:
+            self._order = self._sorted()
+        elif self._has_gone:  # what is left of an order is an order
+            self._order = [n for n in self._order if n in self._dag]
+        self._has_gone = False
+        return list(self._order)
+
+    def _sorted(self) -> list[Node]:
+        """Sort the nodes, of those that are ready always the one of the least position first."""
+        pred, succ = self._dag.pred, self._dag.succ
+        waiting = {
+            item: sum(1 for v in pred[item] if pred[v]) for item in self._dag if type(item) is Node
+        }
+        serial = {node: k for k, node in enumerate(waiting)}
+        ready = [(n.position, k, n) for n, k in serial.items() if not waiting[n]]
+        heapify(ready)
+        order: list[Node] = []
+        while ready:
+            node = heappop(ready)[2]
+            order.append(node)
+            for value in succ[node]:
+                for reader in succ[value]:
+                    waiting[reader] -= 1
+                    if not waiting[reader]:
+                        heappush(ready, (reader.position, serial[reader], reader))
+        if len(order) < len(waiting):
+            values = [a for a, _ in nx.find_cycle(self._dag) if isinstance(a, Value)]
+            path = " → ".join(f"'{v.name}'" for v in values)
+            raise GraphError(f"the graph has a cycle through {path}")
+        return order
+
+    def values(self) -> list[Value]:
+        """List the values that this graph owns: inputs, constants and what its nodes compute."""
+        return list(self._values.values())
+
+    def find(self, name: str) -> Value:
+        """Give the value of that name; an error lists close names."""
+        if (value := self._values.get(name)) is not None:
+            return value
+        from difflib import get_close_matches  # only on the way to an error
+
+        close = get_close_matches(str(name), self._values, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        inner = " (it stands inside a subgraph)" if name in self.names else ""
+        raise GraphError(f"the graph '{self.name}' has no value '{name}'{inner}{hint}")
+
+    def owns(self, value: Value) -> bool:
+        """Tell whether this value belongs to this graph, not to an outer or another one."""
+        return self._values.get(value.name) is value
+
+    def producer(self, value: Value) -> Node | None:
+        """Give the node that computes a value, None for inputs, constants and captures."""
+        return next(iter(self._dag.pred[value]), None) if value in self._dag else None
+
+    def consumers(self, value: Value) -> list[Node]:
+        """List the nodes that read a value, also those that capture it in a subgraph."""
+        return list(self._dag.succ[value]) if value in self._dag else []
+
+    def is_connected(self, source: Value | Node, target: Value | Node) -> bool:
+        """Tell whether an edge leads from one item to another."""
+        return bool(self._dag.has_edge(source, target))
+
+    def upstream(self, values: Iterable[Value]) -> set[Value | Node]:
+        """Give everything the values depend on, themselves included."""
+        return self._reach(values, self._dag.pred)
+
+    def downstream(self, values: Iterable[Value]) -> set[Value | Node]:
+        """Give everything that depends on the values, themselves included."""
+        return self._reach(values, self._dag.succ)
+
+    def _reach(self, values: Iterable[Value], step: Any) -> set[Value | Node]:
+        pending: list[Value | Node] = [v for v in values if v in self._dag]
+        seen = set(pending)
+        while pending:
+            for item in step[pending.pop()]:
+                if item not in seen:
+                    seen.add(item)
+                    pending.append(item)
+        return seen
+
+    def captures(self) -> list[Value]:
+        """List the outer values that this graph reads, each once."""
+        found: dict[Value, None] = {}
+        for item in self._dag:
+            if isinstance(item, Value) and not self.owns(item):
+                found[item] = None
+        for value in self.outputs:
+            if not self.owns(value):
+                found[value] = None
+        return list(found)
+
+    # Writing
+
+    def add_value(self, value: Value) -> Value:
+        """Own a value that no node computes: an input or a constant."""
+        self.names.claim(value.name)
+        self._values[value.name] = value
+        self._dag.add_node(value)
+        return value
+
+    def add_node(self, node: Node) -> Node:
+        """Add a node and own its outputs."""
+        for value in node.writes():
+            self.names.claim(value.name)
+            self._values[value.name] = value
+            self._dag.add_edge(node, value)
+        if node.position < 0:
+            node.position = self._next_position
+        self._next_position = max(self._next_position, node.position + 1)
+        self._dag.add_node(node)
+        for value in node.reads():
+            self._dag.add_edge(value, node)
+        self._order = None
+        return node
+
+    def add_output(self, node: Node, index: int, value: Value) -> Value:
+        """Let a node of this graph compute `value` too, as the output `index` that it omitted."""
+        outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
+        assert node in self._dag and outputs[index] is None
+        self.names.claim(value.name)
+        self._values[value.name] = value
+        outputs[index] = value
+        node.outputs = tuple(outputs)
+        self._dag.add_edge(node, value)
+        return value
+
+    def omit_output(self, node: Node, index: int) -> None:
+        """Let a node compute one value less, which nothing may read."""
+        value = node.outputs[index]
+        if value is None:
+            return
+        if self._dag.succ[value] or any(v is value for v in self.outputs):
+            raise GraphError(f"'{value.name}' is still in use")
+        node.outputs = tuple(None if v is value else v for v in node.outputs)
+        self._dag.remove_node(value)
+        del self._values[value.name]
+        self.names.release(value.name)
+
+    def replace_uses(self, old: Value, new: Value) -> None:
+        """Let everything that reads `old`, outputs and subgraphs included, read `new`."""
+        for node in self.consumers(old):
+            node.inputs = tuple(new if v is old else v for v in node.inputs)
+            for subgraph in node.subgraphs:
+                subgraph.replace_uses(old, new)
+            self.reconnect(node)
+        self.outputs = [new if v is old else v for v in self.outputs]
+        if not self.owns(old) and old in self._dag and not self._dag.succ[old]:
+            self._dag.remove_node(old)
+
+    def redirect(self, source: Value, target: Value) -> None:
+        """Let the node that computes `source` compute `target`; `source` is gone.
+
+        The node that computed `target` before computes it no more (its output is omitted).
+        """
+        node, former = self.producer(source), self.producer(target)
+        assert node is not None
+        if former is not None:
+            former.outputs = tuple(None if v is target else v for v in former.outputs)
+            self._dag.remove_edge(former, target)
+        node.outputs = tuple(target if v is source else v for v in node.outputs)
+        self._dag.add_edge(node, target)
+        self.replace_uses(source, target)
+        self._dag.remove_node(source)
+        del self._values[source.name]
+        self.names.release(source.name)
+        self._order = None
+
+    def remove(self, item: Value | Node) -> None:
+        """Remove a node with its outputs, or a value without a node; nothing may read them."""
+        gone = [item] if isinstance(item, Value) else list(item.writes())
+        for value in gone:
+            if self._dag.succ[value] or any(v is value for v in self.outputs):
+                raise GraphError(f"'{value.name}' is still in use")
+        if isinstance(item, Node):
+            reads = list(self._dag.pred[item])
+            self._dag.remove_node(item)
+            for value in reads:
+                self._forget_unread_capture(value)
+        for value in gone:
+            self._dag.remove_node(value)
+            del self._values[value.name]
+            self.names.release(value.name)
+            self.inputs = [v for v in self.inputs if v is not value]
+        self._has_gone = True
+
+    def reconnect(self, node: Node) -> None:
+        """Bring a node's edges up to date after its inputs or subgraphs were changed."""
+        reads = dict.fromkeys(node.reads())
+        for value in [v for v in self._dag.pred[node] if v not in reads]:
+            self._dag.remove_edge(value, node)
+            self._forget_unread_capture(value)
+        for value in reads:
+            self._dag.add_edge(value, node)
+        self._order = None
+
+    def rename(self, value: Value, name: str) -> None:
+        """Give an owned value another name."""
+        self.names.claim(name)
+        self.names.release(value.name)
+        del self._values[value.name]
+        value.name = name
+        self._values[name] = value
+
+    def _forget_unread_capture(self, value: Value) -> None:
+        if not self.owns(value) and value in self._dag and not self._dag.succ[value]:
+            self._dag.remove_node(value)
+
+    # Copying
+
+    def copy(
+        self,
+        mapping: dict[Value, Value] | None = None,
+        names: Names | None = None,
+        renamed: bool = False,
+    ) -> "Graph":
+        """Copy the graph, its subgraphs too; `mapping` (old → new) gains every value copied.
+
+        Arrays of constants are shared. A capture that is not in `mapping` stays what it is.
+        With `renamed`, a subgraph's copy takes fresh names, so that both may stand in one model.
+        """
+        mapping = {} if mapping is None else mapping
+        other = Graph(self.name, self.names.copy() if names is None else names)
+        other.metadata, other.doc = dict(self.metadata), self.doc
+        for value in self._values.values():
+            copied = Value(value.name, value.type, value.constant, value.parameter, value.elements)
+            if renamed:
+                copied.name = other.names.fresh(value.name)
+                other.names.claim(copied.name)
+            mapping[value] = copied
+            other._values[copied.name] = copied
+            other._dag.add_node(copied)
+        for node in self.nodes():
+            other._adopt(copy_node(node, mapping, other.names, renamed))
+        other.inputs = [mapping[v] for v in self.inputs]
+        other.outputs = [mapping.get(v, v) for v in self.outputs]
+        other._next_position = self._next_position
+        return other
+
+    def _adopt(self, node: Node) -> None:
+        self._dag.add_node(node)
+        self._dag.add_edges_from((value, node) for value in node.reads())
+        self._dag.add_edges_from((node, value) for value in node.writes())
+        self._order = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Graph({self.name!r}: {len(self._dag) - len(self._values)} nodes, "
+            f"inputs {[v.name for v in self.inputs]}, outputs {[v.name for v in self.outputs]})"
+        )
+
+
+def copy_node(node: Node, mapping: dict[Value, Value], names: Names, renamed: bool = False) -> Node:
+    """Copy a node under a mapping of values, its subgraphs copied with it, see Graph.copy."""
+    attributes = {
+        key: attribute.copy(mapping, names, renamed) if isinstance(attribute, Graph) else attribute
+        for key, attribute in node.attributes.items()
+    }
+    return Node(
+        node.op_type,
+        tuple(None if v is None else mapping.get(v, v) for v in node.inputs),
+        tuple(None if v is None else mapping.get(v, v) for v in node.outputs),
+        attributes,
+        node.domain,
+        node.name,
+        node.position,
+    )

@@ -1,0 +1,49 @@
+"""The names taken in a model: claimed, given back, made fresh."""
+
+from collections.abc import Iterable
+
+from ..errors import GraphError
+
+
+class Names:
+    """The names taken in one model, over all its scopes."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._promised: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def claim(self, name: str) -> None:
+        """Take a name; an error if it is taken or none."""
+        if not (isinstance(name, str) and name):
+            raise GraphError(f"a name is a text that is not empty, got {name!r}")
+        if name in self._taken:
+            raise GraphError(f"the name '{name}' is used twice; names are unique in a model")
+        self._taken.add(name)
+        self._promised.discard(name)
+
+    def release(self, name: str) -> None:
+        """Give a name back."""
+        self._taken.discard(name)
+
+    def fresh(self, wish: str) -> str:
+        """Give `wish`, or `wish_1`, `wish_2`, … where it is taken; no name is given twice.
+
+        It is not claimed: who asks for just this name may still have it.
+        """
+        name, count = wish, self._counts.get(wish, 0)
+        while name in self._taken or name in self._promised:
+            count += 1
+            name = f"{wish}_{count}"
+        self._counts[wish] = count
+        self._promised.add(name)
+        return name
+
+    def copy(self) -> "Names":
+        """Give an independent copy."""
+        other = Names(self._taken)
+        other._counts = dict(self._counts)
+        return other

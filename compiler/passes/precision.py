@@ -1,0 +1,155 @@
+"""Give a graph in another float precision; it changes no operator but by casts where ONNX asks."""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from onnx.defs import OpSchema
+
+from ..composites import STANDARD_BODIES
+from ..composites.expand import expand_node
+from ..emission.ops import Ops
+from ..errors import UnsupportedOpError
+from ..graph.ir import Graph, Node, Value
+from ..graph.names import Names
+from ..graph.types import (
+    OptionalType,
+    SequenceType,
+    TensorType,
+    Type,
+    is_float,
+    numpy_dtype,
+    onnx_dtype,
+)
+from ..standard.schemas import DTYPE_ATTRIBUTES, find_schema
+
+_BITS = {"BitCast", "DequantizeLinear", "QuantizeLinear"}
+"""Operators whose element type is about bits: they keep it."""
+
+
+def with_dtype(graph: Graph, dtype: np.dtype) -> Graph:
+    """Copy a graph with every float tensor in `dtype`: inputs, constants, casts and results.
+
+    An operator that does not take `dtype` works in its own, between casts; those of ai.onnx.ml,
+    which answer in float32 whatever they get, stand as their bodies.
+    """
+    copy = graph.copy()
+    _spell_out(copy)
+    return _Caster(copy.names.copy(), np.dtype(dtype)).graph(copy, Names(), {})
+
+
+def _spell_out(graph: Graph) -> None:
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            _spell_out(subgraph)
+            graph.reconnect(node)
+        if node.domain and node.operator in STANDARD_BODIES:
+            with suppress(UnsupportedOpError):  # a setting for which there is no body
+                expand_node(graph, node)
+
+
+class _Caster:
+    def __init__(self, reserved: Names, dtype: np.dtype) -> None:
+        self._reserved = reserved  # names that the copy has or will have
+        self._dtype = dtype
+
+    def graph(self, graph: Graph, names: Names, mapping: dict[Value, Value]) -> Graph:
+        """Copy a graph or subgraph; `mapping` (old → new) knows what it captures."""
+        other = Graph(graph.name, names)
+        other.metadata = dict(graph.metadata)
+        for value in graph.values():
+            if graph.producer(value) is None:
+                mapping[value] = other.add_value(self._value(value))
+        for node in graph.nodes():
+            self._node(other, node, mapping)
+        other.inputs = [mapping[v] for v in graph.inputs]
+        other.outputs = [mapping[v] for v in graph.outputs]
+        return other
+
+    def _value(self, value: Value) -> Value:
+        constant = None if value.constant is None else self._array(value.constant)
+        type_ = self._type(value.type)
+        return Value(value.name, type_, constant, value.parameter, value.elements)
+
+    def _node(self, graph: Graph, node: Node, mapping: dict[Value, Value]) -> None:
+        op = Ops(graph, node.position)
+        schema = find_schema(node.op_type, node.domain)
+        inputs = tuple(
+            None if v is None else self._accepted(op, schema, k, v, mapping[v])
+            for k, v in enumerate(node.inputs)
+        )
+        attributes = {
+            key: self.graph(attribute, graph.names, mapping)
+            if isinstance(attribute, Graph)
+            else self._attribute(node, key, attribute)
+            for key, attribute in node.attributes.items()
+        }
+        if schema is None:  # a composite, whose types are those of the original
+            outputs = tuple(None if v is None else self._value(v) for v in node.outputs)
+            op.adopt(Node(node.op_type, inputs, outputs, attributes, node.domain, node.name))
+        else:
+            wanted = ["" if v is None else self._fresh(v.name) for v in node.outputs]
+            given = op.emit(
+                node.op_type,
+                *inputs,
+                outputs=wanted,
+                domain=node.domain,
+                name=node.name,
+                **attributes,
+            )
+            outputs = (given,) if len(wanted) == 1 else given
+        for old, new in zip(node.outputs, outputs, strict=True):
+            if old is not None and new is not None:
+                mapping[old] = self._named(op, new, old)
+
+    def _accepted(
+        self, op: Ops, schema: OpSchema | None, index: int, old: Value, new: Value
+    ) -> Value:
+        """Give an input in the dtype that the operator takes."""
+        if schema is None or new.type == old.type or not isinstance(new.type, TensorType):
+            return new
+        types = schema.inputs[min(index, len(schema.inputs) - 1)].types
+        if _type_name(new.dtype) in types and schema.name not in _BITS:
+            return new
+        return self._cast(op, new, old.dtype, self._fresh(old.name))
+
+    def _named(self, op: Ops, new: Value, old: Value) -> Value:
+        """Give an output in our dtype, under its old name."""
+        if new.name == old.name:
+            return new
+        if isinstance(new.type, TensorType) and is_float(new.dtype) and new.dtype != self._dtype:
+            return self._cast(op, new, self._dtype, old.name)
+        op.graph.rename(new, old.name)
+        return new
+
+    def _cast(self, op: Ops, x: Value, dtype: np.dtype, name: str) -> Value:
+        return op.emit("Cast", x, to=dtype, outputs=[name])
+
+    def _fresh(self, wish: str) -> str:
+        name = self._reserved.fresh(wish)
+        self._reserved.claim(name)
+        return name
+
+    def _attribute(self, node: Node, key: str, attribute: Any) -> Any:
+        if isinstance(attribute, np.ndarray):
+            return self._array(attribute)
+        if isinstance(attribute, TensorType | SequenceType | OptionalType):
+            return self._type(attribute)
+        if key == "stash_type" and len(node.outputs) > 1:
+            return attribute  # the standard has no float64 for the statistics of LayerNormalization
+        if key in DTYPE_ATTRIBUTES and node.op_type not in _BITS and attribute:
+            return onnx_dtype(self._dtype) if is_float(numpy_dtype(attribute)) else attribute
+        return attribute
+
+    def _array(self, array: np.ndarray) -> np.ndarray:
+        return array.astype(self._dtype) if is_float(array.dtype) else array
+
+    def _type(self, type_: Type) -> Type:
+        if isinstance(type_, TensorType):
+            return TensorType(self._dtype, type_.shape) if is_float(type_.dtype) else type_
+        return type(type_)(self._type(type_.element))
+
+
+def _type_name(dtype: np.dtype) -> str:
+    names = {"float64": "double", "float32": "float"}
+    return f"tensor({names.get(dtype.name, dtype.name)})"

@@ -1,0 +1,1 @@
+"""How one node or function of a file becomes nodes of a graph."""

@@ -1,0 +1,42 @@
+"""Upgrades of operators on whole tensors: names of types, flattened softmax, renamed operators."""
+
+from onnx import TensorProto
+
+from ...emission.ops import Ops
+from .registry import ALWAYS, Call, upgrade
+
+
+@upgrade("Cast", before=6)
+def cast(op: Ops, call: Call) -> None:
+    """The type was a name."""
+    name = str(call.attributes["to"]).upper()
+    if name not in TensorProto.DataType.keys():
+        raise call.refusal(f"'{name}' is no type")
+    call.attributes["to"] = int(TensorProto.DataType.Value(name))
+
+
+@upgrade("Softmax", "LogSoftmax", "Hardmax", before=13)
+def softmax(op: Ops, call: Call) -> None:
+    """The dimensions from `axis` on were taken as one; on the last axis that changes nothing."""
+    x, axis = call.tensor(0), call.take("axis", 1)
+    if x.rank is not None and axis in (-1, x.rank - 1):
+        call.attributes["axis"] = -1
+        return
+    flat = op.emit(call.op_type, op.Flatten(x, axis=axis), axis=1)
+    call.op_type, call.inputs = "Reshape", [flat, op.Shape(x)]
+    call.attributes["allowzero"] = 1
+
+
+@upgrade("Scatter", before=ALWAYS)
+def scatter(op: Ops, call: Call) -> None:
+    """Scatter was renamed in version 11; files of later versions have it all the same."""
+    call.op_type = "ScatterElements"
+
+
+@upgrade("OneHot", before=11)
+def one_hot(op: Ops, call: Call) -> None:
+    """Negative indices chose nothing; now they count from the end."""
+    indices, depth = call.tensor(0), call.tensor(1)
+    outside = op.CastLike(op.Squeeze(depth), indices)
+    zero = op.constant(0, indices.dtype)
+    call.inputs[0] = op.Where(op.Less(indices, zero), outside, indices)

@@ -1,0 +1,1 @@
+"""What the ONNX standard says of operators: schemas, protos, well-formedness."""

@@ -1,0 +1,145 @@
+"""Nodes, attributes and graphs as ONNX messages; whole models are the exporter's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto
+
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import OptionalType, SequenceType, TensorType, is_float, to_proto
+from .schemas import find_schema
+
+
+def tensor_proto(array: np.ndarray, name: str = "") -> TensorProto:
+    """Write an array; strings come from arrays of objects."""
+    if array.dtype.kind in "OUS":
+        proto = TensorProto(name=name, data_type=TensorProto.STRING, dims=array.shape)
+        proto.string_data.extend(
+            v if isinstance(v, bytes) else str(v).encode() for v in array.ravel()
+        )
+        return proto
+    return onnx.numpy_helper.from_array(array, name)
+
+
+def node_proto(
+    op_type: str,
+    domain: str,
+    inputs: list[str],
+    outputs: list[str],
+    attributes: dict[str, Any],
+    name: str = "",
+) -> NodeProto:
+    """Write a node from names."""
+    proto = NodeProto(op_type=op_type, domain=domain, name=name)
+    proto.input.extend(inputs)
+    proto.output.extend(outputs)
+    schema: Any = find_schema(op_type, domain)  # onnx types only half of OpSchema
+    for key, value in attributes.items():
+        spec = schema.attributes.get(key) if schema is not None else None
+        proto.attribute.append(attribute_proto(key, value, spec.type.value if spec else 0))
+    return proto
+
+
+def attribute_proto(name: str, value: Any, kind: int = 0) -> AttributeProto:
+    """Write an attribute as the AttributeProto type `kind`, or as its Python type suggests."""
+    proto = AttributeProto(name=name, type=kind or _kind(value))  # type: ignore[arg-type]
+    kinds = AttributeProto
+    match proto.type:
+        case kinds.INT:
+            proto.i = int(value)
+        case kinds.FLOAT:
+            proto.f = float(value)
+        case kinds.STRING:
+            proto.s = _encode(value)
+        case kinds.TENSOR:
+            proto.t.CopyFrom(tensor_proto(np.asarray(value)))
+        case kinds.GRAPH:
+            proto.g.CopyFrom(graph_proto(value))
+        case kinds.TYPE_PROTO:
+            proto.tp.CopyFrom(to_proto(value))
+        case kinds.INTS:
+            proto.ints.extend(int(v) for v in value)
+        case kinds.FLOATS:
+            proto.floats.extend(float(v) for v in value)
+        case kinds.STRINGS:
+            proto.strings.extend(_encode(v) for v in value)
+        case kinds.TENSORS:
+            proto.tensors.extend(tensor_proto(v) for v in value)
+        case _:
+            raise TypeError(f"the attribute '{name}' cannot be {value!r}")
+    return proto
+
+
+def _encode(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def _kind(value: Any) -> int:
+    kinds = AttributeProto
+    if isinstance(value, list | tuple):
+        first = _kind(value[0]) if value else int(kinds.INT)
+        floats = any(isinstance(v, float) for v in value)
+        return int(kinds.FLOATS) if floats else first + (int(kinds.FLOATS) - int(kinds.FLOAT))
+    if isinstance(value, bool | int | np.integer):
+        return int(kinds.INT)
+    if isinstance(value, float | np.floating):
+        return int(kinds.FLOAT)
+    if isinstance(value, str | bytes):
+        return int(kinds.STRING)
+    if isinstance(value, np.ndarray):
+        return int(kinds.TENSOR)
+    if isinstance(value, Graph):
+        return int(kinds.GRAPH)
+    if isinstance(value, TensorType | SequenceType | OptionalType):
+        return int(kinds.TYPE_PROTO)
+    raise TypeError(f"no ONNX attribute can hold {value!r}")
+
+
+TensorWriter = Callable[[np.ndarray, str], TensorProto]
+"""Writes the array of an initializer: into the message, or elsewhere."""
+
+CONSTANT_MARK = "constant"
+"""doc_string of the initializers that are no parameters: training leaves them alone."""
+
+
+def graph_proto(graph: Graph, tensor: TensorWriter = tensor_proto) -> GraphProto:
+    """Write a graph or subgraph as it stands; constants become initializers.
+
+    What an input starts with is not written: whoever runs the model feeds its inputs.
+    """
+    proto = GraphProto(name=graph.name, doc_string=graph.doc)
+    proto.input.extend(value_proto(v) for v in graph.inputs)
+    proto.output.extend(value_proto(v) for v in graph.outputs)
+    inputs = set(graph.inputs)
+    for value in graph.values():
+        if value.constant is not None and value not in inputs and graph.producer(value) is None:
+            initializer = tensor(value.constant, value.name)
+            if not value.parameter and is_float(value.constant.dtype):
+                initializer.doc_string = CONSTANT_MARK
+            proto.initializer.append(initializer)
+    proto.node.extend(call_proto(n, tensor) for n in graph.nodes())
+    return proto
+
+
+def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
+    """Write a node of a graph, its subgraphs too."""
+    plain = {k: v for k, v in node.attributes.items() if not isinstance(v, Graph)}
+    proto = node_proto(
+        node.op_type,
+        node.domain,
+        ["" if v is None else v.name for v in node.inputs],
+        ["" if v is None else v.name for v in node.outputs],
+        plain,
+        node.name,
+    )
+    for key, graph in node.attributes.items():
+        if isinstance(graph, Graph):
+            proto.attribute.append(onnx.helper.make_attribute(key, graph_proto(graph, tensor)))
+    return proto
+
+
+def value_proto(value: Value) -> ValueInfoProto:
+    """Write a value's name and type, without dimension names of our own."""
+    return ValueInfoProto(name=value.name, type=to_proto(value.type, anonymous=False))

@@ -1,0 +1,173 @@
+"""What ONNX's own schemas say of an operator: attributes, arity, defaults; it decides nothing."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import onnx
+from onnx.defs import OpSchema
+
+from ..errors import GraphError, UnsupportedOpError
+from ..graph.types import Type, type_string
+from ..opset import OPSET
+
+DOMAIN_VERSIONS = {"": OPSET, "ai.onnx.ml": 5, "ai.onnx.preview.training": 1, "ai.onnx.preview": 1}
+"""Versions of the domains that operators have inside the compiler."""
+
+DTYPE_ATTRIBUTES = {
+    "dtype",
+    "output_datatype",
+    "output_dtype",
+    "precision",
+    "softmax_precision",
+    "stash_type",
+    "to",
+}
+"""Attributes that hold a TensorProto.DataType."""
+
+
+@cache
+def find_schema(op_type: str, domain: str = "", version: int | None = None) -> OpSchema | None:
+    """Give an operator's schema at a version of its domain (ours by default), None if unknown."""
+    version = last_version(op_type, domain) if version is None else version
+    if version is None:
+        return None
+    try:
+        found = onnx.defs.get_schema(op_type, version, domain)
+    except onnx.defs.SchemaError:
+        return None
+    return None if found.deprecated else found
+
+
+@cache
+def last_version(op_type: str, domain: str) -> int | None:
+    """Give the version of its domain that an operator has inside the compiler, None if unknown.
+
+    That is ours, but for tree ensembles: what replaced them in version 5 of ai.onnx.ml cannot say
+    them, so they stay at the version before.
+    """
+    version = DOMAIN_VERSIONS.get(domain)
+    if version is None or domain != "ai.onnx.ml":
+        return version
+    try:
+        found = onnx.defs.get_schema(op_type, version, domain)
+    except onnx.defs.SchemaError:
+        return version
+    return found.since_version - 1 if found.deprecated else version
+
+
+def get_schema(op_type: str, domain: str = "") -> OpSchema:
+    """Give an operator's schema at our version; an error proposes close names."""
+    found = find_schema(op_type, domain)
+    if found is not None:
+        return found
+    from difflib import get_close_matches  # only on the way to an error
+
+    close = get_close_matches(op_type, _names(domain), n=3)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    where = f"opset {OPSET}" if not domain else f"the domain '{domain}'"
+    raise UnsupportedOpError(f"ONNX has no operator '{op_type}' in {where}{hint}", [op_type])
+
+
+@cache
+def _names(domain: str) -> list[str]:
+    return sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == domain})
+
+
+@cache
+def attribute_defaults(op_type: str, domain: str = "") -> dict[str, Any]:
+    """Give the default of each attribute that has one, as Python values."""
+    schema = find_schema(op_type, domain)
+    if schema is None:
+        return {}
+    return {
+        name: attribute_value(spec.default_value)
+        for name, spec in schema.attributes.items()
+        if spec.default_value.type
+    }
+
+
+def attribute_value(proto: onnx.AttributeProto) -> Any:
+    """Read an attribute that holds no graph; strings are decoded, tensors are arrays."""
+    value = onnx.helper.get_attribute_value(proto)
+    kinds = onnx.AttributeProto
+    match proto.type:
+        case kinds.STRING:
+            return value.decode("utf-8", "surrogateescape")
+        case kinds.STRINGS:
+            return [v.decode("utf-8", "surrogateescape") for v in value]
+        case kinds.TENSOR:
+            return onnx.numpy_helper.to_array(value)
+        case kinds.TENSORS:
+            return [onnx.numpy_helper.to_array(v) for v in value]
+        case kinds.INTS | kinds.FLOATS:
+            return list(value)
+        case _:
+            return value
+
+
+def has_maps(op_type: str, domain: str) -> bool:
+    """Tell whether an input or output of an operator can be nothing but a map, or maps."""
+    schema = find_schema(op_type, domain)
+    if schema is None:
+        return False
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    kinds = [allowed.get(p.type_str, [p.type_str]) for p in (*schema.inputs, *schema.outputs)]
+    return any(all("map(" in kind for kind in group) for group in kinds)
+
+
+def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> None:
+    """Refuse a call with a wrong number of inputs or an attribute that the operator lacks."""
+    if not schema.min_input <= inputs <= schema.max_input:
+        raise GraphError(
+            f"{schema.name} takes {_count(schema.min_input, schema.max_input)} inputs, "
+            f"got {inputs}: {signature(schema)}"
+        )
+    for name in attributes:
+        if name not in schema.attributes:
+            raise GraphError(f"{schema.name} has no attribute '{name}': {signature(schema)}")
+    for name, spec in schema.attributes.items():
+        if spec.required and name not in attributes:
+            raise GraphError(f"{schema.name} needs the attribute '{name}': {signature(schema)}")
+
+
+def check_types(schema: OpSchema, types: Sequence[Type | None]) -> None:
+    """Refuse inputs of types that the operator does not take, or that must be equal and differ."""
+    allowed = _allowed_types(schema)
+    met: dict[str, str] = {}
+    last = len(schema.inputs) - 1
+    for k, type_ in enumerate(types):
+        if type_ is None:
+            continue
+        formal, given = schema.inputs[min(k, last)], type_string(type_)
+        constraint = formal.type_str
+        if given not in allowed.get(constraint, (constraint,)):
+            raise GraphError(_type_message(schema, types, f"{formal.name} cannot be {given}"))
+        if formal.is_homogeneous and met.setdefault(constraint, given) != given:
+            reason = f"{met[constraint]} and {given} must be one type ({constraint}); use Cast"
+            raise GraphError(_type_message(schema, types, reason))
+
+
+@cache
+def _allowed_types(schema: OpSchema) -> dict[str, frozenset[str]]:
+    return {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
+
+
+def _type_message(schema: OpSchema, types: Sequence[Type | None], reason: str) -> str:
+    given = ", ".join("–" if t is None else str(t) for t in types)
+    return f"{schema.name}({given}) does not fit {signature(schema)}: {reason}"
+
+
+def signature(schema: OpSchema) -> str:
+    """Write an operator's call: "Conv(X, W, B?; auto_pad, dilations, …)"."""
+    option = OpSchema.FormalParameterOption
+    marks = {option.Optional: "?", option.Variadic: "…"}
+    inputs = ", ".join(p.name + marks.get(p.option, "") for p in schema.inputs)
+    attributes = ", ".join(sorted(schema.attributes))
+    return f"{schema.name}({inputs}{'; ' + attributes if attributes else ''})"
+
+
+def _count(least: int, most: int) -> str:
+    if least == most:
+        return str(least)
+    return f"{least} or more" if most > 1000 else f"{least} to {most}"
