@@ -18,7 +18,7 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import Dim, TensorType, is_static
 from onnxgrad.compiler.passes.pipeline import clean_up
 
-from .transforms import (
+from .selection import (
     Selection,
     add_output,
     copied,

@@ -12,6 +12,8 @@ from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
 
+from .indexing import index
+
 
 class Tensor:
     """A value of a graph under construction, with Python's operators and indexing."""
@@ -105,9 +107,7 @@ class Tensor:
         raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
 
     def __getitem__(self, key: Any) -> "Tensor":
-        from .indexing import index  # its rules are a file of their own
-
-        return index(self, key if isinstance(key, tuple) else (key,))
+        return index(self.builder.op, self, key if isinstance(key, tuple) else (key,))
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}: {self.value.type})"

@@ -1,23 +1,37 @@
 """Python indexing of tensors, as ONNX's Gather, Slice, Unsqueeze and Squeeze."""
 
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-
-if TYPE_CHECKING:
-    from .builder import Tensor
+from onnxgrad.compiler.graph.types import Shape
 
 _END = int(np.iinfo(np.int64).max)
 
 
-def index(x: "Tensor", key: tuple[Any, ...]) -> "Tensor":
-    """Give x[key] for numbers, slices, ... and None; anything else is refused by name."""
+class Indexable(Protocol):
+    """What can be indexed: a tensor of a known rank."""
+
+    @property
+    def name(self) -> str:
+        """Its name, for errors."""
+        ...
+
+    @property
+    def shape(self) -> Shape | None:
+        """Dimensions, None where the rank is unknown."""
+        ...
+
+
+T = TypeVar("T", bound=Indexable)
+
+
+def index(op: Any, x: T, key: tuple[Any, ...]) -> T:
+    """Emit x[key] for numbers, slices, ... and None; anything else is refused by name."""
     if x.shape is None:
         raise GraphError(f"'{x.name}' has no known rank; index it by op.Gather or op.Slice")
-    op = x.builder.op
     used = sum(k is not None and k is not Ellipsis for k in key)
     if sum(k is Ellipsis for k in key) > 1:
         raise GraphError(f"'{x.name}' is indexed with two …; where one ends is not known")

@@ -5,13 +5,12 @@ An optimizer is any object with a `learning_rate` and an `update` as below, so u
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Value
 
-if TYPE_CHECKING:
-    from .training import Update
+from .update import Update
 
 Gradients = Mapping[Value, Value]
 """The gradient dw of each trained parameter w."""
@@ -25,7 +24,7 @@ class Optimizer(Protocol):
         """A number, or the name of a float32 scalar input that the step gains for it."""
         ...
 
-    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+    def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """Emit the new value of each parameter; state goes through `update.state`."""
         ...
 
@@ -51,7 +50,7 @@ class SGD:
         _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
         _require(self.momentum > 0 or not self.nesterov, "momentum", "over 0 with nesterov", 0)
 
-    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+    def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """v ← μ·v + dw + λ·w; w ← w − η·v"""
         op, new = update.op, {}
         for w, dw in gradients.items():
@@ -87,7 +86,7 @@ class Adam:
         _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
         _require(self.eps >= 0, "eps", "at least 0", self.eps)
 
-    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+    def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η·m̂ / (√v̂ + ε)"""
         return adam(update, gradients, self.b1, self.b2, self.eps, 0.0)
 
@@ -113,13 +112,13 @@ class AdamW:
         _require(self.eps >= 0, "eps", "at least 0", self.eps)
         _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
 
-    def update(self, update: "Update", gradients: Gradients) -> dict[Value, Value]:
+    def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """w ← w − η·λ·w, then Adam"""
         return adam(update, gradients, self.b1, self.b2, self.eps, self.weight_decay)
 
 
 def adam(
-    update: "Update", gradients: Gradients, b1: float, b2: float, eps: float, weight_decay: float
+    update: Update, gradients: Gradients, b1: float, b2: float, eps: float, weight_decay: float
 ) -> dict[Value, Value]:
     """Emit Adam's update, with both corrections in two scalars that all parameters share:
 

@@ -10,7 +10,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.graph.types import is_float
 from onnxgrad.compiler.standard.schemas import find_schema
 
-from .transforms import Selection, find_values
+from .selection import Selection, find_values
 
 _SCALES_AND_BIASES = {
     "BatchNormalization": (1, 2),

@@ -1,24 +1,30 @@
 """Transform graphs: each function takes a graph and gives a new one, the argument untouched."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Mapping
 
 from onnxgrad.compiler.differentiation.forward import push_forward
 from onnxgrad.compiler.differentiation.reverse import backpropagate
-from onnxgrad.compiler.emission.naming import GRADIENT, is_emitted
+from onnxgrad.compiler.emission.naming import GRADIENT
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise
-from onnxgrad.compiler.passes.split_sequences import split_sequences
 from onnxgrad.compiler.passes.straight_through import let_through
 
-Selection = str | Value | Sequence[str | Value]
-"""One value or several, by name or as a Value of the graph."""
+from .selection import (
+    Selection,
+    add_output,
+    copied,
+    refuse_unused,
+    require_differentiable,
+    require_scalar,
+    seed_of_one,
+    select,
+    select_one,
+    set_apart,
+)
 
 NewNames = Mapping[str, str]
 
@@ -215,69 +221,6 @@ def _zeros(graph: Graph, value: Value) -> Value:
     return zeros_like(Ops(graph, prefix=GRADIENT), value)
 
 
-def refuse_unused(targets: Sequence[Value], sources: Sequence[Value], allowed: bool) -> None:
-    """Refuse to give zeros for what does not depend on something, unless that is allowed."""
-    if not allowed:
-        results, listed = (", ".join(f"'{v.name}'" for v in vs) for vs in (targets, sources))
-        raise GradientError(
-            f"{results} does not depend on {listed} in a differentiable way; "
-            "pass allow_unused=True to get zeros"
-        )
-
-
-def add_output(graph: Graph, value: Value, name: str) -> None:
-    """Make a value an output of that name; one that already has a role gets a copy."""
-    named = graph.producer(value) is None or any(value is v for v in graph.outputs)
-    if named or not is_emitted(value):
-        value = Ops(graph).Identity(value)
-    graph.rename(value, name)
-    graph.outputs.append(value)
-
-
-def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
-    """Copy a graph; give also where each of its values went."""
-    mapping: dict[Value, Value] = {}
-    copy = require_graph(graph).copy(mapping)
-    split_sequences(copy)
-    return copy, mapping
-
-
-def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:
-    """Find values of a graph by name or Value; give them in its copy."""
-    return [mapping[v] for v in find_values(graph, chosen)]
-
-
-def select_one(graph: Graph, mapping: dict[Value, Value], chosen: str | Value) -> Value:
-    """Find one value of a graph by name or Value; give it in its copy."""
-    found = select(graph, mapping, chosen)
-    if len(found) > 1:
-        raise GraphError(f"{len(found)} values where one is wanted")
-    return found[0]
-
-
-def find_values(graph: Graph, chosen: Selection) -> list[Value]:
-    """Find values of a graph by name or Value.
-
-    Raises:
-        GraphError: there are none, one is named twice, is unknown or another graph's.
-    """
-    several = isinstance(chosen, Iterable) and not isinstance(chosen, str | Value)
-    listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
-    if not listed:
-        raise GraphError("an empty list of values; name at least one")
-    found: list[Value] = []
-    for item in listed:
-        if not isinstance(item, str | Value):
-            raise GraphError(f"a value goes by its name or as a Value, not as {item!r}")
-        value = graph.find(item) if isinstance(item, str) else item
-        if not graph.owns(value):
-            raise GraphError(f"'{value.name}' is a value of another graph; give its name instead")
-        if value in found:
-            raise GraphError(f"'{value.name}' is named twice")
-        found.append(value)
-    return found
-
-
 def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
     """Refuse output names for what is not asked for: it would go by another name unnoticed."""
     names = require_mapping(names or {}, "names")
@@ -288,71 +231,12 @@ def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
     return names
 
 
-def set_apart(graph: Graph, wrt: list[Value]) -> dict[Value, Value]:
-    """Let what a node computes and what others read of it be two values: y → Identity(y).
-
-    A rule may read the node's own output: tanh′(x) = 1 − y². That is a function of x, which does
-    not move when y alone is moved: a second derivative by x and y would count it. So each of `wrt`
-    that another one influences becomes a copy of that name; give what stands for what now.
-    """
-    apart: dict[Value, Value] = {}
-    for value in wrt:
-        node = graph.producer(value)
-        if node is None or value not in graph.downstream(v for v in wrt if v is not value):
-            continue
-        op = Ops(graph, node.position)
-        copy: Value = op.Identity(value)
-        graph.replace_uses(value, copy)
-        (identity,) = op.emitted
-        identity.inputs = (value,)
-        graph.reconnect(identity)
-        name = value.name
-        graph.rename(value, graph.names.fresh(f"{GRADIENT}{name}"))
-        graph.rename(copy, name)
-        apart[value] = copy
-    return apart
-
-
-def seed_of_one(graph: Graph, target: Value) -> Value:
-    """Add the cotangent of a scalar that is differentiated: the number one, in its shape."""
-    shape = [d for d in target.shape or () if isinstance(d, int)]
-    return Ops(graph, prefix=GRADIENT).constant(np.ones(shape, target.dtype), name=f"{GRADIENT}one")
-
-
-def require_scalar(value: Value) -> None:
-    """Refuse what is not one float."""
-    require_float(value, "of")
-    if value.shape is None or any(d != 1 for d in value.shape):
-        raise GradientError(
-            f"of='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, ReduceMean), "
-            "or use vjp with a cotangent of its shape"
-        )
-
-
 def _require_one_role(value: Value, others: set[Value], names: NewNames, suffix: str) -> None:
     """Refuse a value that is in both of and wrt, whose new input and output would share a name."""
     if value in others and value.name not in names:
         raise GradientError(
             f"'{value.name}' is in both of and wrt, so '{value.name}.{suffix}' would be both; "
             f"pass names={{'{value.name}': …}}"
-        )
-
-
-def require_float(value: Value, role: str) -> None:
-    """Refuse what is no float tensor."""
-    if not isinstance(value.type, TensorType) or not is_float(value.dtype):
-        raise GradientError(
-            f"{role}='{value.name}' is {value.type}; this needs a float tensor (by and of sequences"
-            " and optionals of them there are vjp and jvp, by them grad and hvp)"
-        )
-
-
-def require_differentiable(value: Value, role: str) -> None:
-    """Refuse what holds no floats; sequences and optionals have gradients of their own type."""
-    if not is_differentiable(value.type):
-        raise GradientError(
-            f"{role}='{value.name}' is {value.type}; gradients exist by and of floats only: "
-            "tensors, or sequences and optionals of them"
         )
 
 

@@ -23,7 +23,8 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import dtype_name, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
 
-from .transforms import Selection, find_values, vjp
+from .selection import Selection, find_values
+from .transforms import vjp
 
 Feeds = Mapping[str, Any]
 
