@@ -1,7 +1,7 @@
 """Where the standard's own tag denies a derivative that there is, input by input, with the reason.
 
 ONNX tags each input Differentiable, NonDifferentiable or not at all (Unknown). Nothing is decided
-by these tags; tests/compiler/test_operators.py shows that each of these is wrong.
+by these tags; tests/compiler/gradients/test_operators.py shows that each of these is wrong.
 """
 
 DENIED: dict[tuple[str, str], str] = {

@@ -2,7 +2,7 @@
 
 The runtime is onnxruntime-web's WebAssembly, run by node; models are exported as browsers read
 them. Random bits and masks must be equal, losses of the demo's training within 1e-5, gradients of
-every row of tests/op_samples in float32 within 1e-4.
+every row of tests/helpers/op_samples in float32 within 1e-4.
 
 Run: make browser, or python tests/benchmarks/browser_check.py (needs node, npm and the network)
 """
@@ -26,10 +26,9 @@ import onnxgrad as og
 from onnxgrad.demo.network import batches, build_network, load_digits
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "helpers"))
 
-import test_op_samples as rows  # noqa: E402  # tests/ is no package
-from op_samples import SAMPLES  # noqa: E402
+from op_samples import SAMPLES, graphs  # noqa: E402  # they are no package
 
 PACKAGE = "onnxruntime-web@1.30.0"
 Arrays = dict[str, np.ndarray]
@@ -86,11 +85,11 @@ def gradient_tasks() -> Iterator[Task]:
     for sample in SAMPLES:
         if not sample.onnxruntime:
             continue
-        forward = rows.graph_of(sample, dtype=np.float32)
-        of = rows.float_outputs(forward)
-        graph = og.vjp(forward, of, rows.wrt_of(sample))
-        feeds = rows.feeds_of(graph, sample)
-        feeds |= rows.cotangents(og.compile(forward).run(feeds), of)
+        forward = graphs.graph_of(sample, dtype=np.float32)
+        of = graphs.float_outputs(forward)
+        graph = og.vjp(forward, of, graphs.wrt_of(sample))
+        feeds = graphs.feeds_of(graph, sample)
+        feeds |= graphs.cotangents(og.compile(forward).run(feeds), of)
         expected = [og.compile(graph).run(feeds)]
         yield Task("gradient", str(sample), graph, feeds, expected, 1e-4)
 

@@ -11,9 +11,9 @@ import tomllib
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from onnx_suite import Case, check_case, load_cases  # noqa: E402  # tests/ is no package
+from onnx_suite import Case, check_case, load_cases  # noqa: E402  # they are no package
 
 LISTS = {"numpy": "expected_failures.toml", "onnxruntime": "expected_failures_onnxruntime.toml"}
 

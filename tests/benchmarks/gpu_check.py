@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from gpu_cases import GpuCase, gpu_cases  # noqa: E402  # tests/ is no package
+from gpu_cases import GpuCase, gpu_cases  # noqa: E402  # they are no package
 
 import onnxgrad as og  # noqa: E402
 

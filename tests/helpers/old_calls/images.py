@@ -70,7 +70,7 @@ CALLS = [
         for sizes in ([UNEVEN], [SHRINKING], [NONE, np.array([1, 2, 5, 6])])
         for mode in ("linear", "cubic")
     ),
-    # onnxruntime takes other samples for bicubic at the border; tests/op_samples has that mode
+    # onnxruntime takes other samples for bicubic at the border; op_samples has that mode
     *(
         OldCall(
             "GridSample",

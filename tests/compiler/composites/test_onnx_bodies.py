@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from op_samples import SAMPLES
+from op_samples.graphs import assert_close, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
-from test_op_samples import assert_close, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 
 import onnxgrad as og
 from onnxgrad.compiler.gradients import RULES

@@ -176,7 +176,7 @@ def test_nothing_is_compared_where_nothing_is_finite(number: float) -> None:
 
 @pytest.mark.parametrize("name", ["vit", "branches", "graph_attention", "rnn_relu"])
 def test_models_that_torch_exported(name: str) -> None:
-    path = Path(__file__).parent / f"fixtures/torch_models/{name}.onnx"
+    path = Path(__file__).parents[2] / f"fixtures/torch_models/{name}.onnx"
     graph, arrays = og.load(path), np.load(path.with_suffix(".npz"))
     feeds = {v.name: arrays[f"input/{v.name}"] for v in graph.inputs}
     assert og.validate(graph, feeds)

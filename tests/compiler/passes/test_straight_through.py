@@ -10,7 +10,7 @@ import pytest
 
 import onnxgrad as og
 
-CASES = np.load(Path(__file__).parents[1] / "fixtures" / "torch_quantization" / "cases.npz")
+CASES = np.load(Path(__file__).parents[2] / "fixtures" / "torch_quantization" / "cases.npz")
 NAMES = sorted({key.rpartition(".")[0] for key in CASES})
 BACKENDS = ["numpy", "onnxruntime"]
 

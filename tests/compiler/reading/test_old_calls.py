@@ -100,7 +100,7 @@ def test_every_version_of_every_operator_has_a_call() -> None:
         for schema in schemas
         if (domain, name, schema.since_version) not in tried
     ]
-    assert not missing, f"add calls to tests/old_calls: {missing}"
+    assert not missing, f"add calls to tests/helpers/old_calls: {missing}"
 
 
 def test_every_attribute_that_went_is_given_by_a_call() -> None:
@@ -115,7 +115,7 @@ def test_every_attribute_that_went_is_given_by_a_call() -> None:
             for call, version in ROWS
         )
     ]
-    assert not missing, f"add calls to tests/old_calls: {missing}"
+    assert not missing, f"add calls to tests/helpers/old_calls: {missing}"
 
 
 def test_every_call_is_read_at_some_version() -> None:

@@ -1,6 +1,6 @@
 """What the cupy backend must do as NumPy does: kernels, gradients of every operator, whole models.
 
-The GPU tests run them on a GPU, the others on tests/fake_cupy.py.
+The GPU tests run them on a GPU, the others on fake_cupy.py.
 """
 
 import tomllib
@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from onnx_suite import Case, check_case, load_cases
 from op_samples import SAMPLES
+from op_samples.graphs import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
-from test_op_samples import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 
 import onnxgrad as og
 
-HERE = Path(__file__).parent
-MODELS = sorted((HERE / "fixtures/torch_models").glob("*.onnx"))
+TESTS = Path(__file__).parents[1]
+MODELS = sorted((TESTS / "fixtures/torch_models").glob("*.onnx"))
 ROUNDED = {"test_attention_4d_causal_fp16"}
 """Cases whose tolerance is below one unit of float16, which only the reference's order meets."""
 
-LISTED = HERE / "backends/expected_failures.toml"
+LISTED = TESTS / "backends/expected_failures.toml"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import onnxgrad as og
 from onnxgrad.compiler.composites import FORMS
 from onnxgrad.compiler.errors import GraphError
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "jax_convolutions" / "cases.npz"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "jax_convolutions" / "cases.npz"
 INPUT_FORMS = ["transposed", "stuffed", "columns"]
 WEIGHT_FORMS = ["unfold", "derived", "taps", "columns", "rows"]
 

@@ -1,7 +1,7 @@
 """One call or more of every version of every operator; tests/compiler/test_old_calls.py reads all.
 
 Calls whose form changed are written by hand, a file per family as in compiler/reading/upgrades;
-all others are those of tests/op_samples, at every version that accepts them.
+all others are those of op_samples, at every version that accepts them.
 """
 
 from collections import Counter

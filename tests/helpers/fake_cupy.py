@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 NAMES: dict[str, list[str] | None] = json.loads(
-    (Path(__file__).parent / "fixtures/cupy_names/names.json").read_text()
+    (Path(__file__).parents[1] / "fixtures/cupy_names/names.json").read_text()
 )["names"]
 
 SCATTERS = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"}

@@ -6,8 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 from op_samples import SAMPLES
+from op_samples.graphs import Arrays, cotangents, feeds_of, graph_of, wrt_of
 from op_samples.sample import Sample
-from test_op_samples import Arrays, cotangents, feeds_of, graph_of, wrt_of
 
 import onnxgrad as og
 from onnxgrad.compiler.graph.types import is_float
