@@ -16,6 +16,7 @@ from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from ..standard.protos import TensorWriter, graph_proto, tensor_proto, value_proto
 from ..standard.schemas import find_schema, last_version
+from .batch_statistics import keep_statistics
 from .lowering import lower
 from .model_functions import FunctionLibrary
 
@@ -63,6 +64,7 @@ def to_onnx(
     graph = require_graph(graph).copy()
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
+    keep_statistics(graph, opset)
     lower(graph, opset, library.call if functions else expand)
     drop_known(graph)
     compute_subgraph_outputs(graph)

@@ -1,0 +1,63 @@
+"""Write training-mode BatchNormalization so that no runtime overwrites the statistics it is given.
+
+onnxruntime 1.32 computes the running mean and variance in the buffers of the old ones, unless the
+model gives them out. Initializers and arrays of the caller change then, and with them every other
+operator that reads them: of two equal initializers onnxruntime keeps one.
+"""
+
+from ..composites.expand import put_in_place
+from ..emission.accumulation import as_float32, cast_to
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
+
+TRAINING_SINCE = 14
+"""The first opset whose BatchNormalization has a training mode."""
+
+
+def keep_statistics(graph: Graph, opset: int, is_model: bool = True) -> None:
+    """Spell training mode by standard operators, in place, where its statistics stay inside.
+
+    It is spelled in every subgraph, for runtimes move branches and bodies into the graph around.
+    """
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            keep_statistics(subgraph, opset, is_model=False)
+        if node.subgraphs:
+            graph.reconnect(node)
+        if node.operator != "BatchNormalization" or not node.attributes.get("training_mode", 0):
+            continue
+        given = len(node.outputs) == 3 and all(v in graph.outputs for v in node.outputs[1:])
+        if not (is_model and given and opset >= TRAINING_SINCE):
+            op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+            put_in_place(op, node, in_inference_mode(op, node))
+
+
+def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
+    """With the mean μ and variance σ² of the batch, m the momentum:
+
+    y = (x − μ)·scale/√(σ² + ε) + b,  running mean = m·old + (1 − m)·μ, variance likewise.
+    """
+    x, scale, bias, *old = node.inputs
+    assert x is not None
+    wide = as_float32(op, x)
+    if wide.rank is None:
+        wide = op.Reshape(wide, [0, 0, -1])
+    mean = _mean_of_channels(op, wide)
+    centred = op.Sub(wide, mean)
+    variance = _mean_of_channels(op, op.Mul(centred, centred))
+    batch = [op.Reshape(v, [-1]) for v in (mean, variance)]
+    attributes = {k: a for k, a in node.attributes.items() if k == "epsilon"}
+    statistics = [cast_to(op, new, v) for new, v in zip(batch, old, strict=True) if v is not None]
+    results: list[Value | None] = [op.BatchNormalization(x, scale, bias, *statistics, **attributes)]
+    momentum = node.attributes.get("momentum", 0.9)
+    for before, now in zip(old, statistics, strict=True):
+        assert before is not None
+        results.append(op.Add(op.Mul(before, momentum), op.Mul(now, 1 - momentum)))
+    return results[: len(node.outputs)]
+
+
+def _mean_of_channels(op: Ops, x: Value) -> Value:
+    """Average over all axes but the channels, kept; one by one, as onnxruntime is fast at it."""
+    assert x.rank is not None
+    inner = list(range(2, x.rank))
+    return op.ReduceMean(op.ReduceMean(x, inner) if inner else x, [0])
