@@ -1,6 +1,7 @@
 """Read an ONNX model of any opset into a graph at ours; it drops no name."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -148,9 +149,17 @@ def _knows(op_type: str, domain: str, version: int) -> bool:
 
 
 def _first_version(op_type: str, domain: str) -> int | None:
-    history = onnx.defs.get_all_schemas_with_history()
-    versions = [s.since_version for s in history if s.name == op_type and s.domain == domain]
-    return min(versions, default=None)
+    return _first_versions().get((op_type, domain))
+
+
+@cache
+def _first_versions() -> dict[tuple[str, str], int]:
+    """Give the version in which each operator came; asking ONNX takes milliseconds each time."""
+    first: dict[tuple[str, str], int] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        key = schema.name, schema.domain
+        first[key] = min(schema.since_version, first.get(key, schema.since_version))
+    return first
 
 
 def _why_unknown(op_type: str, domain: str, version: int) -> str:
