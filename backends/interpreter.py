@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..compiler.composites import STANDARD_BODIES
+from ..compiler.errors import locate
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.standard.schemas import attribute_defaults
@@ -87,7 +88,7 @@ class Plan:
             except KernelDoesNotApply:
                 results = self._refer(node)(*arguments)
             except Exception as error:
-                error.add_note(_describe(node, arguments))
+                locate(error, _describe(node, arguments))
                 raise
             if len(writes) == 1:
                 values[writes[0]] = results[0] if type(results) is tuple else results

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 class OnnxgradError(Exception):
     """Base of all errors of onnxgrad."""
 
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
 
 class GraphError(OnnxgradError, ValueError):
     """A graph, an operator's call or a feed that is not valid."""
@@ -29,3 +32,11 @@ class BackendUnavailableError(OnnxgradError, ImportError):
 
 class ModelFileError(OnnxgradError, ValueError):
     """A model file that cannot be read or written."""
+
+
+def locate(error: Exception, place: str) -> None:
+    """Say in an error where it arose: ours in the message itself, any other in a note."""
+    if isinstance(error, OnnxgradError):
+        error.args = (f"{place}: {error}", *error.args[1:])
+    else:
+        error.add_note(place)

@@ -10,7 +10,7 @@ from ..emission.broadcasting import reduce_to
 from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, add_all
-from ..errors import GradientError, UnsupportedOpError
+from ..errors import GradientError, UnsupportedOpError, locate
 from ..gradients import BODY_WHERE, RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
@@ -88,7 +88,7 @@ def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Va
     try:
         entries = rule.function(op, node, *arriving)
     except Exception as error:
-        error.add_note(f"in the gradient of {label(node)}")
+        locate(error, f"in the gradient of {label(node)}")
         raise
     result: dict[Value, Entry] = {}
     for value, entry in _pairs(node, entries):

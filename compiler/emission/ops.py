@@ -56,7 +56,7 @@ class Ops:
         """Add one node of a standard operator and give its output, or a tuple of several.
 
         Raises:
-            GraphError: wrong arity, attribute, type or shape; the note names operator and inputs.
+            GraphError: wrong arity, attribute, type or shape; it names operator and inputs.
             UnsupportedOpError: no such operator.
         """
         schema = get_schema(op_type, domain)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ..errors import locate
 from ..graph.dead_code import remove_dead_code, remove_dead_nodes
 from ..graph.ir import Graph
 from ..standard.verifier import verify
@@ -24,7 +25,7 @@ def run_passes(graph: Graph, *passes: Pass) -> bool:
                 verify(graph)
                 changed = True
         except Exception as error:
-            error.add_note(f"in the pass {step.__name__} over the graph '{graph.name}'")
+            locate(error, f"in the pass {step.__name__} over the graph '{graph.name}'")
             raise
     return changed
 

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
 from ..emission.ops import Ops
-from ..errors import GraphError, ModelFileError, OnnxgradError
+from ..errors import GraphError, ModelFileError, OnnxgradError, locate
 from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from ..standard.schemas import attribute_value, check_call, find_schema
@@ -81,7 +81,7 @@ class NodeReader:
                 self._node(proto, nodes)
             except OnnxgradError as error:
                 label = proto.name or next(filter(None, proto.output), "?")
-                error.add_note(f"in the node '{label}' ({proto.op_type}) of the model")
+                locate(error, f"in the node '{label}' ({proto.op_type})")
                 raise
 
     def _node(self, proto: NodeProto, siblings: Sequence[NodeProto]) -> None:

@@ -1,6 +1,6 @@
 """Check that a graph is well formed: order, edges, names, arity, types; it mends nothing."""
 
-from ..errors import GraphError, UnsupportedOpError
+from ..errors import GraphError, UnsupportedOpError, locate
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, TensorType
 from ..opset import COMPOSITE_DOMAIN
@@ -64,7 +64,7 @@ def _verify_call(node: Node) -> None:
         outputs = len(node.outputs)
         _require(0 < outputs <= schema.max_output, f"{outputs} outputs are too many")
     except (GraphError, UnsupportedOpError) as error:
-        error.add_note(f"in {node}")
+        locate(error, f"in {node}")
         raise
 
 

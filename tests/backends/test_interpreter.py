@@ -31,10 +31,9 @@ def test_an_error_names_the_node_and_what_it_got() -> None:
     b = og.Builder("g")
     x, shape = b.input("x", "float32", ("N",)), b.input("shape", "int64", (2,))
     b.output(b.op.Reshape(x, shape, name="fold"), "y")
-    with pytest.raises(ValueError, match="reshape") as caught:
+    with pytest.raises(og.GraphError) as caught:
         og.compile(b.build())(x=np.ones(5, "f4"), shape=np.array([2, 2]))
-    (note,) = caught.value.__notes__
-    assert note == "while running Reshape 'fold' on (float32[5], int64[2])"
+    assert "while running Reshape 'fold' on (float32[5], int64[2]): cannot" in str(caught.value)
 
 
 def test_outputs_share_no_memory() -> None:
