@@ -3,7 +3,7 @@
 The network, its training and the replay are in frontend/demo.  Run: make demo
 """
 
-from onnxgrad.demo import main
+from onnxgrad.demo.main import main
 
 if __name__ == "__main__":
     main()

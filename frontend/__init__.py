@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from onnxgrad.backends import available_backends as backends
+from onnxgrad.backends import available_backends
 from onnxgrad.compiler.errors import (
     BackendUnavailableError,
     GradientError,
@@ -42,7 +42,7 @@ __all__ = [
     "Tensor",
     "UnsupportedOpError",
     "Value",
-    "backends",
+    "available_backends",
     "check_gradients",
     "compile",
     "draw",

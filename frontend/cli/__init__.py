@@ -1,7 +1,7 @@
 """The command `onnxgrad`: each command reads arguments, calls the public face and prints."""
 
 from . import demo, execute, models, operators
-from .app import app
+from .application import app
 
 __all__ = ["app", "demo", "execute", "main", "models", "operators"]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .app import command
+from .application import command
 
 
 @command("demo")
@@ -19,6 +19,6 @@ def demo(
 
     Example: onnxgrad demo -o out/demo
     """
-    from ..demo import main  # its libraries are an extra
+    from ..demo.main import main  # its libraries are an extra
 
     main(output, epochs)

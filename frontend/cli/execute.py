@@ -12,8 +12,9 @@ from onnxgrad.compiler.graph.types import dtype_name
 from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
-from .app import AsJson, Model, busy, command, print_json, print_report, print_table, read
+from .application import AsJson, Model, command
 from .models import matching
+from .terminal import busy, print_json, print_report, print_table, read
 
 Inputs = Annotated[
     list[str] | None,

@@ -18,7 +18,8 @@ from ..drawing import draw
 from ..files import save
 from ..training import STATE_KEY, state_names
 from ..transforms import grad, jvp, straight_through, vjp
-from .app import AsJson, Model, busy, command, listed, print_json, print_table, read
+from .application import AsJson, Model, command
+from .terminal import busy, listed, print_json, print_table, read
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 Names = Annotated[list[str], typer.Option(help="A value's name; repeat it for several.")]

@@ -11,7 +11,8 @@ from onnxgrad.compiler.gradients import REFUSED_GRADIENT, RULES, ZERO_GRADIENT
 from onnxgrad.compiler.gradients.standard_tags import DENIED
 from onnxgrad.compiler.standard.schemas import find_schema, has_maps
 
-from .app import AsJson, command, print_json, print_table
+from .application import AsJson, command
+from .terminal import print_json, print_table
 
 
 @command("ops")

@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--from", type=int, dest="first", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    reason = og.backends()["cupy"]
+    reason = og.available_backends()["cupy"]
     if reason is not None:
         raise SystemExit(f"nothing to check: {reason}")
     if arguments.first is not None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import onnx
 import pytest
 
-from onnxgrad.demo import main
+from onnxgrad.demo.main import main
 
 
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from gpu_cases import gpu_cases
 
 import onnxgrad as og
 
-WHY_NOT = og.backends()["cupy"]
+WHY_NOT = og.available_backends()["cupy"]
 
 pytestmark = [
     pytest.mark.gpu,

@@ -1,0 +1,65 @@
+"""What commands print: tables, JSON, reports, and signs of life while something takes its time."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnxgrad.backends.checking.report import Report
+from onnxgrad.compiler.graph.ir import Graph
+
+from ..files import load
+
+_progress = Console(stderr=True)
+
+
+def read(path: Path) -> Graph:
+    """Load a model with a sign of life on the terminal."""
+    with busy(f"reading {path.name}"):
+        return load(path)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show that something may take a while; on a terminal only."""
+    if not _progress.is_terminal:
+        yield
+        return
+    with _progress.status(f"{what} …"):
+        yield
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table as wide as its contents where nothing limits it."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def print_report(report: Report) -> None:
+    """Print what a check found."""
+    _console().print(report)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def listed(values: list[str], most: int = 8) -> str:
+    """Join names; of many, the first ones and how many more."""
+    shown = ", ".join(values[:most])
+    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
