@@ -187,7 +187,7 @@ def _places(function: Kernel) -> frozenset[int]:
 
 
 def _warn(node: Node, why: str) -> None:
-    label = f"{node.operator} '{node.name or next(node.writes()).name}'"
+    label = node.label
     warnings.warn(f"{label} runs on the host: {why}", HostFallbackWarning, stacklevel=3)
 
 

@@ -232,4 +232,4 @@ def _describe(node: Node, arguments: Sequence[Any]) -> str:
     shapes = ", ".join(
         f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else type(a).__name__ for a in arguments
     )
-    return f"while running {node.operator} '{node.name or next(node.writes()).name}' on ({shapes})"
+    return f"while running {node.label} on ({shapes})"

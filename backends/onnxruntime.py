@@ -202,7 +202,7 @@ def _open_session(graph: Graph, opset: int) -> Any:
 
 def _signature(node: Node) -> str:
     types = ", ".join("" if v is None else str(v.type) for v in node.inputs)
-    return f"{node.operator}({types}) '{node.name or next(node.writes()).name}'"
+    return f"{node.operator}({types}) '{node.title}'"
 
 
 def _lacking(graph: Graph, opset: int) -> list[Node]:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
-from ..compiler.composites.expand import expand_node, has_body, put_in_place
+from ..compiler.composites.expand import expand_node, has_body
 from ..compiler.emission.accumulation import as_float32, cast_to, is_half
 from ..compiler.emission.ops import Ops
+from ..compiler.emission.replacing import put_in_place
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
 from ..compiler.graph.ir import Graph, Node, Value
@@ -45,7 +46,7 @@ def _adapt_node(graph: Graph, node: Node, supports: Supports) -> list[Node]:
         return []  # it is known, and will stand as a constant
     rewrite = None if node.domain else REWRITES.get(node.op_type)
     if rewrite is not None:
-        op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+        op = Ops(graph, node.position, f"{node.title}/")
         results = rewrite(op, node)
         if results is not None:
             put_in_place(op, node, results)

@@ -6,12 +6,11 @@ from itertools import chain, count
 import numpy as np
 
 from onnxgrad.compiler.batching.vectorize import vectorize
-from onnxgrad.compiler.differentiation.forward import push_forward
-from onnxgrad.compiler.differentiation.reverse import backpropagate
 from onnxgrad.compiler.emission.naming import BATCH, GRADIENT
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import zeros_like
 from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.gradients import backpropagate, push_forward
 from onnxgrad.compiler.graph.arguments import as_dim, require_graph
 from onnxgrad.compiler.graph.dims import symbols
 from onnxgrad.compiler.graph.ir import Graph, Value

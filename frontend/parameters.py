@@ -94,7 +94,7 @@ def _reads_as_setting(node: Node, value: Value) -> bool:
 def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
     readers = [n for n in consumers if _is_scale_or_bias(n, value)]
     if len(readers) > 1:
-        listed = ", ".join(n.name or next(n.writes()).name for n in readers)
+        listed = ", ".join(n.title for n in readers)
         warn(
             f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}): exporters "
             "merge equal initializers, and training it ties these layers. Export the model with "

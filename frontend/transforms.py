@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from onnxgrad.compiler.differentiation.forward import push_forward
-from onnxgrad.compiler.differentiation.reverse import backpropagate
 from onnxgrad.compiler.emission.naming import GRADIENT
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
+from onnxgrad.compiler.gradients import backpropagate, push_forward
 from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.passes.pipeline import clean_up, optimise

@@ -126,4 +126,4 @@ def _random_values(graph: Graph) -> set[Value]:
 def _label(node: Node | None) -> str:
     if node is None:
         return ""
-    return f"{node.operator} '{node.name or next(node.writes()).name}'"
+    return node.label

@@ -96,7 +96,7 @@ def _carry(
     for node in nodes:
         if not any(v in found for v in node.reads()):
             continue
-        name = node.name or next(node.writes()).name
+        name = node.title
         batch = Batch(Ops(graph, prefix=f"{prefix}{name}/"), size)
         operands = [None if v is None else found.get(v, Operand(v, False)) for v in node.inputs]
         if not any(o is not None and o.batched for o in operands) and not node.subgraphs:

@@ -1,13 +1,11 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from ..emission.ops import Ops
-from ..errors import GraphError
+from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import TensorType
-from ..inference.shapes import refine
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.schemas import find_schema
 from . import FORMS, STANDARD_BODIES, find_body
@@ -35,7 +33,7 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     The output values stay what they are; what is emitted, and returned, takes the
     node's place in the order.
     """
-    prefix = f"{node.name or next(node.writes()).name}/"
+    prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
     if node.domain == COMPOSITE_DOMAIN:
         results = find_body(node.op_type, form)(op, node)
@@ -45,27 +43,6 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
         results = emit_function_body(op, node)
     put_in_place(op, node, (results,) if isinstance(results, Value) else results)
     return op.emitted
-
-
-def put_in_place(op: Ops, node: Node, results: Sequence[Value | None]) -> None:
-    """Let what was emitted compute a node's outputs, which stay what they are; drop the node."""
-    graph = op.graph
-    if len(results) < len(node.outputs):
-        raise GraphError(f"the body of {node.operator} gives {len(results)} outputs")
-    pairs = [(a, b) for a, b in zip(node.outputs, results, strict=False) if a is not None]
-    for k, (old, new) in enumerate(pairs):
-        if new is None:
-            raise GraphError(f"the body of {node.operator} does not give '{old.name}'")
-        if not new.name.startswith(op.prefix) or any(new is other for _, other in pairs[:k]):
-            new = op.Identity(new)  # it has a name of its own, and the output needs its name
-            pairs[k] = (old, new)
-    for old, new in pairs:
-        assert new is not None
-        if isinstance(old.type, TensorType) and isinstance(new.type, TensorType):
-            old.type = TensorType(old.dtype, refine(old.shape, new.shape))
-            old.elements, old.constant = new.elements, new.constant
-        graph.redirect(new, old)
-    graph.remove(node)
 
 
 def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:

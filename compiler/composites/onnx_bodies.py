@@ -11,6 +11,7 @@ from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value, copy_node
 from ..graph.types import to_proto
 from ..opset import OPSET
+from ..reading.graph_reader import read_graph
 from ..reading.node_reader import read_function
 from ..reading.reading_context import Context
 from ..standard.protos import node_proto
@@ -61,7 +62,7 @@ def emit_function_body(
     if node.domain and not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
         body.opset_import.add(domain="", version=OPSET)  # ONNX leaves out the operators it uses
     attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
-    context = Context({}, captured=captured)
+    context = Context({}, read_graph, captured=captured)
     return read_function(op, body, inputs, (), attributes, context)
 
 

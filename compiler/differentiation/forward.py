@@ -11,10 +11,10 @@ from ..emission.naming import TANGENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, zeros_like
 from ..errors import GradientError
-from ..gradients import TANGENT_RULES, Refused
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import is_differentiable
-from .reverse import Sums, apply_rule, expand_path, has_rule, label, total, walk_back
+from .reverse import Sums, apply_rule, expand_path, has_rule, total, walk_back
+from .rules import TANGENT_RULES, GradientOps, Refused
 
 Tangents = dict[Value, Value]
 
@@ -58,14 +58,14 @@ def _transposed(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     dummies = {v: zeros_like(op, v) for v in moving}
     for value, dummy in dummies.items():
         dummy.type = value.type
-    log = Ops(graph, prefix=op.prefix)
+    log = GradientOps(graph, op.prefix, frozenset())
     entries = apply_rule(log, node, [dummies.get(v) if v else None for v in node.outputs])
     sums: Sums = {}
     for value, entry in entries.items():
         if value not in tangents or entry is None:
             continue
         if isinstance(entry, Refused):
-            raise GradientError(f"{label(node)} by '{value.name}': {entry.reason}")
+            raise GradientError(f"{node.label} by '{value.name}': {entry.reason}")
         sums.setdefault(entry, []).append(tangents[value])
     reached = _reached_from(graph, log.emitted, dummies.values())
     walk_back(graph, [n for n in log.emitted if n in reached], sums, reached)

@@ -1,6 +1,7 @@
 """Reverse mode: walk a graph's nodes backwards once and let each node's rule emit its gradient.
 
-It knows no operator; the rules are in compiler/gradients.
+It knows no operator: rules enter the table beside it (rules.py) from compiler/gradients, which is
+where callers get the engine from, so that the rules are there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -11,11 +12,19 @@ from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, add_all
 from ..errors import GradientError, UnsupportedOpError, locate
-from ..gradients import BODY_WHERE, RULES, ZERO_GRADIENT, Entries, Entry, Refused
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
 from ..inference.shapes import refine
-from .activity import flows_inside
+from .activity import Path, flows_inside
+from .rules import (
+    BODY_WHERE,
+    RULES,
+    ZERO_GRADIENT,
+    Entries,
+    Entry,
+    GradientOps,
+    Refused,
+)
 
 Cotangents = dict[Value, Value]
 
@@ -61,25 +70,24 @@ def walk_back(graph: Graph, nodes: Sequence[Node], sums: Sums, path: Set[Value |
         path: the values that gradients are wanted for on the way.
     """
     for node in reversed(nodes):
-        op = gradient_ops(graph, node)
-        op.path = path
+        op = gradient_ops(graph, node, path)
         arriving = [None if v is None else total(op, sums, v) for v in node.outputs]
         if all(dy is None for dy in arriving):
             continue
         for value, entry in apply_rule(op, node, arriving).items():
             if value in path and is_differentiable(value.type) and entry is not None:
                 if isinstance(entry, Refused):
-                    raise GradientError(f"{label(node)} by '{value.name}': {entry.reason}")
+                    raise GradientError(f"{node.label} by '{value.name}': {entry.reason}")
                 sums.setdefault(value, []).append(entry)
 
 
-def gradient_ops(graph: Graph, node: Node) -> Ops:
+def gradient_ops(graph: Graph, node: Node, path: Path) -> GradientOps:
     """Give the emitter for the gradient of one node; what it emits is named after the node."""
     first = next(node.writes())
-    return Ops(graph, prefix=f"{GRADIENT}{first.name.removeprefix(GRADIENT)}/")
+    return GradientOps(graph, f"{GRADIENT}{first.name.removeprefix(GRADIENT)}/", path)
 
 
-def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Value, Entry]:
+def apply_rule(op: GradientOps, node: Node, arriving: Iterable[Value | None]) -> dict[Value, Entry]:
     """Apply a node's rule and check what it gives; entries for a repeated input are added."""
     key = (node.domain, node.op_type)
     if key in ZERO_GRADIENT:
@@ -88,7 +96,7 @@ def apply_rule(op: Ops, node: Node, arriving: Iterable[Value | None]) -> dict[Va
     try:
         entries = rule.function(op, node, *arriving)
     except Exception as error:
-        locate(error, f"in the gradient of {label(node)}")
+        locate(error, f"in the gradient of {node.label}")
         raise
     result: dict[Value, Entry] = {}
     for value, entry in _pairs(node, entries):
@@ -106,7 +114,7 @@ def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[
     without: list[Node] = []
     path = _expand_path(graph, list(of), list(wrt), without)
     if without:
-        listed = ", ".join(sorted({label(n) for n in without}))
+        listed = ", ".join(sorted({n.label for n in without}))
         raise UnsupportedOpError(
             f"no gradient rule for {listed}; differentiate by a value behind "
             "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
@@ -168,7 +176,7 @@ def _pairs(node: Node, entries: Entries) -> Iterable[tuple[Value, Entry]]:
     listed = (entries,) if entries is None or isinstance(entries, Value | Refused) else entries
     if len(listed) < len(node.inputs):
         raise GradientError(
-            f"the rule of {label(node)} gave {len(listed)} entries for {len(node.inputs)} inputs"
+            f"the rule of {node.label} gave {len(listed)} entries for {len(node.inputs)} inputs"
         )
     return [(v, e) for v, e in zip(node.inputs, listed, strict=False) if v is not None]
 
@@ -181,7 +189,7 @@ def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool) -> V
         entry = reduce_to(op, entry, value)
     if entry.dtype != value.dtype or not _may_equal(entry.shape, value.shape):
         raise GradientError(
-            f"the rule of {label(node)} gave {entry.type} for '{value.name}', which is "
+            f"the rule of {node.label} gave {entry.type} for '{value.name}', which is "
             f"{value.type}; this is a defect of onnxgrad, please report it"
         )
     entry.type = TensorType(entry.dtype, refine(value.shape, entry.shape))
@@ -204,8 +212,3 @@ def total(op: Ops, sums: Sums, value: Value) -> Value | None:
         return None
     sums[value] = [add_all(op, parts)]
     return sums[value][0]
-
-
-def label(node: Node) -> str:
-    """Name a node for an error message: its operator and its name."""
-    return f"{node.operator} '{node.name or next(node.writes()).name}'"

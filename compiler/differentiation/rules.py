@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from ..graph.ir import Node, Value
+from ..emission.ops import Ops
+from ..graph.ir import Graph, Node, Value
 from ..opset import COMPOSITE_DOMAIN
 from .activity import Path
 
@@ -12,6 +14,22 @@ from .activity import Path
 class Refused:
     """An entry of a rule for an input whose gradient cannot be given; an error if it is needed."""
 
+    reason: str
+
+
+class ZeroKind(Enum):
+    """Why the derivative of an operator is zero, as far as a decision hangs on it."""
+
+    STEP = "constant between jumps"
+    INTEGERS = "arithmetic of integers"
+    INDEPENDENT = "its result does not follow the numbers of its inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """The statement that an operator has no gradient by any input: its kind, and why, in words."""
+
+    kind: ZeroKind
     reason: str
 
 
@@ -33,10 +51,18 @@ class Rule:
     broadcasts: bool
 
 
+class GradientOps(Ops):
+    """What a rule emits with; `path` holds the values and nodes that a gradient is wanted for."""
+
+    def __init__(self, graph: Graph, prefix: str, path: Path) -> None:
+        super().__init__(graph, prefix=prefix)
+        self.path = path
+
+
 RULES: dict[tuple[str, str], Rule] = {}
 
-ZERO_GRADIENT: dict[tuple[str, str], str] = {}
-"""Operators whose derivative is zero almost everywhere or undefined, with the reason."""
+ZERO_GRADIENT: dict[tuple[str, str], Zero] = {}
+"""Operators whose derivative is zero almost everywhere or undefined."""
 
 REFUSED_GRADIENT: dict[tuple[str, str], str] = {}
 """Operators whose gradient cannot be given by any input, with the reason."""
@@ -105,7 +131,7 @@ def refused_gradient(reason: str, *op_types: str, domain: str = "") -> None:
         return [Refused(reason) for _ in node.inputs]
 
 
-def zero_gradient(reason: str, *op_types: str, domain: str = "") -> None:
+def zero_gradient(kind: ZeroKind, reason: str, *op_types: str, domain: str = "") -> None:
     """State that operators have no gradient by any input, and why."""
     for op_type in op_types:
-        ZERO_GRADIENT[domain, op_type] = reason
+        ZERO_GRADIENT[domain, op_type] = Zero(kind, reason)

@@ -1,6 +1,6 @@
 """Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import index
@@ -37,7 +37,6 @@ class Ops:
         self.position = position
         self.prefix = prefix
         self.emitted: list[Node] = []
-        self.path: Set[Value | Node] = frozenset()  # what a gradient rule is wanted for
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         if op_type.startswith("_"):

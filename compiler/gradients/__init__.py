@@ -1,21 +1,52 @@
-"""Gradient rules, one file per operator family; a rule emits operators and never runs them."""
+"""Gradient rules, one file per operator family, and the door to the engine that applies them.
 
-from importlib import import_module
+Importing this package fills the table of rules, so whoever differentiates imports the engine from
+here. A rule emits operators and never runs them.
+"""
 
+from ..differentiation.forward import push_forward
+from ..differentiation.reverse import backpropagate
 from ..differentiation.rules import (
-    BODY_WHERE,
     REFUSED_GRADIENT,
     RULES,
-    TANGENT_RULES,
     ZERO_GRADIENT,
-    Entries,
-    Entry,
-    Refused,
-    Rule,
-    gradient,
+    ZeroKind,
+)
+from . import (
+    activations,
+    affine,
+    casts,
+    comparison,
+    concatenation,
+    control_flow,
+    convolution,
+    cumulative,
+    einsum,
+    elementwise,
+    gather,
+    image,
+    linear,
+    losses,
+    ml,
+    normalization,
+    pooling,
+    randomness,
+    reduction,
+    resize,
+    scatter,
+    sequences,
+    shape,
+    signal,
+    softmax,
+    trigonometry,
+    zero,
 )
 
-FAMILIES = [
+__all__ = [
+    "REFUSED_GRADIENT",
+    "RULES",
+    "ZERO_GRADIENT",
+    "ZeroKind",
     "activations",
     "affine",
     "casts",
@@ -43,20 +74,6 @@ FAMILIES = [
     "softmax",
     "trigonometry",
     "zero",
-]
-
-for _family in FAMILIES:  # importing a file registers its rules
-    import_module(f".{_family}", __name__)
-
-__all__ = [
-    "BODY_WHERE",
-    "REFUSED_GRADIENT",
-    "RULES",
-    "TANGENT_RULES",
-    "ZERO_GRADIENT",
-    "Entries",
-    "Entry",
-    "Refused",
-    "Rule",
-    "gradient",
+    "backpropagate",
+    "push_forward",
 ]

@@ -1,10 +1,11 @@
 """Gradients of ai.onnx.ml that are zero or unknown; all others are those of their bodies."""
 
-from ..differentiation.rules import refused_gradient, zero_gradient
+from ..differentiation.rules import ZeroKind, refused_gradient, zero_gradient
 
 DOMAIN = "ai.onnx.ml"
 
 zero_gradient(
+    ZeroKind.STEP,
     "a step: constant between its jumps",
     "Binarizer",
     "TreeEnsemble",
@@ -13,6 +14,7 @@ zero_gradient(
     domain=DOMAIN,
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "it looks whole elements up in a table",
     "CategoryMapper",
     "LabelEncoder",

@@ -1,8 +1,9 @@
 """Operators without a gradient by any input, each group with the reason; no rule stands here."""
 
-from ..differentiation.rules import zero_gradient
+from ..differentiation.rules import ZeroKind, zero_gradient
 
 zero_gradient(
+    ZeroKind.STEP,
     "a step: constant between its jumps",
     "Ceil",
     "Floor",
@@ -12,6 +13,7 @@ zero_gradient(
     "QuantizeLinear",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "its result is a position or a count, an integer",
     "ArgMax",
     "ArgMin",
@@ -21,6 +23,7 @@ zero_gradient(
     "SequenceLength",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "its result is a truth value",
     "And",
     "Equal",
@@ -35,6 +38,7 @@ zero_gradient(
     "Xor",
 )
 zero_gradient(
+    ZeroKind.INTEGERS,
     "it computes with integers",
     "BitShift",
     "BitwiseAnd",
@@ -47,6 +51,7 @@ zero_gradient(
     "QLinearMatMul",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "it reads a shape, never an element",
     "ConstantOfShape",
     "EyeLike",
@@ -54,6 +59,7 @@ zero_gradient(
     "Size",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "its result depends on no float input",
     "BlackmanWindow",
     "Constant",
@@ -62,10 +68,12 @@ zero_gradient(
     "SequenceEmpty",
 )
 zero_gradient(
+    ZeroKind.STEP,
     "it rounds the edges of its bands to whole bins: constant between jumps",
     "MelWeightMatrix",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "a draw that does not follow its inputs: of a drawn 0, 1 or class there is no derivative, and "
     "of Random*Like only the shape of the input is read",
     "Bernoulli",
@@ -76,6 +84,7 @@ zero_gradient(
     "RandomUniformLike",
 )
 zero_gradient(
+    ZeroKind.INDEPENDENT,
     "it works on strings, encoded images or tokens",
     "ImageDecoder",
     "RegexFullMatch",

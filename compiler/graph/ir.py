@@ -78,6 +78,16 @@ class Node:
         return f"{self.domain}.{self.op_type}" if self.domain else self.op_type
 
     @property
+    def title(self) -> str:
+        """The node's name, or that of its first output where it has none."""
+        return self.name or next(self.writes()).name
+
+    @property
+    def label(self) -> str:
+        """The node as messages name it: "Conv 'layer1/conv'"."""
+        return f"{self.operator} '{self.title}'"
+
+    @property
     def subgraphs(self) -> list["Graph"]:
         """The graphs among the attributes (branches and bodies)."""
         found = []

@@ -18,6 +18,7 @@ from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
+from .preview_training import emit_gradient
 
 
 def import_model(
@@ -61,7 +62,15 @@ def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -
     graph.metadata = {str(p.key): str(p.value) for p in model.metadata_props}
     graph.doc = str(model.graph.doc_string or model.doc_string)
     trusts = not _holds_misinferred(model, versions)
-    context = Context(versions, functions, tensor=tensor, type=types, trusts_declared=trusts)
+    context = Context(
+        versions,
+        read_graph,
+        emit_gradient,
+        functions=functions,
+        tensor=tensor,
+        type=types,
+        trusts_declared=trusts,
+    )
     read_graph(model.graph, graph, {}, context)
     if missing := sorted(set(shapes) - types.symbols):
         known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"

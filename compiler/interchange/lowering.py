@@ -70,7 +70,7 @@ def _lower_node(
 ) -> None:
     if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
         return  # its outputs will stand as constants
-    prefix = f"{node.name or next(node.writes()).name}/"
+    prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
     respell = None if node.domain else SPELLINGS.get(node.op_type)
     if respell is not None and respell(op, node):
@@ -93,7 +93,7 @@ def _lower_node(
             pass  # no body for these types
     if _through_float32(op, node, opset):
         return
-    name = node.name or next(node.writes()).name
+    name = node.title
     lowest = next((v for v in range(opset + 1, OPSET + 1) if misfit(node, v) is None), None)
     advice = f"; opset {lowest} can" if lowest else ""
     refused[f"{node.operator} {name}"] = f"{node.operator} '{name}' ({reason}{advice})"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..differentiation.reverse import backpropagate
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
+from ..gradients import backpropagate
 from ..graph.ir import Value
 
 

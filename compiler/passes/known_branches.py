@@ -1,7 +1,7 @@
 """Put the branch that a condition is known to choose in place of its If."""
 
-from ..composites.expand import put_in_place
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value, copy_node
 from .subgraphs import run_on_subgraphs
 
@@ -26,7 +26,7 @@ def _take(graph: Graph, node: Node) -> bool:
     pairs = zip(node.outputs, branch.outputs, strict=True)
     if any(a is not None and type(a.type) is not type(b.type) for a, b in pairs):
         return False
-    op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+    op = Ops(graph, node.position, f"{node.title}/")
     mapping: dict[Value, Value] = {}
     for value in branch.values():
         name = graph.names.fresh(f"{op.prefix}{value.name}")

@@ -13,11 +13,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..composites.expand import put_in_place
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..errors import UnsupportedOpError
-from ..gradients import ZERO_GRADIENT
+from ..gradients import ZERO_GRADIENT, ZeroKind
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import is_float
 
@@ -41,9 +41,6 @@ class Known:
 
     levels: Levels = field(default_factory=dict)
     scales: Scales = field(default_factory=dict)
-
-
-_COMPUTES = "it computes with integers"
 
 
 def let_through(graph: Graph) -> None:
@@ -75,8 +72,14 @@ def _walk(graph: Graph, known: Known, refused: dict[str, None]) -> None:
         rule = _RULES.get(node.operator)
         if rule is not None:
             rule(Ops(graph, node.position, f"{next(node.writes()).name}/"), node, known)
-        elif ZERO_GRADIENT.get((node.domain, node.op_type), _COMPUTES) == _COMPUTES:
-            refused[f"{node.operator} '{node.name or next(node.writes()).name}'"] = None
+        elif _computes_with_integers(node):
+            refused[node.label] = None
+
+
+def _computes_with_integers(node: Node) -> bool:
+    """Tell whether an operator does arithmetic on what it reads, as far as anybody knows."""
+    zero = ZERO_GRADIENT.get((node.domain, node.op_type))
+    return zero is None or zero.kind is ZeroKind.INTEGERS
 
 
 def _quantize(op: Ops, node: Node, known: Known) -> None:

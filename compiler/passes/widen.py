@@ -9,8 +9,8 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 
-from ..composites.expand import put_in_place
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType
 
@@ -94,7 +94,7 @@ def widen_node(graph: Graph, node: Node, supports: Supports) -> list[Node] | Non
 
 def run_wider(graph: Graph, node: Node, narrow: np.dtype, wide: np.dtype) -> list[Node]:
     """Replace a node by itself in `wide` between casts from and to `narrow`, in place."""
-    prefix = f"{node.name or next(node.writes()).name}/"
+    prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
     inputs = [
         op.Cast(v, to=wide) if v is not None and _holds(v, narrow) else v for v in node.inputs

@@ -109,17 +109,15 @@ class NodeReader:
         return self._emit(call)
 
     def _gradient(self, call: Call) -> list[Value | None]:
-        from ..interchange.preview_training import (
-            emit_gradient,  # rules need bodies, which this file reads
-        )
-
+        if (read := self.context.read_gradient) is None:
+            raise ModelFileError("a Gradient stands only in a model, not in ONNX's own functions")
         y, xs = call.attributes["y"], call.attributes["xs"]
         named = {name: self.scope.get(name) for name in (y, *xs)}
         values = {name: value for name, value in named.items() if value is not None}
         if unknown := [name for name in named if name not in values]:
             raise ModelFileError(f"Gradient names '{unknown[0]}', which nothing before it computes")
         op, wrt = Ops(self.op.graph), [values[x] for x in xs]
-        return emit_gradient(op, values[y], wrt, call.inputs, call.outputs)
+        return read(op, values[y], wrt, call.inputs, call.outputs)
 
     def _emit(self, call: Call) -> list[Value | None]:
         """Emit an operator at our opset."""
@@ -235,9 +233,7 @@ class NodeReader:
         self, proto: GraphProto, graph: Graph, context: Context, given: Sequence[Type | None]
     ) -> None:
         """Read a body, whose nodes see the values of this scope."""
-        from .graph_reader import read_graph  # graphs hold nodes, whose attributes hold graphs
-
-        read_graph(proto, graph, self.scope, context, given)
+        context.read_graph(proto, graph, self.scope, context, given)
 
     def _attribute(self, proto: AttributeProto, given: Sequence[Type | None]) -> Any:
         kinds = AttributeProto

@@ -1,6 +1,6 @@
 """What nodes are read under: names, versions, functions; it reads nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,24 @@ FunctionKey = tuple[str, str, str]
 """Domain, name and overload of a model-local function."""
 
 
+GraphReader = Callable[..., None]
+"""`read(proto, graph, outer, context, given)` fills a graph from its message, see read_graph."""
+
+GradientReader = Callable[..., list[Value | None]]
+"""`read(op, y, xs, points, names)` emits what a Gradient of ai.onnx.preview.training stands for."""
+
+
 @dataclass(frozen=True)
 class Context:
-    """What nodes are read under: versions of domains, functions, and attributes of a function."""
+    """What nodes are read under: versions of domains, functions, and attributes of a function.
+
+    Graphs hold nodes whose attributes hold graphs, so the reader of nodes is handed that of graphs;
+    differentiation stands above all reading, so a Gradient is read by whoever reads the model.
+    """
 
     versions: Mapping[str, int]
+    read_graph: GraphReader
+    read_gradient: GradientReader | None = None
     functions: Mapping[FunctionKey, FunctionProto] = field(default_factory=dict)
     bindings: Mapping[str, Any] = field(default_factory=dict)
     tensor: TensorReader = field(default_factory=TensorReader)

@@ -66,7 +66,7 @@ def _gradient(op_type: str, domain: str, body: str | None) -> str | None:
     if key in RULES:
         return "rule"
     if key in ZERO_GRADIENT:
-        return f"zero: {ZERO_GRADIENT[key]}"
+        return f"zero: {ZERO_GRADIENT[key].reason}"
     return "of its body" if body else None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...differentiation.activity import Flow
+from ...differentiation.reverse import backpropagate, expand_path
 from ...emission.naming import GRADIENT
 from ...emission.ops import Ops
 from ...emission.sequences import add, zeros_like
@@ -34,11 +35,6 @@ def differentiate(flow: Flow, dense: Iterable[Value] = ()) -> Backward:
         flow: the subgraph, what is differentiated and by what.
         dense: values whose gradient is given as zeros where nothing arrives.
     """
-    from ...differentiation.reverse import (  # the engine imports the rules
-        backpropagate,
-        expand_path,
-    )
-
     graph = flow.graph
     expand_path(graph, flow.of, flow.wrt)
     forward = set(graph.nodes())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...differentiation.activity import branch_flow
-from ...differentiation.rules import Entry, gradient
+from ...differentiation.rules import Entry, GradientOps, gradient
 from ...emission.naming import GRADIENT
 from ...emission.ops import Ops
 from ...emission.sequences import zeros_like
@@ -17,7 +17,7 @@ from .backward import Backward, differentiate
 
 
 @gradient("If")
-def branch(op: Ops, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
+def branch(op: GradientOps, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
     """The gradients of both branches, of which the one that was taken runs; zeros where unused.
 
     What a branch's gradient reads leaves the If as further outputs, for which the other branch

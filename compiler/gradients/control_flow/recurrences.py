@@ -12,7 +12,7 @@ import numpy as np
 
 from ...composites.iterate import length
 from ...differentiation.activity import Active, activity, recurrence_flow
-from ...differentiation.rules import Entry, composite_gradient, gradient
+from ...differentiation.rules import Entry, GradientOps, composite_gradient, gradient
 from ...emission.accumulation import as_float32, cast_to, is_half
 from ...emission.naming import GRADIENT
 from ...emission.ops import Ops
@@ -62,7 +62,7 @@ class _Reverse:
 
 @composite_gradient("Iterate")
 @gradient("Loop", "Scan")
-def recurrence(op: Ops, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
+def recurrence(op: GradientOps, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
     """Step backwards: dstateᵢ = ∂(stateᵢ₊₁, outᵢ)/∂stateᵢᵀ·(dstateᵢ₊₁, doutᵢ), captures add up."""
     loop = Recurrence(node)
     active = activity(loop, op.path, [dy is not None for dy in dys])

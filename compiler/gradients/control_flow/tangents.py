@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ...differentiation.activity import moved
+from ...differentiation.forward import push_forward
 from ...differentiation.rules import tangent
 from ...emission.naming import TANGENT
 from ...emission.ops import Ops
@@ -17,8 +18,6 @@ Tangents = Mapping[Value, Value]
 @tangent("If")
 def branch(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     """Each branch gives the tangents of its outputs too, zeros for those that nothing moves."""
-    from ...differentiation.forward import push_forward  # it imports the rules
-
     branches: list[Graph] = [node.attributes["then_branch"], node.attributes["else_branch"]]
     pushed = []
     for graph in branches:
@@ -42,8 +41,6 @@ def branch(op: Ops, node: Node, tangents: Tangents) -> Tangents:
 @tangent("Loop", "Scan")
 def recurrence(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     """The body steps the states' tangents along with the states."""
-    from ...differentiation.forward import push_forward  # it imports the rules
-
     loop, inner = Recurrence(node), Ops(node.attributes["body"], prefix=TANGENT)
     known = {v: tangents[v] for v in loop.body.captures() if v in tangents}
     read = []
