@@ -5,9 +5,9 @@ model gives them out. Initializers and arrays of the caller change then, and wit
 operator that reads them: of two equal initializers onnxruntime keeps one.
 """
 
-from ..composites.expand import put_in_place
 from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
 
 TRAINING_SINCE = 14
@@ -28,7 +28,7 @@ def keep_statistics(graph: Graph, opset: int, is_model: bool = True) -> None:
             continue
         given = len(node.outputs) == 3 and all(v in graph.outputs for v in node.outputs[1:])
         if not (is_model and given and opset >= TRAINING_SINCE):
-            op = Ops(graph, node.position, f"{node.name or next(node.writes()).name}/")
+            op = Ops(graph, node.position, f"{node.title}/")
             put_in_place(op, node, in_inference_mode(op, node))
 
 
