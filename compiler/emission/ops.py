@@ -17,7 +17,8 @@ from ..inference.call_checks import check_bodies
 from ..inference.folding import fold
 from ..inference.node_types import infer_elements_of, infer_types
 from ..opset import COMPOSITE_DOMAIN
-from ..standard.schemas import DTYPE_ATTRIBUTES, check_call, check_types, get_schema
+from ..standard.attribute_values import DTYPES
+from ..standard.schemas import check_call, check_types, get_schema
 
 Input = Any
 """What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
@@ -187,7 +188,7 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
     spec: Any = schema.attributes.get(name)  # onnx types only half of OpSchema
     if spec is None:
         return value
-    if name in DTYPE_ATTRIBUTES and isinstance(value, str | type | np.dtype):
+    if name in DTYPES and isinstance(value, str | type | np.dtype):
         return onnx_dtype(as_dtype(value))
     kinds = OpSchema.AttrType
     try:
@@ -201,9 +202,9 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
             case kinds.FLOATS:
                 return [float(v) for v in value]
             case kinds.STRING:
-                return _require(value, str, bytes)
+                return _text(value)
             case kinds.STRINGS:
-                return [_require(v, str, bytes) for v in _require(value, list, tuple)]
+                return [_text(v) for v in _require(value, list, tuple)]
             case kinds.TENSOR:
                 return as_array(value)
             case kinds.GRAPH:
@@ -215,6 +216,11 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
             f"{schema.name}: the attribute '{name}' must be {spec.type.name}, got {value!r}"
         ) from None
     return value
+
+
+def _text(value: Any) -> str:
+    text = _require(value, str, bytes)
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
 
 
 def _require(value: Any, *types: type) -> Any:

@@ -21,7 +21,8 @@ from ..graph.types import (
     numpy_dtype,
     onnx_dtype,
 )
-from ..standard.schemas import DTYPE_ATTRIBUTES, find_schema
+from ..standard.attribute_values import DTYPES
+from ..standard.schemas import find_schema
 
 _BITS = {"BitCast", "DequantizeLinear", "QuantizeLinear"}
 """Operators whose element type is about bits: they keep it."""
@@ -137,7 +138,7 @@ class _Caster:
             return self._type(attribute)
         if key == "stash_type" and len(node.outputs) > 1:
             return attribute  # the standard has no float64 for the statistics of LayerNormalization
-        if key in DTYPE_ATTRIBUTES and node.op_type not in _BITS and attribute:
+        if key in DTYPES and node.op_type not in _BITS and attribute:
             return onnx_dtype(self._dtype) if is_float(numpy_dtype(attribute)) else attribute
         return attribute
 

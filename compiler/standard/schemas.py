@@ -10,20 +10,10 @@ from onnx.defs import OpSchema
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.types import Type, type_string
 from ..opset import OPSET
+from .attribute_values import check_values
 
 DOMAIN_VERSIONS = {"": OPSET, "ai.onnx.ml": 5, "ai.onnx.preview.training": 1, "ai.onnx.preview": 1}
 """Versions of the domains that operators have inside the compiler."""
-
-DTYPE_ATTRIBUTES = {
-    "dtype",
-    "output_datatype",
-    "output_dtype",
-    "precision",
-    "softmax_precision",
-    "stash_type",
-    "to",
-}
-"""Attributes that hold a TensorProto.DataType."""
 
 
 @cache
@@ -117,7 +107,7 @@ def has_maps(op_type: str, domain: str) -> bool:
 
 
 def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> None:
-    """Refuse a call with a wrong number of inputs or an attribute that the operator lacks."""
+    """Refuse a wrong number of inputs, and attributes that the operator lacks or that cannot be."""
     if not schema.min_input <= inputs <= schema.max_input:
         raise GraphError(
             f"{schema.name} takes {_count(schema.min_input, schema.max_input)} inputs, "
@@ -129,6 +119,7 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
     for name, spec in schema.attributes.items():
         if spec.required and name not in attributes:
             raise GraphError(f"{schema.name} needs the attribute '{name}': {signature(schema)}")
+    check_values(schema, attributes)
 
 
 def check_types(schema: OpSchema, types: Sequence[Type | None]) -> None:

@@ -61,9 +61,9 @@ def resize_omitted(op: Ops, call: Call) -> None:
     call.inputs = [v if v is None or v.type.shape != (0,) else None for v in call.inputs]  # type: ignore[union-attr]  # Resize takes tensors
 
 
-@upgrade("Resize", before=13)
-def resize_of_version_11(op: Ops, call: Call) -> None:
-    """One coordinate mode was dropped: tf_half_pixel_for_nn reads at (i + ½)/scale.
+@upgrade("Resize", before=19)
+def tf_half_pixel(op: Ops, call: Call) -> None:
+    """Version 13 dropped a mode that exporters went on writing: it reads at (i + ½)/scale.
 
     half_pixel reads ½ before: floor of the one is the other rounded, half up, and rounding the one
     half down is the ceiling of the other. An axis whose scale is 1 stays, as in onnxruntime.
@@ -71,6 +71,8 @@ def resize_of_version_11(op: Ops, call: Call) -> None:
     attributes = call.attributes
     if attributes.get("coordinate_transformation_mode") != "tf_half_pixel_for_nn":
         return
+    if new := {"antialias", "axes", "keep_aspect_ratio_policy"} & {*attributes}:
+        raise call.refusal(f"tf_half_pixel_for_nn was dropped before there was {sorted(new)[0]}")
     resize_omitted(op, call)
     same = {"floor": "round_prefer_ceil", "round_prefer_floor": "ceil"}
     nearest = attributes.get("nearest_mode", "round_prefer_floor")
