@@ -195,6 +195,10 @@ class Graph:
         """Give the node that computes a value, None for inputs, constants and captures."""
         return next(iter(self._dag.pred[value]), None) if value in self._dag else None
 
+    def sources(self, node: Node) -> list[Value]:
+        """List the values that edges lead from to a node of this graph."""
+        return list(self._dag.pred[node])
+
     def consumers(self, value: Value) -> list[Node]:
         """List the nodes that read a value, also those that capture it in a subgraph."""
         return list(self._dag.succ[value]) if value in self._dag else []
