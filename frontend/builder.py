@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from onnxgrad.compiler.emission.ops import Ops
-from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.errors import GraphError, locate
 from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.names import is_text
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
 
 from .indexing import index
@@ -20,7 +22,6 @@ class Tensor:
 
     __slots__ = ("builder", "value")
     __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
-    __iter__ = None  # indexing never ends where a size is a symbol
     __hash__ = object.__hash__
 
     def __init__(self, builder: "Builder", value: Value) -> None:
@@ -106,6 +107,24 @@ class Tensor:
     def __bool__(self) -> bool:
         raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
 
+    def __float__(self) -> float:
+        raise self._has_no_value()
+
+    def __index__(self) -> int:
+        raise self._has_no_value()
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self._has_no_value()
+
+    def _has_no_value(self) -> GraphError:
+        return GraphError(f"'{self.name}' has no value yet; it has one when the built graph is run")
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        raise GraphError(
+            f"'{self.name}' is one tensor, which Python cannot take apart: index it, or cut it by "
+            "op.Split; of an operator with optional outputs ask for more, op.MaxPool(…, outputs=2)"
+        )
+
     def __getitem__(self, key: Any) -> "Tensor":
         return index(self.builder.op, self, key if isinstance(key, tuple) else (key,))
 
@@ -114,7 +133,11 @@ class Tensor:
 
 
 class TensorOps:
-    """`op.Conv(x, w, strides=[2, 2])`: any ONNX operator on tensors, arrays and numbers."""
+    """`op.Conv(x, w, strides=[2, 2])`: any ONNX operator on tensors, arrays and numbers.
+
+    An operator with several outputs gives a tuple of those that it always has; `outputs=2` asks
+    for the first two, a list for as many under these names, "" omits one. `name` names the node.
+    """
 
     def __init__(self, builder: "Builder") -> None:
         self._builder = builder
@@ -141,6 +164,8 @@ class Builder:
     """
 
     def __init__(self, name: str = "graph") -> None:
+        if not (isinstance(name, str) and is_text(name)):
+            raise GraphError(f"the name of a graph is a text, not {name!r}")
         self._graph = Graph(name)
         self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
         self._used: list[Graph] = []
@@ -160,8 +185,8 @@ class Builder:
 
     def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
         """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
-        dims = _dims(f"input '{name}'", shape)
-        value = self._graph.add_value(Value(name, TensorType(as_dtype(dtype), dims)))
+        type_ = _type(f"input '{name}'", dtype, shape)
+        value = self._graph.add_value(Value(name, type_))
         self._graph.inputs.append(value)
         return Tensor(self, value)
 
@@ -182,14 +207,16 @@ class Builder:
             >>> step = b.subgraph(lambda i, keep, s: (keep, s @ w), ("int64", ()), ("bool", ()), x)
             >>> y = b.op.Loop(5, None, x, body=step)
         """
+        _require_function(function, len(inputs))
         graph = Graph(getattr(function, "__name__", "").strip("<>") or "body", self._graph.names)
-        types = [v.value.type if isinstance(v, Tensor) else _type(v) for v in inputs]
-        for type_ in types:
+        for type_ in [_type_of_input(v) for v in inputs]:
             value = Value(graph.names.fresh(f"{graph.name}.in"), type_)
             graph.inputs.append(graph.add_value(value))
         with self._inside(graph):
             results = function(*(Tensor(self, v) for v in graph.inputs))
             listed = results if isinstance(results, tuple | list) else [results]
+            if not listed or any(r is None for r in listed):
+                raise GraphError(f"the function of a subgraph returns tensors, not {results!r}")
             graph.outputs = [Ops(graph).value(self._value(r)) for r in listed]
         return graph
 
@@ -203,7 +230,11 @@ class Builder:
 
     def parameter(self, name: str, array: Any) -> Tensor:
         """Add a weight that the graph owns and training changes."""
-        data = as_array(array).copy()
+        try:
+            data = as_array(array).copy()
+        except GraphError as error:
+            locate(error, f"parameter '{name}'")
+            raise
         value = Value(name, TensorType(data.dtype, data.shape), data, parameter=True)
         return Tensor(self, self._graph.add_value(value))
 
@@ -240,6 +271,12 @@ class Builder:
             if isinstance(graph, Graph):
                 self._use(graph)
         ops = Ops(self._open[-1])
+        for given in inputs:
+            if isinstance(given, list | tuple) and any(isinstance(v, Tensor) for v in given):
+                raise GraphError(
+                    f"{op_type} got a list with tensors in it: hand tensors over one by one, "
+                    f"op.{op_type}(a, b); to make one of them is what op.Concat is for"
+                )
         results = ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
         if isinstance(results, Value):
             return Tensor(self, results)
@@ -267,16 +304,37 @@ class Builder:
         return graph.producer(value) is None or any(value is v for v in graph.outputs)
 
 
-def _type(given: tuple[Any, Sequence[Dim] | None]) -> Type:
+def _require_function(function: Any, count: int) -> None:
+    """Refuse what cannot be called with so many tensors, as far as Python tells."""
+    if not callable(function):
+        raise GraphError(f"a subgraph is built by a function of tensors, not by {function!r}")
+    try:
+        taken = signature(function)
+    except ValueError:
+        return  # some of C's functions do not say
+    try:
+        taken.bind(*[None] * count)
+    except TypeError:
+        raise GraphError(
+            f"the function of the subgraph takes {taken}, but {count} inputs are named"
+        ) from None
+
+
+def _type_of_input(given: Any) -> Type:
+    if isinstance(given, Tensor):
+        return given.value.type
     if not (isinstance(given, tuple) and len(given) == 2):
         raise GraphError(f"an input of a subgraph is a tensor or (dtype, shape), not {given!r}")
-    dtype, shape = given
-    return TensorType(as_dtype(dtype), _dims("an input of a subgraph", shape))
+    return _type("an input of a subgraph", *given)
 
 
-def _dims(what: str, shape: Sequence[Dim] | None) -> tuple[Dim, ...] | None:
-    if shape is None:
-        return None
-    if not isinstance(shape, tuple | list):
+def _type(what: str, dtype: Any, shape: Any) -> TensorType:
+    """Read a type; an error says whose it is."""
+    try:
+        found = as_dtype(dtype)
+    except GraphError as error:
+        locate(error, what)
+        raise
+    if shape is not None and not isinstance(shape, tuple | list):
         raise GraphError(f"{what}: {shape!r} is no shape; use a tuple of numbers and names")
-    return tuple(as_dim(what, d) for d in shape)
+    return TensorType(found, None if shape is None else tuple(as_dim(what, d) for d in shape))

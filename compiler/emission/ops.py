@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx.defs import OpSchema
 
-from ..errors import GraphError
+from ..errors import GraphError, locate
 from ..graph.arguments import as_array
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, TensorType, Type, as_dtype, onnx_dtype
@@ -18,7 +18,8 @@ from ..inference.folding import fold
 from ..inference.node_types import infer_elements_of, infer_types
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.attribute_values import DTYPES
-from ..standard.schemas import check_call, check_types, get_schema
+from ..standard.schemas import check_call, check_present, check_types, formal_input, get_schema
+from .outputs import Asked, count_outputs
 
 Input = Any
 """What an operator's call accepts: a Value, an array, a number, a list of numbers, or None."""
@@ -27,10 +28,11 @@ Input = Any
 class Ops:
     """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds one.
 
-    Numbers and arrays among the inputs become constants; a number takes the dtype of the values
-    that share its type constraint. An operator with several outputs gives a tuple; `outputs=n`
-    asks for the first n, a list of names for as many under these names ("" omits one). An
-    attribute that holds a dtype takes its name or NumPy's dtype too: `op.Cast(x, to="float16")`.
+    Numbers and arrays among the inputs become constants; a number, NumPy's too, takes the dtype of
+    the values that share its type constraint, an array keeps its own. An operator with several
+    outputs gives a tuple; `outputs=n` asks for the first n, a list of names for as many under these
+    names ("" omits one). An attribute that holds a dtype takes its name or NumPy's dtype too:
+    `op.Cast(x, to="float16")`.
     """
 
     def __init__(self, graph: Graph, position: int = -1, prefix: str = "") -> None:
@@ -48,7 +50,7 @@ class Ops:
         self,
         op_type: str,
         *inputs: Input,
-        outputs: int | Sequence[str] | None = None,
+        outputs: Asked = None,
         domain: str = "",
         name: str | None = None,
         **attributes: Any,
@@ -62,6 +64,7 @@ class Ops:
         schema = get_schema(op_type, domain)
         if op_type == "Loop" and len(inputs) > 1 and inputs[1] is None:
             inputs = inputs[0], self.constant(True), *inputs[2:]  # runtimes disagree about None
+        check_present(schema, inputs)
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
         attributes = {k: _attribute(schema, k, v) for k, v in attributes.items() if v is not None}
@@ -69,7 +72,7 @@ class Ops:
         check_bodies(schema.name, len(inputs), attributes)
         values = self._values(schema, inputs)
         check_types(schema, [None if v is None else v.type for v in values])
-        wanted = self._wanted(schema, outputs, attributes, name)
+        wanted = self._wanted(schema, outputs, values, attributes, name)
         placeholders = tuple(_PLACEHOLDER if n else None for n in wanted)
         node = Node(op_type, values, placeholders, attributes, domain, name or "", self.position)
         types = infer_types(node)
@@ -119,20 +122,16 @@ class Ops:
     def _wanted(
         self,
         schema: OpSchema,
-        outputs: int | Sequence[str] | None,
+        outputs: Asked,
+        inputs: Sequence[Value | None],
         attributes: dict[str, Any],
         name: str | None,
     ) -> Sequence[str]:
         """Name the outputs that are asked for; "" for those that are omitted."""
-        if outputs is None:
-            outputs = _default_outputs(schema, attributes)
-        count = outputs if isinstance(outputs, int) else len(outputs)
-        if not 1 <= count <= schema.max_output:
-            most = schema.max_output if schema.max_output < 1000 else "any number of"
-            raise GraphError(f"{schema.name} has {most} outputs, asked for {count}")
-        if schema.name in _WITH_BODIES and count != (given := _default_outputs(schema, attributes)):
-            raise GraphError(f"{schema.name} has {given} outputs here, asked for {count}")
-        if not isinstance(outputs, int):
+        if not isinstance(name, str | None):
+            raise GraphError(f"{schema.name}: name= is a text, not {name!r}")
+        count = count_outputs(schema, outputs, inputs, attributes)
+        if isinstance(outputs, list | tuple):
             return outputs
         stem = self.prefix + (name or schema.name)
         names = self.graph.names
@@ -164,24 +163,26 @@ class Ops:
             if isinstance(given, Value) and isinstance(given.type, TensorType):
                 met.setdefault(constraint, given.dtype)
         return tuple(
-            None if given is None else self.value(given, _dtype(given, met.get(constraint)))
-            for constraint, given in zip(constraints, inputs, strict=True)
+            None if given is None else self._value(schema, k, given, met.get(constraint))
+            for k, (constraint, given) in enumerate(zip(constraints, inputs, strict=True))
         )
 
+    def _value(self, schema: OpSchema, index: int, given: Input, met: np.dtype | None) -> Value:
+        """Give a Value for an input; a number is read in the dtype that was met."""
+        if isinstance(given, Value):
+            return given
+        try:
+            return self.value(given, None if isinstance(given, np.ndarray) else met)
+        except GraphError as error:
+            locate(error, f"the input '{formal_input(schema, index).name}' of {schema.name}")
+            raise
 
-_WITH_BODIES = ("If", "Loop", "Scan")
-"""Operators whose subgraphs say how many outputs they have."""
 
 _PLACEHOLDER = Value("", TensorType(np.dtype(np.float32)))
 
 
-def _dtype(given: Input, met: np.dtype | None) -> np.dtype | None:
-    return None if isinstance(given, Value | np.ndarray | np.generic) else met
-
-
 def _constraint(schema: OpSchema, index: int) -> str:
-    last = len(schema.inputs) - 1
-    return schema.inputs[min(index, last)].type_str
+    return str(formal_input(schema, index).type_str)
 
 
 def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
@@ -227,20 +228,6 @@ def _require(value: Any, *types: type) -> Any:
     if not isinstance(value, types):
         raise TypeError
     return value
-
-
-def _default_outputs(schema: OpSchema, attributes: dict[str, Any]) -> int:
-    match schema.name:
-        case "If":
-            return len(attributes["then_branch"].outputs)
-        case "Loop":
-            return len(attributes["body"].outputs) - 1
-        case "Scan" | "SequenceMap":
-            return len(attributes["body"].outputs)
-        case "Split" if "num_outputs" in attributes:
-            return int(attributes["num_outputs"])
-        case _:
-            return max(1, schema.min_output)
 
 
 def _known(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import GraphError
 from .ir import Graph
+from .names import is_text
 from .types import ANONYMOUS, Dim, dtype_name, onnx_dtype
 
 _LARGEST = int(np.iinfo(np.int64).max)
@@ -29,7 +30,7 @@ def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
 
 def as_dim(what: str, given: Any) -> Dim:
     """Read a dimension: a number, or a name that is none of ours."""
-    if isinstance(given, str) and given and ANONYMOUS not in given:
+    if isinstance(given, str) and given and is_text(given) and ANONYMOUS not in given:
         return given
     if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
         return int(given)

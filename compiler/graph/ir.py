@@ -178,11 +178,13 @@ class Graph:
 
     def find(self, name: str) -> Value:
         """Give the value of that name; an error lists close names."""
+        if not isinstance(name, str):
+            raise GraphError(f"a value goes by its name, a text, not by {name!r}")
         if (value := self._values.get(name)) is not None:
             return value
         from difflib import get_close_matches  # only on the way to an error
 
-        close = get_close_matches(str(name), self._values, n=3)
+        close = get_close_matches(name, self._values, n=3)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         inner = " (it stands inside a subgraph)" if name in self.names else ""
         raise GraphError(f"the graph '{self.name}' has no value '{name}'{inner}{hint}")

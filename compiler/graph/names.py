@@ -5,6 +5,15 @@ from collections.abc import Iterable
 from ..errors import GraphError
 
 
+def is_text(given: str) -> bool:
+    """Tell whether a str can be written to a file; halves of surrogate pairs cannot."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Names:
     """The names taken in one model, over all its scopes."""
 
@@ -18,7 +27,7 @@ class Names:
 
     def claim(self, name: str) -> None:
         """Take a name; an error if it is taken or none."""
-        if not (isinstance(name, str) and name):
+        if not (isinstance(name, str) and name and is_text(name)):
             raise GraphError(f"a name is a text that is not empty, got {name!r}")
         if name in self._taken:
             raise GraphError(f"the name '{name}' is used twice; names are unique in a model")

@@ -53,7 +53,9 @@ def get_schema(op_type: str, domain: str = "") -> OpSchema:
         return found
     from difflib import get_close_matches  # only on the way to an error
 
-    close = get_close_matches(op_type, _names(domain), n=3)
+    names = _names(domain)
+    close = [n for n in names if n.casefold() == str(op_type).casefold()]
+    close = close or get_close_matches(op_type, names, n=3)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     where = f"opset {OPSET}" if not domain else f"the domain '{domain}'"
     raise UnsupportedOpError(f"ONNX has no operator '{op_type}' in {where}{hint}", [op_type])
@@ -106,11 +108,27 @@ def has_maps(op_type: str, domain: str) -> bool:
     return any(all("map(" in kind for kind in group) for group in kinds)
 
 
+def formal_input(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
+    """Give what an operator says of an input; the last one may stand for several."""
+    return schema.inputs[min(index, len(schema.inputs) - 1)]
+
+
+def check_present(schema: OpSchema, inputs: Sequence[object]) -> None:
+    """Refuse None for an input that an operator cannot do without."""
+    for k, given in enumerate(inputs[: schema.max_input]):
+        formal = formal_input(schema, k)
+        if given is None and formal.option != OpSchema.FormalParameterOption.Optional:
+            raise GraphError(
+                f"{schema.name} cannot omit its input '{formal.name}', got None: "
+                f"{signature(schema)}"
+            )
+
+
 def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> None:
     """Refuse a wrong number of inputs, and attributes that the operator lacks or that cannot be."""
     if not schema.min_input <= inputs <= schema.max_input:
         raise GraphError(
-            f"{schema.name} takes {_count(schema.min_input, schema.max_input)} inputs, "
+            f"{schema.name} takes {number_of(schema.min_input, schema.max_input)} inputs, "
             f"got {inputs}: {signature(schema)}"
         )
     for name in attributes:
@@ -126,11 +144,10 @@ def check_types(schema: OpSchema, types: Sequence[Type | None]) -> None:
     """Refuse inputs of types that the operator does not take, or that must be equal and differ."""
     allowed = _allowed_types(schema)
     met: dict[str, str] = {}
-    last = len(schema.inputs) - 1
     for k, type_ in enumerate(types):
         if type_ is None:
             continue
-        formal, given = schema.inputs[min(k, last)], type_string(type_)
+        formal, given = formal_input(schema, k), type_string(type_)
         constraint = formal.type_str
         if given not in allowed.get(constraint, (constraint,)):
             raise GraphError(_type_message(schema, types, f"{formal.name} cannot be {given}"))
@@ -158,7 +175,8 @@ def signature(schema: OpSchema) -> str:
     return f"{schema.name}({inputs}{'; ' + attributes if attributes else ''})"
 
 
-def _count(least: int, most: int) -> str:
+def number_of(least: int, most: int) -> str:
+    """Write a range of numbers as a sentence has it: "2", "1 to 3", "1 or more"."""
     if least == most:
         return str(least)
     return f"{least} or more" if most > 1000 else f"{least} to {most}"

@@ -63,13 +63,44 @@ REFUSED: list[tuple[Case, str]] = [
     (lambda b, x, k: b.op.Cast(x, to=0), "Cast.*type 0"),
     (lambda b, x, k: b.op.Expand(x, [-1, 3]), r"\[-1, 3\] has a negative size"),
     (lambda b, x, k: b.op.If(True, then_branch=1, else_branch=2), "must be GRAPH"),
-    (lambda b, x, k: b.op.Split(x, num_outputs=0), "any number of outputs, asked for 0"),
+    (lambda b, x, k: b.op.Split(x, num_outputs=0), "1 or more outputs, asked for 0"),
+    (lambda b, x, k: b.op.Split(x), "Split needs sizes, .* or a number, num_outputs=2"),
+    (lambda b, x, k: b.op.Split(x, b.input("n", "int64", ("K",))), "Split by 'n'.* outputs=…"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=1), "TopK has 2 outputs, asked for 1"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=3), "TopK has 2 outputs, asked for 3"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=2.0), "TopK: outputs= is a number or a list"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs="ab"), "outputs= is a number or a list of names"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=[1, 2]), "outputs= is a number or a list of names"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=["", "i"]), "cannot omit its output 'Values'"),
+    (lambda b, x, k: b.op.TopK(x, [2], outputs=["i", "i"]), "the name 'i' is used twice"),
+    (lambda b, x, k: b.op.Concat([x, x]), r"Concat got a list with tensors .* op.Concat\(a, b\)"),
+    (lambda b, x, k: b.op.Reshape(x, [3, k]), "Reshape got a list with tensors"),
+    (lambda b, x, k: b.op.Add(x, None), r"Add cannot omit its input 'B', got None: Add\(A, B\)"),
+    (lambda b, x, k: b.op.Add(None, x), "Add cannot omit its input 'A'"),
+    (lambda b, x, k: b.op.Max(x, None), "Max cannot omit its input 'data_0'"),
+    (lambda b, x, k: x + None, "Add cannot omit its input 'B'"),
+    (lambda b, x, k: x == None, "Equal cannot omit its input 'B'"),  # noqa: E711  # the mistake
+    (lambda b, x, k: k * np.float64(2.5), "the input 'B' of Mul: .*2.5.* cannot be"),
+    (lambda b, x, k: b.op.Relu(x, name=3), "Relu: name= is a text, not 3"),
+    (lambda b, x, k: b.op.Relu(x, name="\udc80"), r"a name is a text .*, got '\\udc80'"),
+    (lambda b, x, k: b.input("\udc80", "float32", ()), "a name is a text"),
+    (lambda b, x, k: b.input("a", "float32", ("\udc80",)), "input 'a': .* is no dimension"),
+    (lambda b, x, k: b.input("a", (2,), "float32"), r"input 'a': \(2,\) is no dtype"),
+    (lambda b, x, k: b.input("a", "float", "f32"), "'f32' is no shape"),
+    (lambda b, x, k: b.parameter(np.ones(2), "w"), "a name is a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.constant(1.0, name=3), "a name is a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.value(x), "a value goes by its name, a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.value(["x"]), "a value goes by its name, a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: og.Builder(None), "the name of a graph is a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.subgraph(None), "built by a function of tensors"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.subgraph(lambda v: v), r"takes \(v\), but 0 inputs are named"),
+    (lambda b, x, k: b.subgraph(lambda v: v, ("f8",)), "is a tensor or"),  # type: ignore[arg-type]
     (lambda b, x, k: b.subgraph(lambda v: v, 5), "is a tensor or"),  # type: ignore[arg-type]
-    (lambda b, x, k: b.subgraph(lambda: None), "None cannot be a tensor"),
+    (lambda b, x, k: b.subgraph(lambda: None), "returns tensors, not None"),
     (lambda b, x, k: one_branch_twice(b, x), "in use already"),
     (lambda b, x, k: branches(b, lambda: x, lambda: k), "cannot be both float32.* and int64"),
     (lambda b, x, k: branches(b, lambda: x, lambda: (x, x)), "1 outputs, else_branch 2"),
-    (lambda b, x, k: branches(b, lambda: (), lambda: ()), "gives 0 outputs; it must"),
+    (lambda b, x, k: branches(b, lambda: (), lambda: ()), r"returns tensors, not \(\)"),
     (
         lambda b, x, k: b.op.If(True, then_branch=OTHER.build(), else_branch=OTHER.build()),
         "not by b.subgraph of this builder",
@@ -103,12 +134,57 @@ def test_refused(case: Case, message: str) -> None:
         case(b, x, k)
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("ReLU", "Relu"), ("matmul", "MatMul"), ("leaky_relu", "LeakyRelu"), ("conv2d", "Conv")],
+)
+def test_operators_by_other_names(name: str, wanted: str) -> None:
+    b = og.Builder()
+    with pytest.raises(og.UnsupportedOpError, match=rf"no operator '{name}' .* mean {wanted}"):
+        getattr(b.op, name)(b.input("x", "float32", (2,)))
+
+
 def test_a_tensor_is_not_iterated() -> None:
     x = og.Builder().input("x", "float32", ("N", 3))
-    with pytest.raises(TypeError, match="not iterable"):
-        list(x)  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="not iterable"):
+    with pytest.raises(og.GraphError, match=r"one tensor.*outputs=2"):
+        list(x)
+    with pytest.raises(og.GraphError, match="one tensor"):
         1 in x  # type: ignore[operator]  # noqa: B015  # the side effect is meant
+
+
+@pytest.mark.parametrize("ask", [float, int, bool, np.asarray, np.float32])
+def test_a_tensor_has_no_value_yet(ask: Callable[[Any], Any]) -> None:
+    x = og.Builder().input("x", "float32", ())
+    with pytest.raises(og.GraphError, match="'x' has no value yet"):
+        ask(x)
+
+
+def test_numbers_of_outputs_that_the_call_tells() -> None:
+    b = og.Builder()
+    x, sizes = b.input("x", "float32", (2, 4)), b.input("sizes", "int64", (3,))
+    ones = np.ones(4, np.float32)
+    assert [v.shape for v in b.op.Split(x, [1, 3], axis=1)] == [(2, 1), (2, 3)]
+    assert len(b.op.Split(x, sizes, axis=1)) == 3
+    assert len(b.op.Split(x, num_outputs=2, axis=1)) == 2
+    normal, mean, _ = b.op.BatchNormalization(x, *[ones] * 4, training_mode=1)
+    assert normal.shape == (2, 4) and mean.shape == (4,)
+    assert isinstance(b.op.BatchNormalization(x, *[ones] * 4), og.Tensor)
+
+
+@pytest.mark.parametrize("number", [np.sqrt(64), np.float32(8), np.int64(8), np.uint8(8)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+def test_numpys_numbers_are_numbers(number: Any, dtype: str) -> None:
+    """They take the tensor's dtype, as Python's do."""
+    b = og.Builder()
+    x = b.input("x", dtype, (2,))
+    for name, tensor in {"right": x / number, "left": number / x, "less": x < number}.items():
+        b.output(tensor, name)
+    given = np.array([2, 16], dtype)
+    found = og.compile(b.build())(x=given)
+    assert found["right"].dtype == found["left"].dtype == dtype
+    np.testing.assert_array_equal(found["right"], np.array([0.25, 2]).astype(dtype))
+    np.testing.assert_array_equal(found["left"], np.array([4, 0.5]).astype(dtype))
+    np.testing.assert_array_equal(found["less"], [True, False])
 
 
 def test_pythons_operators_are_numpys() -> None:
