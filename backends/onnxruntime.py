@@ -17,7 +17,7 @@ import onnx
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import SequenceType, TensorType, Type, is_static, onnx_dtype
-from ..compiler.interchange.exporter import to_onnx
+from ..compiler.interchange.exporter import write_model
 from ..compiler.interchange.lowering import misfit
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.choose_forms import choose_forms
@@ -188,7 +188,7 @@ def _open_session(graph: Graph, opset: int) -> Any:
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what is wrong comes as an exception
-    model = to_onnx(graph, opset=opset).SerializeToString()
+    model = write_model(graph, opset).SerializeToString()
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no base of their own

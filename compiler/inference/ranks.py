@@ -8,19 +8,20 @@ from ..graph.types import TensorType, Type, fresh_dim
 
 def with_ranks(node: Node, types: Sequence[Type | None]) -> list[Type | None]:
     """Give outputs of unknown shape a rank where the inputs' types determine it."""
-    if node.domain or node.op_type not in _RANKS or all(map(_has_rank, types)):
+    if node.operator not in _RANKS or all(map(_has_rank, types)):
         return list(types)
-    rank, x = _RANKS[node.op_type](node), node.inputs[0]
+    rank, x = _RANKS[node.operator](node), node.inputs[0]
     if rank is None or x is None:
         return list(types)
+    ranks = rank if isinstance(rank, tuple) else (rank,) * len(types)
     return [
         type_
         if _has_rank(type_)
         else TensorType(
             type_.dtype if isinstance(type_, TensorType) else x.dtype,
-            tuple(fresh_dim() for _ in range(rank)),
+            tuple(fresh_dim() for _ in range(count)),
         )
-        for type_ in types
+        for type_, count in zip(types, ranks, strict=False)
     ]
 
 
@@ -64,10 +65,14 @@ def _changed_by_axes(sign: int) -> Callable[[Node], int | None]:
 
 _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
-_RANKS: dict[str, Callable[[Node], int | None]] = {
+_RANKS: dict[str, Callable[[Node], int | tuple[int, ...] | None]] = {
     **dict.fromkeys(["CenterCropPad", "MaxUnpool", "Pad", "Split"], _rank_of_input),
     **dict.fromkeys([f"Reduce{kind}" for kind in _REDUCTIONS], _reduced),
     "MelWeightMatrix": lambda node: 2,
     "Squeeze": _changed_by_axes(-1),
     "Unsqueeze": _changed_by_axes(1),
+    # a class for each row, and a score for each row and class
+    "ai.onnx.ml.SVMClassifier": lambda node: (1, 2),
+    "ai.onnx.ml.TreeEnsembleClassifier": lambda node: (1, 2),
 }
+"""The rank of every output, or of each in order."""

@@ -8,7 +8,7 @@ from onnx import ModelProto
 from ..composites import find_body
 from ..composites.expand import Forms, expand_node
 from ..emission.ops import Ops
-from ..errors import UnsupportedOpError
+from ..errors import GraphError, UnsupportedOpError
 from ..graph.arguments import require_graph, require_mapping
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
@@ -46,9 +46,23 @@ def to_onnx(
         tensor: writes the arrays of initializers.
 
     Raises:
-        GraphError: there is no such form.
+        GraphError: there is no such form, or an input or output whose rank is unknown, which a
+            valid model must tell.
         UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
     """
+    _require_ranks(require_graph(graph))
+    return write_model(graph, opset, forms, functions=functions, tensor=tensor)
+
+
+def write_model(
+    graph: Graph,
+    opset: int = EXPORT_OPSET,
+    forms: Forms | None = None,
+    *,
+    functions: bool = False,
+    tensor: TensorWriter = tensor_proto,
+) -> ModelProto:
+    """Write a model as `to_onnx` does, also one whose ranks only run time tells."""
     chosen = require_mapping(forms or {}, "forms")
     for op_type, name in chosen.items():
         find_body(op_type, name)
@@ -61,7 +75,7 @@ def to_onnx(
         drop_known(part)
         compute_subgraph_outputs(part)
 
-    graph = require_graph(graph).copy()
+    graph = graph.copy()
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
     keep_statistics(graph, opset)
@@ -79,6 +93,18 @@ def to_onnx(
     model.functions.extend(library.protos)
     model.graph.value_info.extend(value_proto(v) for v in _between(graph))
     return model
+
+
+def _require_ranks(graph: Graph) -> None:
+    """Refuse what is valid for no reader: ONNX wants the rank of what a model takes and gives."""
+    for role, values in (("input", graph.inputs), ("output", graph.outputs)):
+        for value in values:
+            if isinstance(value.type, TensorType) and value.type.shape is None:
+                raise GraphError(
+                    f"the {role} '{value.name}' has no known rank, which a valid model must tell; "
+                    "load the model with shapes={…}, or build the graph with sizes, even symbolic "
+                    "ones"
+                )
 
 
 def weight_bytes(graph: Graph) -> int:

@@ -74,7 +74,7 @@ def _graph_of(node: Node) -> Graph:
     graph.inputs = [mapping[v] for v in node.inputs if v is not None]
     outputs = [None if v is None else Value(f"y{k}", v.type) for k, v in enumerate(node.outputs)]
     attributes = {
-        k: a.copy(None, graph.names) if isinstance(a, Graph) else a
+        k: a.copy(None, graph.names, renamed=True) if isinstance(a, Graph) else a
         for k, a in node.attributes.items()
     }
     inputs = tuple(None if v is None else mapping[v] for v in node.inputs)

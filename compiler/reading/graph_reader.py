@@ -62,6 +62,8 @@ def read_graph(
         found = scope.get(info.name)
         if found is None:
             raise ModelFileError(f"nothing computes the output '{info.name}'")
+        if not context.trusts_declared and _is_typed(info) and not graph.consumers(found):
+            found.type = refine_type(found.type, context.type(info))  # no rule builds on it
         graph.outputs.append(found)
 
 

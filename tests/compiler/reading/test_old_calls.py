@@ -30,9 +30,6 @@ NOT_IN_ONNXRUNTIME = {
     "StringNormalizer": "it wants an en_US locale of the system",
 }
 
-NO_RANK = {"SVMClassifier", "TreeEnsembleClassifier"}
-"""ONNX infers no shape of their outputs, and its checker wants one."""
-
 NEEDS_SIZES = {"CausalConvWithState": "ONNX gives it a body where the channels are known"}
 
 CANNOT_RUN = (errors.NotImplemented, errors.Fail, errors.InvalidGraph, errors.InvalidArgument)
@@ -144,8 +141,7 @@ def test_values(call: OldCall, version: int) -> None:
             og.to_onnx(graph)
         return
     written = og.to_onnx(graph)
-    if call.op not in NO_RANK:
-        onnx.checker.check_model(written, full_check=True)
+    onnx.checker.check_model(written, full_check=True)
     if call.op not in NOT_IN_ONNXRUNTIME:
         for a, b in zip(in_onnxruntime(written, feeds), actual, strict=True):
             assert_same(a, b)

@@ -1,0 +1,103 @@
+"""Files that are written are valid, read again as the same graph, and run by stock onnxruntime."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from op_samples import SAMPLES
+from op_samples.graphs import cotangents, feeds_of, float_outputs, graph_of, wrt_of
+from op_samples.sample import Sample
+from written_files import NO_KERNEL, REFUSED, RIGHT, judge, run_in_onnxruntime
+
+import onnxgrad as og
+
+SOME = [s for s in SAMPLES if s.onnxruntime][::23]
+
+
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+@pytest.mark.parametrize("sample", SOME, ids=str)
+def test_the_gradient_of_a_sample(sample: Sample, symbolic: bool) -> None:
+    """A sample of what `make written` goes through."""
+    forward = graph_of(sample, symbolic, np.float32)
+    feeds = feeds_of(forward, sample)
+    of, wrt = float_outputs(forward), wrt_of(sample)
+    feeds |= cotangents(og.compile(forward).run(feeds), of)
+    graph = og.vjp(forward, of, wrt, allow_unused=True)
+    expected = og.compile(graph).run(feeds)
+    verdicts = {
+        judge(graph, feeds, expected, opset, functions)
+        for opset in (11, 21)
+        for functions in (False, True)
+    }
+    assert verdicts <= {RIGHT, REFUSED, NO_KERNEL}
+
+
+@pytest.mark.parametrize("opset", [17, 21, 28])
+@pytest.mark.parametrize("kind", ["Scan", "Loop"])
+def test_a_state_of_symbolic_size_in_a_function(kind: str, opset: int) -> None:
+    """s ← tanh(s·e) over the entries e: constants inside its function had each other's names."""
+    b = og.Builder("states")
+    s, e = b.input("s", "float64", ("q",)), b.input("e", "float64", ("T",))
+    state = ("float64", ("q",))
+    if kind == "Scan":
+        body = b.subgraph(lambda s, e: b.op.Tanh(s * e), state, ("float64", ()))
+        y = b.op.Scan(s, e, body=body, num_scan_inputs=1)
+    else:
+        body = b.subgraph(
+            lambda i, keep, s: (keep, b.op.Tanh(s * b.op.Gather(e, i))),
+            ("int64", ()),
+            ("bool", ()),
+            state,
+        )
+        y = b.op.Loop(b.op.Size(e), None, s, body=body)
+    b.output(y, "y")
+    graph = og.vjp(b.build(), "y", ["s", "e"])
+    feeds = {"s": np.array([0.3, -0.2]), "e": np.array([0.9, 0.7]), "y.grad": np.ones(2)}
+    first = np.tanh(feeds["s"] * 0.9)
+    last = np.tanh(first * 0.7)
+    outer, inner = 1 - last**2, 1 - first**2
+    by_e = [(outer * 0.7 * inner * feeds["s"]).sum(), (outer * first).sum()]
+    expected = {"y": last, "s.grad": outer * 0.7 * inner * 0.9, "e.grad": np.array(by_e)}
+    assert judge(graph, feeds, expected, opset, functions=True) == RIGHT
+
+
+def squeezed(declared: list[str] | None) -> onnx.ModelProto:
+    """Squeeze without axes of (N, 1) at opset 9, whose rank nothing but the file tells."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, declared)
+    graph = helper.make_graph([helper.make_node("Squeeze", ["x"], ["y"])], "squeezed", [x], [y])
+    opsets = [helper.make_opsetid("", 9)]
+    made: onnx.ModelProto = helper.make_model(graph, opset_imports=opsets, ir_version=6)
+    return made
+
+
+def test_a_rank_that_only_the_file_tells() -> None:
+    x = np.array([[1.0], [2.0]], np.float32)
+    graph = og.load(squeezed(["N"]))
+    for opset in (9, 13, 21):
+        written = og.to_onnx(graph, opset)
+        onnx.checker.check_model(written, full_check=True)
+        np.testing.assert_array_equal(run_in_onnxruntime(written, {"x": x})["y"], [1, 2])
+    written = og.to_onnx(og.vjp(graph, "y", "x"))
+    onnx.checker.check_model(written, full_check=True)
+    found = run_in_onnxruntime(written, {"x": x, "y.grad": np.array([3, 4], np.float32)})
+    np.testing.assert_array_equal(found["x.grad"], [[3], [4]])
+
+
+def test_a_rank_that_nothing_tells_is_refused_by_name() -> None:
+    graph = og.load(squeezed(None))
+    with pytest.raises(og.GraphError, match="output 'y' has no known rank.*shapes="):
+        og.to_onnx(graph)
+    assert og.compile(graph).run({"x": np.ones((2, 1), np.float32)})["y"].shape == (2,)
+    pinned = og.load(squeezed(None), shapes={"N": 2})
+    onnx.checker.check_model(og.to_onnx(pinned, 9), full_check=True)
+
+
+def test_an_input_without_rank_is_refused_by_name() -> None:
+    b = og.Builder("unranked")
+    x: Any = b.input("x", "float32", None)
+    b.output(b.op.ReduceSum(x, keepdims=0), "y")
+    with pytest.raises(og.GraphError, match="input 'x' has no known rank"):
+        og.to_onnx(b.build())
