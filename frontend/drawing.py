@@ -4,15 +4,14 @@ Which boxes there are is decided in outline.py; where they stand, by the library
 """
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from onnxgrad.compiler.errors import BackendUnavailableError
+from onnxgrad.compiler.errors import BackendUnavailableError, GraphError
 from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph
 
-from .files import replacing
+from .files import as_path, replacing
 from .outline import (
     DERIVATIVE,
     FORWARD,
@@ -56,10 +55,15 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
 
     Raises:
         BackendUnavailableError: the layout library graphlay is missing.
+        GraphError: the path's suffix is another than .svg.
+        ModelFileError: the file cannot be written.
     """
+    target = None if path is None else as_path(path)
+    if target is not None and target.suffix.lower() not in ("", ".svg"):
+        raise GraphError(f"a drawing is SVG, so it is not written as {target}; name it .svg")
     svg = render(outline(require_graph(graph), most))
-    if path is not None:
-        with replacing(Path(path)) as part:
+    if target is not None:
+        with replacing(target) as part:
             part.write_text(svg, encoding="utf-8")
     return svg
 

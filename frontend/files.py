@@ -14,7 +14,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
 )
 
 from onnxgrad.compiler.composites.expand import Forms
-from onnxgrad.compiler.errors import ModelFileError
+from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.graph.arguments import as_dim, require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
@@ -38,7 +38,7 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
     pinned = {name: as_dim(f"shapes['{name}']", dim) for name, dim in given.items()}
     folder = None
     if isinstance(source, str | PathLike):
-        path = Path(source)
+        path = as_path(source)
         model, folder = _read(path), path.parent
     elif isinstance(source, bytes):
         model = _parse(source, "these bytes")
@@ -84,9 +84,12 @@ def save(
         UnsupportedOpError: operators that the opset lacks; all of them at once.
         ModelFileError: the file cannot be written.
     """
-    target = Path(path)
+    if isinstance(path, Graph):
+        raise GraphError("save takes the graph first, then the path")
+    require_graph(graph)
+    target = as_path(path)
     if external_data is None:
-        external_data = weight_bytes(require_graph(graph)) > PROTOBUF_LIMIT
+        external_data = weight_bytes(graph) > PROTOBUF_LIMIT
     if external_data:
         _save_apart(graph, target, opset, forms, functions)
     else:
@@ -112,6 +115,18 @@ def _serialise(model: onnx.ModelProto) -> bytes:
         return model.SerializeToString()
     except (EncodeError, ValueError) as error:
         raise ModelFileError(f"the model cannot be written: {error}") from error
+
+
+def as_path(given: Any) -> Path:
+    """Read a path; what no file system can name is refused."""
+    if isinstance(given, str | PathLike):
+        path = Path(given)
+        try:
+            if b"\0" not in os.fsencode(path):
+                return path
+        except UnicodeEncodeError:
+            pass
+    raise ModelFileError(f"a path is a text or a Path that a file can have, not {given!r}")
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def refuse_unused(targets: Sequence[Value], sources: Sequence[Value], allowed: b
         results, listed = (", ".join(f"'{v.name}'" for v in vs) for vs in (targets, sources))
         raise GradientError(
             f"{results} does not depend on {listed} in a differentiable way; "
-            "pass allow_unused=True to get zeros"
+            "allow_unused=True gives zeros"
         )
 
 

@@ -178,6 +178,19 @@ class Ops:
             raise
 
 
+_WORDS = {
+    OpSchema.AttrType.FLOAT: "a number",
+    OpSchema.AttrType.INT: "an integer",
+    OpSchema.AttrType.INTS: "a list of integers",
+    OpSchema.AttrType.FLOATS: "a list of numbers",
+    OpSchema.AttrType.STRING: "a text",
+    OpSchema.AttrType.STRINGS: "a list of texts",
+    OpSchema.AttrType.TENSOR: "an array",
+    OpSchema.AttrType.GRAPH: "a graph, which b.subgraph gives",
+    OpSchema.AttrType.TYPE_PROTO: "a type",
+}
+"""The kinds of attributes that are checked, in words."""
+
 _PLACEHOLDER = Value("", TensorType(np.dtype(np.float32)))
 
 
@@ -214,7 +227,7 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
                 return _require(value, TensorType, SequenceType, OptionalType)
     except (TypeError, ValueError):
         raise GraphError(
-            f"{schema.name}: the attribute '{name}' must be {spec.type.name}, got {value!r}"
+            f"{schema.name}: the attribute '{name}' must be {_WORDS[spec.type]}, got {value!r}"
         ) from None
     return value
 

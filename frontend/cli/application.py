@@ -1,19 +1,22 @@
 """The application that all commands join: their shared arguments, and errors in a line or two."""
 
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from traceback import extract_tb
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
 from onnxgrad.compiler.errors import OnnxgradError
 
+from .. import __version__
+
 app = typer.Typer(
     name="onnxgrad",
-    help="Gradients, training steps and more of any ONNX graph, as plain ONNX.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -21,11 +24,48 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+P = ParamSpec("P")
+R = TypeVar("R", bound=Path | None)
+
+
+def require_file(path: R) -> R:
+    """Refuse "-": models are binary, and a file of that name is nobody's wish."""
+    if path == Path("-"):
+        raise typer.BadParameter("'-' is no file, and nothing is written to standard output")
+    return path
+
+
 Model = Annotated[Path, typer.Argument(help="An ONNX file.", metavar="MODEL")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The file to write.", callback=require_file)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_SPELLINGS = {
+    r"allow_unused=True": "--allow-unused",
+    r"og\.straight_through\(graph\)": "--straight-through",
+    r"\b([vj]jp)\b": r"--\1",
+    r"names=\{[^}]*\}": "the argument names= of Python",
+}
+"""How the command line spells what errors advise, by how Python does."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"onnxgrad {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Gradients, training steps and more of any ONNX graph, as plain ONNX."""
 
 
 def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -35,29 +75,45 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
-                function(*args, **kwargs)
+                with warnings.catch_warnings():
+                    warnings.showwarning = _print_warning
+                    function(*args, **kwargs)
+                sys.stdout.flush()
+            except (BrokenPipeError, typer.Exit):
+                raise  # whoever reads may have read enough
+            except MemoryError:
+                _fail(OnnxgradError("out of memory"))
             except (OnnxgradError, OSError) as error:
-                fail(error)
-            except typer.Exit:
-                raise
+                _fail(error)
             except Exception as error:
-                fail(_as_defect(error))
+                _fail(_as_defect(error))
 
         return app.command(name)(call)
 
     return register
 
 
-def fail(error: Exception) -> None:
-    """Print an error and end with status 2; notes say where it happened."""
+def _print_warning(message: Any, *_: Any, **__: Any) -> None:
+    print(f"onnxgrad: warning: {_spelled(str(message))}", file=sys.stderr)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """Print an error and end with status 2; a note says in which file it happened."""
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    print(f"onnxgrad: {' '.join(message.split())}", file=sys.stderr)
+    print(f"onnxgrad: {_spelled(message)}", file=sys.stderr)
     notes = getattr(error, "__notes__", [])
     if notes:
-        print(f"  {'; '.join(' '.join(n.split()) for n in notes)}", file=sys.stderr)
+        print(f"  {_spelled('; '.join(notes))}", file=sys.stderr)
     raise typer.Exit(2)
+
+
+def _spelled(message: str) -> str:
+    """Write a message in one line, in the words of the command line."""
+    for python, option in _SPELLINGS.items():
+        message = re.sub(python, option, message)
+    return " ".join(message.split())
 
 
 def _as_defect(error: Exception) -> OnnxgradError:

@@ -12,7 +12,7 @@ from onnxgrad.compiler.graph.types import dtype_name
 from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
-from .application import AsJson, Model, command
+from .application import AsJson, Model, command, require_file
 from .models import matching
 from .terminal import busy, print_json, print_report, print_table, read
 
@@ -28,7 +28,8 @@ def run(
     inputs: Inputs = None,
     backend: Annotated[str, typer.Option(help="numpy, onnxruntime, cupy or another.")] = "numpy",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the outputs as .npz.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write the outputs as .npz.", callback=require_file),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,6 +37,8 @@ def run(
 
     Example: onnxgrad run model.onnx --backend onnxruntime --input x=x.npy -o results.npz
     """
+    if output is not None and output.suffix != ".npz":
+        raise GraphError(f"outputs are written as .npz, so not as {output}")
     graph, feeds = read(model), read_feeds(inputs or [])
     with busy("compiling"):
         compiled = compile(graph, backend)
@@ -122,7 +125,7 @@ def write_arrays(path: Path, results: dict[str, Any]) -> None:
 
 
 def _summary(name: str, value: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "min": None, "mean": None, "max": None}
+    row: dict[str, Any] = {"name": name, "min": None, "mean": None, "max": None, "not_finite": 0}
     if not isinstance(value, np.ndarray):
         return row | {"type": "nothing" if value is None else f"sequence of {len(value)}"}
     row["type"] = f"{dtype_name(value.dtype)}[{', '.join(map(str, value.shape))}]"
@@ -130,6 +133,7 @@ def _summary(name: str, value: Any) -> dict[str, Any]:
         wide = value.astype(np.float64)
         with np.errstate(all="ignore"):  # infinities and NaN are results like others
             row |= {"min": wide.min().item(), "mean": wide.mean().item(), "max": wide.max().item()}
+            row["not_finite"] = int((~np.isfinite(wide)).sum())
     return row
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.differentiation.reverse import has_rule
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
@@ -18,25 +17,42 @@ from ..drawing import draw
 from ..files import save
 from ..training import STATE_KEY, state_names
 from ..transforms import grad, jvp, straight_through, vjp
-from .application import AsJson, Model, command
+from .application import AsJson, Model, Output, command
 from .terminal import busy, listed, print_json, print_table, read
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 Names = Annotated[list[str], typer.Option(help="A value's name; repeat it for several.")]
 
 
 @command("info")
-def info(model: Model, as_json: AsJson = False) -> None:
+def info(
+    model: Model,
+    with_parameters: Annotated[
+        bool, typer.Option("--parameters", help="List the parameters, which are the initializers.")
+    ] = False,
+    with_values: Annotated[
+        bool, typer.Option("--values", help="List the values inside, and what computes them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what a model takes, gives and is made of.
 
-    Example: onnxgrad info model.onnx
+    Example: onnxgrad info model.onnx --parameters --values
     """
-    facts = facts_about(read(model))
+    graph = read(model)
+    facts = facts_about(graph)
+    rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
+    rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
+    if with_parameters:
+        facts["parameters"]["listed"] = held = [_described(v) for v in parameters_of(graph)]
+        rows += [["parameter", v["name"], v["type"]] for v in held]
+    if with_values:
+        facts["values"] = inside = [
+            {**_described(v), "operator": n.operator} for n in graph.nodes() for v in n.writes()
+        ]
+        rows += [[v["operator"], v["name"], v["type"]] for v in inside]
     if as_json:
         print_json(facts)
         return
-    rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
-    rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
     print_table(f"{model.name}: {facts['name']}", ["", "name", "type"], rows)
     parameters = facts["parameters"]
     print(f"parameters: {parameters['count']}, {parameters['elements']:,} numbers")
@@ -50,12 +66,12 @@ def info(model: Model, as_json: AsJson = False) -> None:
 def facts_about(graph: Graph) -> dict[str, Any]:
     """Give what `info` prints."""
     nodes = graph.nodes()
-    held = [v for v in graph.values() if v.parameter and v.constant is not None]
+    held = parameters_of(graph)
     without = {n.operator for n in nodes if not has_rule(n) and not has_body(n)}
     return {
         "name": graph.name,
-        "inputs": [{"name": v.name, "type": str(v.type)} for v in graph.inputs],
-        "outputs": [{"name": v.name, "type": str(v.type)} for v in graph.outputs],
+        "inputs": [_described(v) for v in graph.inputs],
+        "outputs": [_described(v) for v in graph.outputs],
         "parameters": {
             "count": len(held),
             "elements": sum(int(v.constant.size) for v in held if v.constant is not None),
@@ -64,6 +80,15 @@ def facts_about(graph: Graph) -> dict[str, Any]:
         "without_gradient": sorted(without),
         "state": state_names(graph) if STATE_KEY in graph.metadata else {},
     }
+
+
+def parameters_of(graph: Graph) -> list[Value]:
+    """List what a model holds and training may change."""
+    return [v for v in graph.values() if v.parameter and v.constant is not None]
+
+
+def _described(value: Value) -> dict[str, str]:
+    return {"name": value.name, "type": str(value.type)}
 
 
 @command("grad")

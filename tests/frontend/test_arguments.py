@@ -316,6 +316,27 @@ def test_options_of_export(options: dict[str, Any], message: str) -> None:
         og.to_onnx(network(), **options)
 
 
+def test_save_takes_the_graph_first() -> None:
+    with pytest.raises(og.GraphError, match="the graph first, then the path"):
+        og.save("x.onnx", network())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [5, None, b"x.onnx", "a\0b", "\ud800"])
+def test_a_path_is_one_that_a_file_can_have(path: Any) -> None:
+    for write in (og.save, og.draw)[: 1 if path is None else 2]:
+        with pytest.raises(og.ModelFileError, match="a path is a text or a Path"):
+            write(network(), path)
+    if isinstance(path, str):
+        with pytest.raises(og.ModelFileError, match="a path is a text or a Path"):
+            og.load(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.svg.gz", Path("a.PDF")])
+def test_a_drawing_is_svg(name: Any) -> None:
+    with pytest.raises(og.GraphError, match="a drawing is SVG, so it is not written as a"):
+        og.draw(network(), name)
+
+
 @pytest.mark.parametrize("most", [0, 1, 2])
 def test_few_boxes(most: int) -> None:
     assert og.draw(network(), most=most).startswith("<svg")

@@ -1,6 +1,8 @@
 """The command line: what it prints and writes, and two lines at most for whatever is wrong."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,17 @@ def test_info(model: Path) -> None:
     assert facts["operators"] == {"MatMul": 1, "Mul": 1, "ReduceSum": 1}
     assert facts["without_gradient"] == [] and facts["state"] == {}
     assert "float32[N, 2]" in run("info", model)
+    assert "values" not in facts and "listed" not in facts["parameters"]
+
+
+def test_info_lists_what_is_inside(model: Path) -> None:
+    facts = json.loads(run("info", model, "--parameters", "--values", "--json"))
+    assert facts["parameters"]["listed"] == [{"name": "w", "type": "float32[2, 2]"}]
+    inside = {v["name"]: (v["operator"], v["type"]) for v in facts["values"]}
+    assert inside["y"] == ("MatMul", "float32[N, 2]") and inside["loss"][0] == "ReduceSum"
+    printed = run("info", model, "--parameters", "--values")
+    assert "float32[2, 2]" in printed and "ReduceSum" in printed
+    assert "float32[2, 2]" not in run("info", model)
 
 
 def test_grad_straight_through(tmp_path: Path) -> None:
@@ -116,6 +129,23 @@ def test_validate_tells_of_a_difference(tmp_path: Path) -> None:
 def test_draw(model: Path, tmp_path: Path) -> None:
     run("draw", model, "-o", tmp_path / "graph.svg")
     assert (tmp_path / "graph.svg").read_text().startswith("<svg")
+    assert "a drawing is SVG" in refusal("draw", model, "-o", tmp_path / "graph.png")
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    """As the standard of JSON has it; how many numbers are not finite is said."""
+    b = og.Builder()
+    b.output(b.op.Log(b.input("x", "float32", (3,))), "y")
+    og.save(b.build(), tmp_path / "log.onnx")
+    np.save(tmp_path / "x.npy", np.array([-1, 0, 1], np.float32))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    printed = run("run", tmp_path / "log.onnx", "-i", f"x={tmp_path / 'x.npy'}", "--json")
+    (row,) = json.loads(printed, parse_constant=refuse)
+    assert row["mean"] is None and row["not_finite"] == 2
+    assert "nan" in run("run", tmp_path / "log.onnx", "-i", f"x={tmp_path / 'x.npy'}")
 
 
 def test_ops_lists_the_standard() -> None:
@@ -158,7 +188,30 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     assert "No such file" in refusal("draw", model, "-o", tmp_path / "no" / "graph.svg")
     assert "--wrt" in refusal("grad", model, "--of", "loss", "-o", out)
     assert "No such command" in refusal("gradient")
+    for command in (grad[:2], ["draw", model], ["run", model]):
+        given = ["--of", "loss", "--wrt", "x"] if command[0] == "grad" else []
+        assert "'-' is no file" in refusal(*command, *given, "-o", "-")
+    assert "written as .npz" in refusal("run", model, "-o", tmp_path / "out.csv")
     assert not out.exists()
+
+
+def test_errors_speak_the_words_of_the_command_line(model: Path, tmp_path: Path) -> None:
+    """No argument of Python's functions is advised that a command does not have."""
+    grad = ["grad", model, "-o", tmp_path / "out.onnx"]
+    b = og.Builder.extend(og.load(model))
+    b.output(b.op.Floor(b.value("x")), "floor")
+    og.save(b.build(), model)
+    for given, advice in {
+        ("--of", "y", "--wrt", "x"): "use --vjp",
+        ("--vjp", "--of", "floor", "--wrt", "x"): "--allow-unused gives zeros",
+        ("--vjp", "--of", "y", "--wrt", "y"): "names= of Python",
+    }.items():
+        message = refusal(*grad, *given)
+        assert advice in message and "allow_unused" not in message, message
+
+
+def test_version() -> None:
+    assert run("--version") == f"onnxgrad {og.__version__}\n"
 
 
 def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
@@ -204,3 +257,43 @@ def test_as_a_program(model: Path, tmp_path: Path) -> None:
     assert bad.stderr.startswith("onnxgrad: ") and bad.stderr.count("\n") == 1
     assert "missing.onnx" in bad.stderr and "No such file" in bad.stderr
     assert call().returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [["info", "{}", "--json"], ["info", "{}"], ["ops"]])
+def test_a_reader_may_have_read_enough(model: Path, arguments: list[str]) -> None:
+    """As in `onnxgrad info MODEL | head -1`."""
+    command = [sys.executable, "-m", "onnxgrad", *(a.format(model) for a in arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_letter_that_a_terminal_lacks(model: Path) -> None:
+    command = [sys.executable, "-m", "onnxgrad", "info", str(model)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "MatMul" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_to_end_leaves_no_file(model: Path, tmp_path: Path, name: str) -> None:
+    """It comes while the model is written: nothing stays, and the old file stays as it was."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from onnxgrad.cli import main
+
+def write(self, content, write=Path.write_bytes):
+    write(self, content)
+    os.kill(os.getpid(), signal.{name})
+
+Path.write_bytes = write
+main()
+"""
+    before, files = model.read_bytes(), sorted(os.listdir(tmp_path))
+    given = ["grad", model, "--of", "loss", "--wrt", "x", "-o", model]
+    done = subprocess.run([sys.executable, "-c", code, *map(str, given)], capture_output=True)
+    assert done.returncode == 128 + getattr(signal, name) and done.stderr == b""
+    assert sorted(os.listdir(tmp_path)) == files and model.read_bytes() == before
