@@ -13,6 +13,7 @@ from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from ..standard.schemas import attribute_value, check_call, find_schema
 from .body_types import loop_types, scan_types
+from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
 from .upgrades import Call, upgrade_call
@@ -61,7 +62,7 @@ def read_function(
 
 
 class NodeReader:
-    """Reads the nodes of one graph or function, in order."""
+    """Reads the nodes of one graph or function, in an order in which they can be read."""
 
     def __init__(
         self, op: Ops, scope: Scope, context: Context, inner: bool, declared: Mapping[str, Type]
@@ -75,17 +76,16 @@ class NodeReader:
 
     def read(self, nodes: Iterable[NodeProto]) -> None:
         """Read the nodes; an error names the node."""
-        nodes = list(nodes)
-        for proto in nodes:
+        for proto in in_order(list(nodes), self.scope):
             try:
-                self._node(proto, nodes)
+                self._node(proto)
             except OnnxgradError as error:
                 label = proto.name or next(filter(None, proto.output), "?")
                 locate(error, f"in the node '{label}' ({proto.op_type})")
                 raise
 
-    def _node(self, proto: NodeProto, siblings: Sequence[NodeProto]) -> None:
-        inputs = [self._resolve(proto, name, siblings) for name in proto.input]
+    def _node(self, proto: NodeProto) -> None:
+        inputs = [self._resolve(name) for name in proto.input]
         names = [self._name(name) for name in proto.output]
         domain = domain_of(proto.domain)
         version = self.context.versions.get(domain, 1)
@@ -161,20 +161,12 @@ class NodeReader:
         op.emitted = self.op.emitted
         return op
 
-    def _resolve(self, node: NodeProto, name: str, siblings: Sequence[NodeProto]) -> Value | None:
+    def _resolve(self, name: str) -> Value | None:
         if not name:
             return None
-        if name in self.scope:
-            return self.scope[name]
-        computed = any(name in other.output for other in siblings)
-        raise ModelFileError(
-            f"it reads '{name}', which "
-            + (
-                "is computed only from it or behind it: the nodes form a cycle or are not sorted"
-                if computed
-                else "nothing computes"
-            )
-        )
+        if name not in self.scope:
+            raise ModelFileError(f"it reads '{name}', which nothing computes")
+        return self.scope[name]
 
     def _name(self, name: str) -> str:
         if not name:

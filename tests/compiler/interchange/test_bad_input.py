@@ -129,7 +129,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: b"\x00garbage", "no ONNX model"),
     (lambda: onnx.ModelProto(), "no graph"),
     (lambda: 5, "cannot load a model from int"),
-    (cycle, "'b', which is computed only from it or behind it: the nodes form a cycle"),
+    (cycle, "the nodes form a cycle through 'b' → 'a'"),
     (deep, "'nowhere'"),
     (damaged_weight, "tensor 'w' is damaged"),
     (huge_weight, "tensor 'w' is damaged"),
