@@ -254,7 +254,7 @@ class Builder:
             if self._is_named(value):
                 value = Ops(self._graph).Identity(value)
             self._graph.rename(value, name)
-        elif any(value is v for v in self._graph.outputs):
+        elif value in self._graph.outputs:
             raise GraphError(f"'{value.name}' is an output already; give it another name")
         self._graph.outputs.append(value)
 
@@ -301,7 +301,7 @@ class Builder:
 
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
-        return graph.producer(value) is None or any(value is v for v in graph.outputs)
+        return graph.producer(value) is None or value in graph.outputs
 
 
 def _require_function(function: Any, count: int) -> None:

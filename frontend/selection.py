@@ -47,7 +47,7 @@ def find_values(graph: Graph, chosen: Selection) -> list[Value]:
     listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
     if not listed:
         raise GraphError("an empty list of values; name at least one")
-    found: list[Value] = []
+    found: dict[Value, None] = {}
     for item in listed:
         if not isinstance(item, str | Value):
             raise GraphError(f"a value goes by its name or as a Value, not as {item!r}")
@@ -56,8 +56,8 @@ def find_values(graph: Graph, chosen: Selection) -> list[Value]:
             raise GraphError(f"'{value.name}' is a value of another graph; give its name instead")
         if value in found:
             raise GraphError(f"'{value.name}' is named twice")
-        found.append(value)
-    return found
+        found[value] = None
+    return list(found)
 
 
 def require_scalar(value: Value) -> None:
@@ -112,9 +112,11 @@ def set_apart(graph: Graph, wrt: list[Value]) -> dict[Value, Value]:
     that another one influences becomes a copy of that name; give what stands for what now.
     """
     apart: dict[Value, Value] = {}
+    readers = [n for v in wrt for n in graph.consumers(v)]
+    moved = graph.downstream(v for n in readers for v in n.writes())
     for value in wrt:
         node = graph.producer(value)
-        if node is None or value not in graph.downstream(v for v in wrt if v is not value):
+        if node is None or value not in moved:
             continue
         op = Ops(graph, node.position)
         copy: Value = op.Identity(value)
@@ -131,7 +133,7 @@ def set_apart(graph: Graph, wrt: list[Value]) -> dict[Value, Value]:
 
 def add_output(graph: Graph, value: Value, name: str) -> None:
     """Make a value an output of that name; one that already has a role gets a copy."""
-    named = graph.producer(value) is None or any(value is v for v in graph.outputs)
+    named = graph.producer(value) is None or value in graph.outputs
     if named or not is_emitted(value):
         value = Ops(graph).Identity(value)
     graph.rename(value, name)

@@ -74,7 +74,7 @@ def train_step(
         )
     update = Update(step, optimizer.learning_rate)
     values = [v for v in chosen if v in gradients]
-    step.inputs += [v for v in values if all(v is not i for i in step.inputs)]
+    step.inputs.extend([v for v in values if v not in step.inputs])
     wide = {update.widen(v): update.widen(gradients[v]) for v in values}
     changed = optimizer.update(update, wide)
     pairs = {v: update.cast(changed[w], v) for v, w in zip(values, wide, strict=True)}
@@ -87,9 +87,9 @@ def train_step(
 def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
     names = {}
     for before, after in pairs.items():
-        if all(before is not v for v in step.inputs):
+        if before not in step.inputs:
             step.inputs.append(before)
-        taken = any(after is v for v in step.outputs)
+        taken = after in step.outputs
         if step.producer(after) is None or taken or not after.name.startswith("update/"):
             after = Ops(step, prefix="update/").Identity(after)
         if (name := f"{before.name}.new") in step.names:

@@ -35,7 +35,7 @@ TRANSFORMATIONS = {"differentiation", "batching", "gradients"}
 """Parts of the compiler that no backend may use: a graph is differentiated before it is run."""
 
 ONLY_IN = {
-    "networkx": {"compiler/graph/ir.py"},
+    "networkx": {"compiler/graph/edges.py", "compiler/graph/ir.py"},
     "cupy": {"backends/cupy.py"},
     "onnxruntime": {"backends/onnxruntime.py", "frontend/demo/replay.py"},  # replay: without us
 }

@@ -1,14 +1,15 @@
-"""The graph: values and the nodes between them, on networkx; it knows no operator's meaning."""
+"""The graph: values and the nodes between them; it knows no operator's meaning."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
 from ..errors import GraphError
+from .edges import Edges
+from .ends import Ends
 from .names import Names
 from .types import Dim, Shape, TensorType, Type
 
@@ -117,7 +118,7 @@ class Node:
 
 
 class Graph:
-    """A dataflow graph: values and nodes in a bipartite networkx graph.
+    """A dataflow graph: values and the nodes between them.
 
     The edges carry reachability only; order, repeats and omissions stand in the nodes' tuples.
     A subgraph (a branch, a body) is a Graph that shares its model's names; the values that it
@@ -126,51 +127,45 @@ class Graph:
 
     def __init__(self, name: str = "graph", names: Names | None = None) -> None:
         self.name = str(name)  # a file may hold bytes that are no text
-        self.inputs: list[Value] = []
-        self.outputs: list[Value] = []
+        self._inputs: Ends[Value] = Ends()
+        self._outputs: Ends[Value] = Ends()
         self.names = Names() if names is None else names
         self.metadata: dict[str, str] = {}
         self.doc = ""
-        self._dag = nx.DiGraph()
+        self._edges: Edges[Value, Node] = Edges()
         self._values: dict[str, Value] = {}
-        self._order: list[Node] | None = None
-        self._has_gone = False
-        self._next_position = 0
 
     # Reading
 
+    @property
+    def inputs(self) -> Ends[Value]:
+        """What is fed, in order: a list."""
+        return self._inputs
+
+    @inputs.setter
+    def inputs(self, values: Iterable[Value]) -> None:
+        self._inputs = Ends(values)
+
+    @property
+    def outputs(self) -> Ends[Value]:
+        """What is asked for, in order: a list."""
+        return self._outputs
+
+    @outputs.setter
+    def outputs(self, values: Iterable[Value]) -> None:
+        self._outputs = Ends(values)
+
     def nodes(self) -> list[Node]:
         """List the nodes in one stable topological order."""
-        if self._order is None:
-            self._order = self._sorted()
-        elif self._has_gone:  # what is left of an order is an order
-            self._order = [n for n in self._order if n in self._dag]
-        self._has_gone = False
-        return list(self._order)
+        return self._edges.order()
 
-    def _sorted(self) -> list[Node]:
-        """Sort the nodes, of those that are ready always the one of the least position first."""
-        pred, succ = self._dag.pred, self._dag.succ
-        waiting = {
-            item: sum(1 for v in pred[item] if pred[v]) for item in self._dag if type(item) is Node
-        }
-        serial = {node: k for k, node in enumerate(waiting)}
-        ready = [(n.position, k, n) for n, k in serial.items() if not waiting[n]]
-        heapify(ready)
-        order: list[Node] = []
-        while ready:
-            node = heappop(ready)[2]
-            order.append(node)
-            for value in succ[node]:
-                for reader in succ[value]:
-                    waiting[reader] -= 1
-                    if not waiting[reader]:
-                        heappush(ready, (reader.position, serial[reader], reader))
-        if len(order) < len(waiting):
-            values = [a for a, _ in nx.find_cycle(self._dag) if isinstance(a, Value)]
-            path = " → ".join(f"'{v.name}'" for v in values)
-            raise GraphError(f"the graph has a cycle through {path}")
-        return order
+    def to_networkx(self) -> nx.DiGraph:
+        """Give a frozen networkx.DiGraph for networkx's algorithms: its nodes are Values and Nodes.
+
+        An edge leads from each value to the nodes that read it, also in their subgraphs, and from
+        each node to the values that it computes. Later changes of this graph do not show in it.
+        """
+        return self._edges.to_networkx()
 
     def values(self) -> list[Value]:
         """List the values that this graph owns: inputs, constants and what its nodes compute."""
@@ -195,44 +190,31 @@ class Graph:
 
     def producer(self, value: Value) -> Node | None:
         """Give the node that computes a value, None for inputs, constants and captures."""
-        return next(iter(self._dag.pred[value]), None) if value in self._dag else None
+        return self._edges.producer(value)
 
     def sources(self, node: Node) -> list[Value]:
         """List the values that edges lead from to a node of this graph."""
-        return list(self._dag.pred[node])
+        return list(self._edges.reads(node))
 
     def consumers(self, value: Value) -> list[Node]:
         """List the nodes that read a value, also those that capture it in a subgraph."""
-        return list(self._dag.succ[value]) if value in self._dag else []
+        return list(self._edges.readers(value))
 
-    def is_connected(self, source: Value | Node, target: Value | Node) -> bool:
-        """Tell whether an edge leads from one item to another."""
-        return bool(self._dag.has_edge(source, target))
+    def is_connected(self, value: Value, node: Node) -> bool:
+        """Tell whether an edge leads from a value to a node."""
+        return value in self._edges.reads(node)
 
     def upstream(self, values: Iterable[Value]) -> set[Value | Node]:
         """Give everything the values depend on, themselves included."""
-        return self._reach(values, self._dag.pred)
+        return self._edges.upstream(values)
 
     def downstream(self, values: Iterable[Value]) -> set[Value | Node]:
         """Give everything that depends on the values, themselves included."""
-        return self._reach(values, self._dag.succ)
-
-    def _reach(self, values: Iterable[Value], step: Any) -> set[Value | Node]:
-        pending: list[Value | Node] = [v for v in values if v in self._dag]
-        seen = set(pending)
-        while pending:
-            for item in step[pending.pop()]:
-                if item not in seen:
-                    seen.add(item)
-                    pending.append(item)
-        return seen
+        return self._edges.downstream(values)
 
     def captures(self) -> list[Value]:
         """List the outer values that this graph reads, each once."""
-        found: dict[Value, None] = {}
-        for item in self._dag:
-            if isinstance(item, Value) and not self.owns(item):
-                found[item] = None
+        found = dict.fromkeys(self._edges.captures())
         for value in self.outputs:
             if not self.owns(value):
                 found[value] = None
@@ -242,35 +224,33 @@ class Graph:
 
     def add_value(self, value: Value) -> Value:
         """Own a value that no node computes: an input or a constant."""
-        self.names.claim(value.name)
-        self._values[value.name] = value
-        self._dag.add_node(value)
+        self._own(value)
         return value
 
     def add_node(self, node: Node) -> Node:
         """Add a node and own its outputs."""
         for value in node.writes():
-            self.names.claim(value.name)
-            self._values[value.name] = value
-            self._dag.add_edge(node, value)
-        if node.position < 0:
-            node.position = self._next_position
-        self._next_position = max(self._next_position, node.position + 1)
-        self._dag.add_node(node)
-        for value in node.reads():
-            self._dag.add_edge(value, node)
-        self._order = None
+            self._own(value, node)
+        self._edges.add_node(node, node.reads())
         return node
+
+    def _own(self, value: Value, producer: Node | None = None) -> None:
+        self.names.claim(value.name)
+        self._values[value.name] = value
+        self._edges.add_value(value, producer)
+
+    def _disown(self, value: Value) -> None:
+        self._edges.remove_value(value)
+        del self._values[value.name]
+        self.names.release(value.name)
 
     def add_output(self, node: Node, index: int, value: Value) -> Value:
         """Let a node of this graph compute `value` too, as the output `index` that it omitted."""
         outputs = [*node.outputs, *[None] * (index + 1 - len(node.outputs))]
-        assert node in self._dag and outputs[index] is None
-        self.names.claim(value.name)
-        self._values[value.name] = value
+        assert node in self._edges and outputs[index] is None
+        self._own(value, node)
         outputs[index] = value
         node.outputs = tuple(outputs)
-        self._dag.add_edge(node, value)
         return value
 
     def omit_output(self, node: Node, index: int) -> None:
@@ -278,23 +258,22 @@ class Graph:
         value = node.outputs[index]
         if value is None:
             return
-        if self._dag.succ[value] or any(v is value for v in self.outputs):
-            raise GraphError(f"'{value.name}' is still in use")
+        self._require_unread(value)
         node.outputs = tuple(None if v is value else v for v in node.outputs)
-        self._dag.remove_node(value)
-        del self._values[value.name]
-        self.names.release(value.name)
+        self._disown(value)
 
     def replace_uses(self, old: Value, new: Value) -> None:
         """Let everything that reads `old`, outputs and subgraphs included, read `new`."""
         for node in self.consumers(old):
             node.inputs = tuple(new if v is old else v for v in node.inputs)
-            for subgraph in node.subgraphs:
-                subgraph.replace_uses(old, new)
-            self.reconnect(node)
-        self.outputs = [new if v is old else v for v in self.outputs]
-        if not self.owns(old) and old in self._dag and not self._dag.succ[old]:
-            self._dag.remove_node(old)
+            if node.subgraphs:
+                for subgraph in node.subgraphs:
+                    subgraph.replace_uses(old, new)
+                self.reconnect(node)
+            else:
+                self._edges.replace_read(node, old, new)
+        if old in self.outputs:
+            self.outputs = [new if v is old else v for v in self.outputs]
 
     def redirect(self, source: Value, target: Value) -> None:
         """Let the node that computes `source` compute `target`; `source` is gone.
@@ -305,42 +284,30 @@ class Graph:
         assert node is not None
         if former is not None:
             former.outputs = tuple(None if v is target else v for v in former.outputs)
-            self._dag.remove_edge(former, target)
         node.outputs = tuple(target if v is source else v for v in node.outputs)
-        self._dag.add_edge(node, target)
+        self._edges.set_producer(target, node)
         self.replace_uses(source, target)
-        self._dag.remove_node(source)
-        del self._values[source.name]
-        self.names.release(source.name)
-        self._order = None
+        self._disown(source)
 
     def remove(self, item: Value | Node) -> None:
         """Remove a node with its outputs, or a value without a node; nothing may read them."""
         gone = [item] if isinstance(item, Value) else list(item.writes())
         for value in gone:
-            if self._dag.succ[value] or any(v is value for v in self.outputs):
-                raise GraphError(f"'{value.name}' is still in use")
+            self._require_unread(value)
         if isinstance(item, Node):
-            reads = list(self._dag.pred[item])
-            self._dag.remove_node(item)
-            for value in reads:
-                self._forget_unread_capture(value)
+            self._edges.remove_node(item)
         for value in gone:
-            self._dag.remove_node(value)
-            del self._values[value.name]
-            self.names.release(value.name)
-            self.inputs = [v for v in self.inputs if v is not value]
-        self._has_gone = True
+            self._disown(value)
+            if value in self.inputs:
+                self.inputs = [v for v in self.inputs if v is not value]
+
+    def _require_unread(self, value: Value) -> None:
+        if self._edges.readers(value) or value in self.outputs:
+            raise GraphError(f"'{value.name}' is still in use")
 
     def reconnect(self, node: Node) -> None:
         """Bring a node's edges up to date after its inputs or subgraphs were changed."""
-        reads = dict.fromkeys(node.reads())
-        for value in [v for v in self._dag.pred[node] if v not in reads]:
-            self._dag.remove_edge(value, node)
-            self._forget_unread_capture(value)
-        for value in reads:
-            self._dag.add_edge(value, node)
-        self._order = None
+        self._edges.set_reads(node, node.reads())
 
     def rename(self, value: Value, name: str) -> None:
         """Give an owned value another name."""
@@ -349,10 +316,6 @@ class Graph:
         del self._values[value.name]
         value.name = name
         self._values[name] = value
-
-    def _forget_unread_capture(self, value: Value) -> None:
-        if not self.owns(value) and value in self._dag and not self._dag.succ[value]:
-            self._dag.remove_node(value)
 
     # Copying
 
@@ -377,23 +340,20 @@ class Graph:
                 other.names.claim(copied.name)
             mapping[value] = copied
             other._values[copied.name] = copied
-            other._dag.add_node(copied)
-        for node in self.nodes():
-            other._adopt(copy_node(node, mapping, other.names, renamed))
+            other._edges.add_value(copied)
+        nodes = [copy_node(n, mapping, other.names, renamed) for n in self.nodes()]
+        for node in nodes:
+            for value in node.writes():
+                other._edges.set_producer(value, node)
+            other._edges.add_node(node, node.reads())
+        other._edges.keep_order_of(self._edges, nodes)
         other.inputs = [mapping[v] for v in self.inputs]
         other.outputs = [mapping.get(v, v) for v in self.outputs]
-        other._next_position = self._next_position
         return other
-
-    def _adopt(self, node: Node) -> None:
-        self._dag.add_node(node)
-        self._dag.add_edges_from((value, node) for value in node.reads())
-        self._dag.add_edges_from((node, value) for value in node.writes())
-        self._order = None
 
     def __repr__(self) -> str:
         return (
-            f"Graph({self.name!r}: {len(self._dag) - len(self._values)} nodes, "
+            f"Graph({self.name!r}: {len(self._edges)} nodes, "
             f"inputs {[v.name for v in self.inputs]}, outputs {[v.name for v in self.outputs]})"
         )
 

@@ -118,7 +118,7 @@ def drop_known(graph: Graph) -> None:
     known: list[tuple[Value, str]] = []
     for node in graph.nodes():
         for value in node.writes():
-            if value.constant is not None and not any(value is v for v in graph.outputs):
+            if value.constant is not None and value not in graph.outputs:
                 name = graph.names.fresh(value.name)
                 constant = graph.add_value(Value(name, value.type, value.constant))
                 graph.replace_uses(value, constant)

@@ -88,7 +88,7 @@ def _constants(graph: Graph) -> list[NodeProto]:
     """Write the constants of a body as nodes: functions have no initializers."""
     found = []
     for value in graph.values():
-        inside = graph.producer(value) is None and all(value is not v for v in graph.inputs)
+        inside = graph.producer(value) is None and value not in graph.inputs
         if inside and value.constant is not None:
             node = Node("Constant", (), (value,), {"value": value.constant})
             found.append(call_proto(node))

@@ -31,7 +31,7 @@ def simplify(graph: Graph) -> bool:
 
 def _substitute(op: Ops, node: Node, old: Value, new: Value) -> bool:
     graph = op.graph
-    if any(old is v for v in graph.outputs):
+    if old in graph.outputs:
         if not op.emitted:
             return False  # an output keeps its node: a copy in its place would gain nothing
         graph.redirect(new, old)

@@ -126,12 +126,12 @@ def leave_an_edge(graph: Graph) -> None:
 
 
 def leave_a_capture(graph: Graph) -> None:
-    for name in ("then_branch", "else_branch"):
-        body = inner(graph, name)
+    bodies = [inner(graph, name) for name in ("then_branch", "else_branch")]
+    for body in bodies:
         body.outputs = [graph.find("x")]
+    graph.reconnect(node(graph, "If"))
+    for body in bodies:
         body.remove(body.nodes()[0])
-        node(graph, "If").attributes[name] = body
-    graph._dag.add_edge(graph.find("x"), node(graph, "If"))
 
 
 def write_a_stranger(graph: Graph) -> None:
