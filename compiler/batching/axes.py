@@ -5,7 +5,8 @@ from typing import Any
 
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
-from .registry import Batch, Operand, Result, batching
+from ..standard.schemas import attribute
+from .registry import Batch, Operand, Result, batching, required
 
 
 def shifted(batch: Batch, axes: Value) -> Value:
@@ -35,7 +36,7 @@ def axis_attribute(batch: Batch, node: Node, operands: Sequence[Operand | None])
 def axis_composite(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """axis → axis + 1, where it is not negative"""
     inputs = [batch.spread(o) for o in operands if o is not None]
-    axis = node.attributes.get("axis", -1)
+    axis = attribute(node, "axis")
     attributes = node.attributes | {"axis": axis + (axis >= 0)}
     return batch.op.composite(node.op_type, *inputs, types=[inputs[0].type], **attributes)
 
@@ -43,8 +44,7 @@ def axis_composite(batch: Batch, node: Node, operands: Sequence[Operand | None])
 @batching("CumSum", "CumProd")
 def cumulative(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The axis is an input"""
-    x, axis = operands
-    assert x is not None and axis is not None
+    x, axis = required(operands, 2)
     if axis.batched:
         return None
     return batch.op.emit(node.op_type, x.value, shifted(batch, axis.value), **node.attributes)
@@ -62,14 +62,14 @@ def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
     op = batch.op
     everything = op.constant(list(range(1, x.rank + 1)), "int64")
     if axes is None:
-        chosen = None if node.attributes.get("noop_with_empty_axes", 0) else everything
+        chosen = None if attribute(node, "noop_with_empty_axes") else everything
         if chosen is None or not x.rank:
             attributes: dict[str, Any] = node.attributes | {"noop_with_empty_axes": 1}
             return op.emit(node.op_type, x.value, **attributes)
     elif axes.value.shape is None or not isinstance(axes.value.shape[0], int):
         return None
     elif not axes.value.shape[0]:
-        noop = node.attributes.get("noop_with_empty_axes", 0)
+        noop = attribute(node, "noop_with_empty_axes")
         chosen = axes.value if noop else everything
     else:
         chosen = shifted(batch, axes.value)
@@ -79,9 +79,7 @@ def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 @batching("ReduceToShape", composite=True)
 def reduce_to_shape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch axis stands before the shape; an example of lower rank than dy keeps its axes"""
-    dy, shape = operands
-    (total,) = node.outputs
-    assert dy is not None and shape is not None and total is not None
+    (dy, shape), total = required(operands, 2), node.output()
     if shape.batched or dy.rank is None or total.shape is None:
         return None
     op = batch.op
@@ -108,7 +106,7 @@ def split(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Resul
     """axis → axis + 1, where it is not negative"""
     if not _only_first_batched(operands):
         return None
-    axis = node.attributes.get("axis", 0)
+    axis = attribute(node, "axis")
     attributes = node.attributes | {"axis": axis + (axis >= 0)}
     inputs = [None if o is None else o.value for o in operands]
     return batch.op.Split(*inputs, outputs=len(node.outputs), **attributes)

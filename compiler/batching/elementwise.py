@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..graph.ir import Node, Value
-from .registry import Batch, Operand, Result, Shared, batching
+from .registry import Batch, Operand, Result, Shared, batching, required
 
 
 @batching(
@@ -36,8 +36,7 @@ def elementwise_composite(batch: Batch, node: Node, operands: Sequence[Operand |
 @batching("CastLike")
 def cast_like(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Only the dtype of the second operand matters"""
-    x, like = operands
-    assert x is not None and like is not None
+    x, like = required(operands, 2)
     y = batch.op.CastLike(x.value, like.value, **node.attributes)
     return y if x.batched else Shared(y)
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
-from .registry import Batch, Operand, Result, batching
+from ..standard.schemas import attribute
+from .registry import Batch, Operand, Result, batching, required
 
 
 @batching("Conv")
 def conv(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Batched images fold into N, batched weights of shared images into the maps of each group"""
-    x, w, b = (*operands, None)[:3]
-    assert x is not None and w is not None
+    x, w = required(operands, 2)
+    b, = (*operands[2:], None)[:1]
     if x.rank is None or w.rank is None or x.batched and w.batched:
         return None
     op, bias = batch.op, None if b is None or b.batched else b.value
@@ -31,7 +32,7 @@ def conv(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result
 
 def _by_each_weight(batch: Batch, node: Node, x: Value, w: Value) -> Value:
     """Correlate shared images with the weights of each example: (B, group·maps, …) → (B, N, …)."""
-    op, group = batch.op, node.attributes.get("group", 1)
+    op, group = batch.op, attribute(node, "group")
     rank = len(w.shape or ()) - 1
     maps = op.Div(op.Shape(w, start=1, end=2), [group])
     apart = op.Reshape(
@@ -59,7 +60,7 @@ def on_images(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
     x, *rest = operands
     if x is None or any(o is not None and o.batched for o in rest) or len(node.outputs) > 1:
         return None
-    if node.op_type == "BatchNormalization" and node.attributes.get("training_mode", 0):
+    if node.op_type == "BatchNormalization" and attribute(node, "training_mode"):
         return None
     inputs = [None if o is None else o.value for o in rest]
     y = batch.op.emit(node.op_type, batch.fold(x.value), *inputs, **node.attributes)
@@ -69,8 +70,7 @@ def on_images(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 @batching("ConvInputGrad", composite=True)
 def conv_input_grad(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """It is linear in dy image by image, so dy folds into N"""
-    dy, w, x_shape = operands
-    assert dy is not None and w is not None and x_shape is not None
+    dy, w, x_shape = required(operands, 3)
     (dx,) = node.outputs
     if w.batched or x_shape.batched or dx is None or dx.shape is None:
         return None

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from ..graph.ir import Node
 from .elementwise import aligned
-from .registry import Batch, Operand, Result, batching
+from .registry import Batch, Operand, Result, batching, required
 
 
 @batching("MatMul")
 def matmul(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """1-D operands become matrices first, then leading axes align"""
-    a, b = operands
-    assert a is not None and b is not None
+    a, b = required(operands, 2)
     if a.rank is None or b.rank is None:
         return None
     op = batch.op
@@ -29,8 +28,8 @@ def matmul(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Resu
 @batching("Gemm")
 def gemm(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """α·A′·B′ + β·C by MatMul, Mul and Add"""
-    a, b, c = (*operands, None)[:3]
-    assert a is not None and b is not None
+    a, b = required(operands, 2)
+    c, = (*operands[2:], None)[:1]
     op, settings = batch.op, node.attributes
     left = _transposed(batch, a) if settings.get("transA", 0) else a
     right = _transposed(batch, b) if settings.get("transB", 0) else b

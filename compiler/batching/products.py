@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from ..graph.ir import Node
 from ..graph.types import TensorType
-from .registry import Batch, Operand, Result, batching
+from .registry import Batch, Operand, Result, batching, required
 
 
 @batching("ProductOfOthers", composite=True)
 def product_of_others(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch axis stays: its size stands before the shape, a single example changes nothing"""
-    x, kept = operands
-    assert x is not None and kept is not None
+    x, kept = required(operands, 2)
     if kept.batched:
         return None
     op, wide = batch.op, batch.spread(x)
@@ -22,8 +21,7 @@ def product_of_others(batch: Batch, node: Node, operands: Sequence[Operand | Non
 @batching("OtherFactors", composite=True)
 def other_factors(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Every example has places of its own, behind those of the examples before"""
-    factors, places, size = operands
-    assert factors is not None and places is not None and size is not None
+    factors, places, size = required(operands, 3)
     if size.batched:
         return None
     op, wide = batch.op, batch.spread(factors)

@@ -29,6 +29,13 @@ class Shared:
     value: Value
 
 
+def required(operands: Sequence[Operand | None], count: int) -> list[Operand]:
+    """Give the first operands, as many as the operator cannot do without."""
+    found = [operand for operand in operands[:count] if operand is not None]
+    assert len(found) == count
+    return found
+
+
 Result = Value | Shared | Sequence[Value | Shared | None] | None
 """What a rule returns: one result per output; None (alone) where the rule does not apply."""
 

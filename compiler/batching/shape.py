@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
+from ..standard.schemas import attribute
 from .axes import shifted
-from .registry import Batch, Operand, Result, Shared, batching
+from .registry import Batch, Operand, Result, Shared, batching, required
 
 
 @batching("Shape")
 def shape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The shape of one example, the same for all"""
-    (x,) = operands
-    assert x is not None
+    (x,) = required(operands, 1)
     op = batch.op
     whole = op.Shape(x.value, start=1)
-    start, end = node.attributes.get("start", 0), node.attributes.get("end")
+    start, end = attribute(node, "start"), node.attributes.get("end")
     if start == 0 and end is None:
         return Shared(whole)
     return Shared(op.Slice(whole, [start], [2**31 if end is None else end]))
@@ -25,16 +25,14 @@ def shape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Resul
 @batching("Size")
 def size(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The number of elements of one example, the same for all"""
-    (x,) = operands
-    assert x is not None
+    (x,) = required(operands, 1)
     return Shared(batch.op.ReduceProd(batch.op.Shape(x.value, start=1), keepdims=0))
 
 
 @batching("Reshape")
 def reshape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch size stands before the target; a 0 still copies the dimension at its place"""
-    x, target = operands
-    assert x is not None and target is not None
+    x, target = required(operands, 2)
     if target.batched:
         return None
     op, sizes = batch.op, _without_minus_one(batch.op, x, target.value, node)
@@ -48,7 +46,7 @@ def _without_minus_one(op: Ops, x: Operand, target: Value, node: Node) -> list[V
         return [target]
     sizes: list[Value] = [
         op.Shape(x.value, start=k + 1, end=k + 2)
-        if size == 0 and not node.attributes.get("allowzero", 0)
+        if size == 0 and not attribute(node, "allowzero")
         else op.Slice(target, [k], [k + 1])
         for k, size in enumerate(elements)
     ]
@@ -62,11 +60,10 @@ def _without_minus_one(op: Ops, x: Operand, target: Value, node: Node) -> list[V
 @batching("Flatten")
 def flatten(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """[B, rows, columns]"""
-    (x,) = operands
-    assert x is not None
+    (x,) = required(operands, 1)
     if x.rank is None:
         return None
-    axis = node.attributes.get("axis", 1)
+    axis = attribute(node, "axis")
     axis += x.rank if axis < 0 else 0
     op = batch.op
     example = op.Shape(x.value, start=1)
@@ -87,8 +84,7 @@ def unit_axes(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 @batching("Transpose")
 def transpose(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch axis stays in front"""
-    (x,) = operands
-    assert x is not None
+    (x,) = required(operands, 1)
     if x.rank is None:
         return None
     perm = node.attributes.get("perm") or list(range(x.rank))[::-1]
@@ -98,8 +94,7 @@ def transpose(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 @batching("Expand")
 def expand(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Axes of 1 behind the batch axis make up for a longer target"""
-    x, target = operands
-    assert x is not None and target is not None
+    x, target = required(operands, 2)
     length = target.value.shape[0] if target.value.shape else None
     if target.batched or x.rank is None or not isinstance(length, int):
         return None
@@ -113,8 +108,7 @@ def expand(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Resu
 @batching("Tile")
 def tile(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch axis is repeated once"""
-    x, repeats = operands
-    assert x is not None and repeats is not None
+    x, repeats = required(operands, 2)
     if repeats.batched:
         return None
     return batch.op.Tile(x.value, batch.op.Concat([1], repeats.value, axis=0))
@@ -123,8 +117,8 @@ def tile(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result
 @batching("Slice")
 def slice_(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Without axes they are those of the first dimensions"""
-    x, starts, ends, axes, steps = (*operands, None, None)[:5]
-    assert x is not None and starts is not None and ends is not None
+    x, starts, ends = required(operands, 3)
+    axes, steps = (*operands[3:], None, None)[:2]
     if any(o is not None and o.batched for o in operands[1:]):
         return None
     length = starts.value.shape[0] if starts.value.shape else None
@@ -141,8 +135,8 @@ def slice_(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Resu
 @batching("Pad")
 def pad(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """The batch axis is not padded"""
-    x, pads, value, axes = (*operands, None, None)[:4]
-    assert x is not None and pads is not None
+    x, pads = required(operands, 2)
+    value, axes = (*operands[2:], None, None)[:2]
     if any(o is not None and o.batched for o in operands[1:]) or x.rank is None:
         return None
     op = batch.op

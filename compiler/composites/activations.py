@@ -4,6 +4,7 @@ from math import pi, sqrt
 
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import form
 
 
@@ -17,8 +18,7 @@ def relu_grad(op: Ops, node: Node) -> Value:
 @form("ReluGrad", "product")
 def relu_grad_product(op: Ops, node: Node) -> Value:
     """dx = dy·[y > 0]: faster in onnxruntime, but NaN for an infinite dy at y = 0."""
-    dy, y = node.inputs
-    assert dy is not None
+    dy, y = node.required(2)
     return op.Mul(dy, op.Cast(op.Greater(y, 0.0), to=dy.dtype))
 
 
@@ -30,10 +30,9 @@ def gelu_grad(op: Ops, node: Node) -> Value:
     t = tanh u, the approximation ½x(1 + t) has the derivative
     ½(1 + t) + ½x(1 − t²)·√(2/π)(1 + 3·0.044715x²).
     """
-    dy, x = node.inputs
-    assert dy is not None and x is not None
+    dy, x = node.required(2)
     half = op.like(0.5, x)
-    if node.attributes.get("approximate", "none") == "tanh":
+    if attribute(node, "approximate") == "tanh":
         square = op.Mul(x, x)
         cubic = op.Mul(op.Add(op.Mul(square, 0.044715), 1.0), x)
         tanh = op.Tanh(op.Mul(cubic, sqrt(2 / pi)))

@@ -10,6 +10,7 @@ from ..emission.ops import Ops
 from ..emission.positions import dimension
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 
@@ -20,8 +21,8 @@ def attention(op: Ops, node: Node) -> Sequence[Value | None]:
     q: (batch, heads, queries, size), k and v: (batch, groups, keys, …); heads / groups
     neighbouring heads read the same keys and values. q and k each take √s, as the standard asks.
     """
-    q, k, v, mask, past_k, past_v, lengths = [*node.inputs, *[None] * 7][:7]
-    assert q is not None and k is not None and v is not None
+    q, k, v = node.required(3)
+    mask, past_k, past_v, lengths = node.input(3), node.input(4), node.input(5), node.input(6)
     settings = node.attributes
     heads, groups = settings.get("q_num_heads"), settings.get("kv_num_heads")
     joined = q.rank != 4
@@ -112,7 +113,7 @@ def _masked(
     queries.
     """
     allowed = _bounds(op, node, scores, offset)
-    whole = node.attributes.get("is_causal", 0) and len(allowed) == 1
+    whole = attribute(node, "is_causal") and len(allowed) == 1
     if lengths is not None:
         numbers = op.Range(0, op.Squeeze(dimension(op, scores, 3)), 1)
         allowed.append(op.Less(numbers, op.Unsqueeze(lengths, [1, 2, 3])))
@@ -139,9 +140,9 @@ def _masked(
 
 def _bounds(op: Ops, node: Node, scores: Value, offset: Value | None) -> list[Value]:
     """Give where a key may be read by its distance from the query, for each bound there is."""
-    left = node.attributes.get("left_window_size", -1)
-    right = node.attributes.get("right_window_size", -1)
-    if node.attributes.get("is_causal", 0):
+    left = attribute(node, "left_window_size")
+    right = attribute(node, "right_window_size")
+    if attribute(node, "is_causal"):
         right = 0
     if left < 0 and right < 0:
         return []

@@ -13,8 +13,7 @@ def reduce_to_shape(op: Ops, node: Node) -> Value:
     Where both are 1 the sum changes nothing, so every axis with a 1 in `shape` is summed. An empty
     list of axes means none here (noop_with_empty_axes).
     """
-    dy, shape = node.inputs
-    assert dy is not None and shape is not None
+    dy, shape = node.required(2)
     rank, target_rank = op.Size(op.Shape(dy)), op.Size(shape)
     missing = op.Unsqueeze(op.Sub(rank, target_rank), [0])
     ones = op.Expand(op.constant([1]), missing)

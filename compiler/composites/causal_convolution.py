@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input, zeros
+from ..emission.positions import dimension, zeros
 from ..emission.windows import FAR
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 
@@ -16,9 +17,9 @@ def causal_conv_with_state(op: Ops, node: Node) -> Sequence[Value]:
     x: (batch, channels, length), w: (channels, 1, k), state: (batch, channels, k − 1), zeros where
     it is omitted.
     """
-    x = first_input(node)
-    w, bias, state = [*node.inputs[1:], None, None][:3]
-    assert w is not None
+    x = node.first_input
+    _, w = node.required(2)
+    bias, state = node.input(2), node.input(3)
     if state is None:
         kept = op.Sub(dimension(op, w, 2), 1)
         state = zeros(op, op.Concat(op.Shape(x, end=2), kept, axis=0), x)
@@ -29,7 +30,7 @@ def causal_conv_with_state(op: Ops, node: Node) -> Sequence[Value]:
         y = _by_windows(op, whole, x, w, bias)
     else:
         y = op.Conv(whole, w, bias, group=channels)
-    if node.attributes.get("activation", "none") != "none":
+    if attribute(node, "activation") != "none":
         y = op.Mul(y, op.Sigmoid(y))
     return y, op.Slice(whole, dimension(op, x, 2), [FAR], [2])
 

@@ -25,8 +25,7 @@ def transposed(op: Ops, node: Node) -> Value:
     Where the image's size is symbolic and a stride is not 1, the whole transposed convolution is
     computed without padding and cut at run time: output_padding needs a number.
     """
-    dy, w, x_shape = node.inputs
-    assert dy is not None and w is not None
+    dy, w, x_shape = node.required(3)
     attributes = {k: node.attributes[k] for k in ("strides", "dilations", "group")}
     extra = _output_padding(node)
     if extra is not None:
@@ -49,8 +48,7 @@ def stuffed(op: Ops, node: Node) -> Value:
     Of the result p elements are dropped on the left, and on the right it is cropped, or filled
     with zeros, to the length of X.
     """
-    dy, w, x_shape = node.inputs
-    assert dy is not None and w is not None
+    dy, w, x_shape = node.required(3)
     group, rank = node.attributes["group"], len(node.attributes["strides"])
     axes = spatial_axes(rank)
     kernel = _swapped(op, w, group, rank)
@@ -70,8 +68,7 @@ def columns(op: Ops, node: Node) -> Value:
     With dilation only two spatial axes: onnxruntime 1.32 computes other dilated Col2Im wrongly, so
     those take the form "transposed".
     """
-    dy, w, x_shape = node.inputs
-    assert dy is not None and w is not None
+    dy, w, x_shape = node.required(3)
     if len(node.attributes["strides"]) != 2 and max(node.attributes["dilations"]) > 1:
         return transposed(op, node)
     attributes = dict(node.attributes)
@@ -88,8 +85,7 @@ def columns(op: Ops, node: Node) -> Value:
 
 def _output_padding(node: Node) -> list[int] | None:
     """Give ConvTranspose's output_padding, (N + p − d·(K − 1) − 1) mod s; None if it is unknown."""
-    dy, w, x_shape = node.inputs
-    assert dy is not None and w is not None
+    dy, w, x_shape = node.required(3)
     strides, dilations = node.attributes["strides"], node.attributes["dilations"]
     pads, rank = node.attributes["pads"], len(strides)
     unknown = ("?",) * (2 + rank)

@@ -132,8 +132,7 @@ def rows(op: Ops, node: Node) -> Value:
 
 
 def _parts(node: Node) -> tuple[Value, Value, Value, int]:
-    dy, x, w_shape = node.inputs
-    assert dy is not None and x is not None and w_shape is not None
+    dy, x, w_shape = node.required(3)
     return dy, x, w_shape, node.attributes["group"]
 
 
@@ -174,8 +173,7 @@ def _met_by_taps(
     strides, dilations = node.attributes["strides"], node.attributes["dilations"]
     rank = len(kernel)
     axes = list(range(axis, axis + rank))
-    dy = node.inputs[0]
-    assert dy is not None
+    dy = node.first_input
     width = covered(op, sizes_of(op, dy), [1] * rank, strides)
     for tap in product(*(range(k) for k in kernel)):
         starts = [t * d for t, d in zip(tap, dilations, strict=True)]

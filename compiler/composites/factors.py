@@ -18,8 +18,7 @@ def by_running_products(op: Ops, node: Node) -> Value:
     It only multiplies, so its derivatives of every order are right at zeros too. Both products
     run within a place; the second is the first of the reversed list.
     """
-    factors, places, size = node.inputs
-    assert factors is not None and places is not None and size is not None
+    factors, places, size = node.required(3)
     _, order = op.TopK(places, op.Shape(places), largest=0)
     orders = op.Concat(
         op.Unsqueeze(order, [0]),
@@ -45,8 +44,7 @@ def by_division(op: Ops, node: Node) -> Value:
 
     Fast and right, but not its derivatives: at zeros it says nothing about their neighbourhood.
     """
-    factors, places, size = node.inputs
-    assert factors is not None and places is not None and size is not None
+    factors, places, size = node.required(3)
     size = op.Reshape(size, [1])
     zero = op.Equal(factors, 0.0)
     safe = op.Where(zero, 1.0, factors)

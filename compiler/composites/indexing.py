@@ -7,6 +7,7 @@ from ..emission.ops import Ops
 from ..emission.positions import int64, scattered
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .onnx_bodies import emit_function_body
 from .registry import form, standard_body
 
@@ -18,8 +19,7 @@ def gather_grad(op: Ops, node: Node) -> Value:
     dy: (outer, count, inner), dx: (outer, size, inner). ScatterND would move whole rows, but
     onnxruntime lets threads race where its indices repeat.
     """
-    dy, indices, x_shape = node.inputs
-    assert dy is not None and indices is not None and x_shape is not None
+    dy, indices, x_shape = node.required(3)
     axis = node.attributes["axis"]
     behind = op.Slice(x_shape, [axis], [2**31])
     size = op.Gather(behind, [0])
@@ -38,16 +38,14 @@ def gather_grad(op: Ops, node: Node) -> Value:
 @standard_body("ScatterND")
 def scatter_nd(op: Ops, node: Node) -> Value:
     """Write or reduce the elements of the updates one by one, see `scattered`."""
-    x, indices, updates = node.inputs
-    assert x is not None and indices is not None and updates is not None
-    return scattered(op, x, indices, updates, node.attributes.get("reduction", "none"))
+    x, indices, updates = node.required(3)
+    return scattered(op, x, indices, updates, attribute(node, "reduction"))
 
 
 @standard_body("CenterCropPad")
 def center_crop_pad(op: Ops, node: Node) -> Sequence[Value | None]:
     """ONNX's body, which computes with the wanted shape in int64."""
-    x, shape = node.inputs
-    assert shape is not None
+    x, shape = node.required(2)
     return emit_function_body(op, node, [x, int64(op, shape)])
 
 
@@ -57,16 +55,16 @@ def tensor_scatter(op: Ops, node: Node) -> Value:
 
     cache: (batch, …, length, …), update: (batch, …, count, …), both along `axis`.
     """
-    cache, update, starts = [*node.inputs, None][:3]
-    assert cache is not None and update is not None
+    cache, update = node.required(2)
+    starts = node.input(2)
     if update.rank is None:
         raise UnsupportedOpError("the rank of its inputs is unknown", [node.operator])
-    axis = node.attributes.get("axis", -2) % update.rank
+    axis = attribute(node, "axis") % update.rank
     count, length = (op.Shape(v, start=axis, end=axis + 1) for v in (update, cache))
     places = op.Unsqueeze(op.Range(0, op.Squeeze(count, [0]), 1), [0])
     if starts is not None:
         places = op.Add(op.Unsqueeze(starts, [1]), places)
-    if node.attributes.get("mode", "linear") == "circular":
+    if attribute(node, "mode") == "circular":
         places = op.Mod(places, length)
     others = [k for k in range(1, update.rank) if k != axis]
     indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))

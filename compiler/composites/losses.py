@@ -5,17 +5,18 @@ from typing import Any
 from ..emission.accumulation import accumulate, cast_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import form
 
 
 @form("SoftmaxCrossEntropyLossGrad")
 def softmax_cross_entropy_loss_grad(op: Ops, node: Node) -> Value:
     """dx = dy·weight·(softmax − onehot(label)), over Σ weight for the mean"""
-    dy, log_prob, labels, *rest = node.inputs
-    assert dy is not None and log_prob is not None and labels is not None
+    dy, log_prob, labels = node.required(3)
+    rest = node.inputs[3:]
     weight = label_weights(op, log_prob, labels, rest[0] if rest else None, node.attributes)
     scale = op.Mul(dy, weight)
-    if node.attributes.get("reduction", "mean") == "mean":
+    if attribute(node, "reduction") == "mean":
         scale = op.Div(scale, accumulate(op, weight, None, keepdims=0))
     here = one_hot(op, log_prob, labels)
     softmax = op.Exp(log_prob)

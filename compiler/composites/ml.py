@@ -10,10 +10,10 @@ from itertools import zip_longest
 import numpy as np
 
 from ..emission.ops import Ops
-from ..emission.positions import first_input
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
 from ..graph.types import is_float
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 DOMAIN = "ai.onnx.ml"
@@ -36,8 +36,7 @@ def _given(op: Ops, node: Node, name: str, like: Value, default: Sequence[float]
 @standard_body(f"{DOMAIN}.ArrayFeatureExtractor")
 def array_feature_extractor(op: Ops, node: Node) -> Value:
     """y[…, j] = x[…, indices[j]], as a row where x is a vector"""
-    x, indices = node.inputs
-    assert x is not None
+    x, indices = node.required(2)
     if x.rank is None:
         raise UnsupportedOpError("the rank of its input is unknown", [node.operator])
     rows = op.Unsqueeze(x, [0]) if x.rank == 1 else x
@@ -47,8 +46,8 @@ def array_feature_extractor(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.Binarizer")
 def binarizer(op: Ops, node: Node) -> Value:
     """1 where x > threshold, else 0"""
-    x = first_input(node)
-    threshold = op.constant(np.asarray(node.attributes.get("threshold", 0.0), np.float32))
+    x = node.first_input
+    threshold = op.constant(np.asarray(attribute(node, "threshold"), np.float32))
     above = op.Greater(op.Cast(x, to="float64"), op.Cast(threshold, to="float64"))
     return op.CastLike(above, x)
 
@@ -56,13 +55,13 @@ def binarizer(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.CategoryMapper")
 def category_mapper(op: Ops, node: Node) -> Value:
     """A LabelEncoder from strings to integers, or back."""
-    x = first_input(node)
+    x = node.first_input
     strings, integers = (node.attributes[f"cats_{kind}"] for kind in ("strings", "int64s"))
     settings = {"keys_strings": strings, "values_int64s": integers}
-    settings["default_int64"] = node.attributes.get("default_int64", -1)
+    settings["default_int64"] = attribute(node, "default_int64")
     if x.dtype.kind == "i":
         settings = {"keys_int64s": integers, "values_strings": strings}
-        settings["default_string"] = node.attributes.get("default_string", "_Unused")
+        settings["default_string"] = attribute(node, "default_string")
     return op.emit("LabelEncoder", x, domain=DOMAIN, **settings)
 
 
@@ -81,7 +80,7 @@ def feature_vectorizer(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.Imputer")
 def imputer(op: Ops, node: Node) -> Value:
     """The imputed value where x is the replaced one, which may be NaN"""
-    x = first_input(node)
+    x = node.first_input
     kind = "float" if is_float(x.dtype) else "int64"
     imputed = node.attributes.get(f"imputed_value_{kind}s")
     if not imputed:
@@ -94,8 +93,8 @@ def imputer(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.LinearRegressor")
 def linear_regressor(op: Ops, node: Node) -> Value:
     """y = f(x·Cᵀ + b)"""
-    x = _numbers(op, first_input(node))
-    scores = _scores(op, node, x, int(node.attributes.get("targets", 1)))
+    x = _numbers(op, node.first_input)
+    scores = _scores(op, node, x, int(attribute(node, "targets")))
     return _single(op, _transformed(op, node, scores))
 
 
@@ -105,14 +104,14 @@ def linear_classifier(op: Ops, node: Node) -> tuple[Value, Value]:
 
     Without a logistic f onnxruntime has 1 − s there, and the standard says nothing.
     """
-    x = _numbers(op, first_input(node))
+    x = _numbers(op, node.first_input)
     labels = node.attributes.get("classlabels_ints") or node.attributes.get("classlabels_strings")
     if not labels or len(labels) < 2:
         raise UnsupportedOpError("it has less than two labels", [node.operator])
     rows = len(node.attributes.get("intercepts") or labels)
     scores = _scores(op, node, x, rows)
     if rows == 1:
-        if len(labels) > 2 or node.attributes.get("post_transform", "NONE") != "LOGISTIC":
+        if len(labels) > 2 or attribute(node, "post_transform") != "LOGISTIC":
             raise UnsupportedOpError("one row of scores is no probability", [node.operator])
         scores = op.Concat(op.Neg(scores), scores, axis=1)
     scores = _transformed(op, node, scores)
@@ -130,7 +129,7 @@ def _scores(op: Ops, node: Node, x: Value, rows: int) -> Value:
 
 
 def _transformed(op: Ops, node: Node, scores: Value) -> Value:
-    transform = node.attributes.get("post_transform", "NONE")
+    transform = attribute(node, "post_transform")
     if transform == "LOGISTIC":
         scores = op.Sigmoid(scores)
     elif transform == "SOFTMAX":
@@ -146,9 +145,9 @@ def normalizer(op: Ops, node: Node) -> Value:
 
     The standard writes Σ x and √(x²/Σ x²); its reference and onnxruntime have it as here.
     """
-    x = _numbers(op, first_input(node))
+    x = _numbers(op, node.first_input)
     axes = op.constant([-1])
-    match node.attributes.get("norm", "MAX"):
+    match attribute(node, "norm"):
         case "MAX":
             divisor = op.ReduceMax(x, axes, keepdims=1)
         case "L1":
@@ -162,7 +161,7 @@ def normalizer(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.Scaler")
 def scaler(op: Ops, node: Node) -> Value:
     """y = (x − offset)·scale"""
-    x = _numbers(op, first_input(node))
+    x = _numbers(op, node.first_input)
     moved = op.Sub(x, _given(op, node, "offset", x, [0.0]))
     return _single(op, op.Mul(moved, _given(op, node, "scale", x, [1.0])))
 
@@ -170,12 +169,12 @@ def scaler(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.SVMRegressor")
 def svm_regressor(op: Ops, node: Node) -> Value:
     """y = Σᵢ cᵢ·k(x, vᵢ) + ρ; without support vectors x·c + ρ. One class: its sign, −1 at 0"""
-    x = _numbers(op, first_input(node))
-    count = int(node.attributes.get("n_supports", 0))
+    x = _numbers(op, node.first_input)
+    count = int(attribute(node, "n_supports"))
     column = op.Unsqueeze(_given(op, node, "coefficients", x), [1])
     features = _kernel(op, node, x, count) if count else x
     y = op.Add(op.MatMul(features, column), _given(op, node, "rho", x, [0.0]))
-    if node.attributes.get("one_class", 0):
+    if attribute(node, "one_class"):
         y = op.Where(op.Greater(y, op.like(0, y)), op.like(1, y), op.like(-1, y))
     return _single(op, _transformed(op, node, y))
 
@@ -183,7 +182,7 @@ def svm_regressor(op: Ops, node: Node) -> Value:
 @standard_body(f"{DOMAIN}.SVMClassifier")
 def svm_classifier(op: Ops, node: Node) -> Sequence[Value | None]:
     """The same of float32; the standard gives no formula of how classes vote."""
-    x = first_input(node)
+    x = node.first_input
     if x.dtype == np.float32:
         raise UnsupportedOpError("the standard gives no formula of its scores", [node.operator])
     results: Sequence[Value | None] = op.emit(
@@ -196,7 +195,7 @@ def _kernel(op: Ops, node: Node, x: Value, count: int) -> Value:
     """x·vᵀ, (γ·x·vᵀ + c)ᵈ, exp(−γ·|x − v|²) or tanh(γ·x·vᵀ + c): (batch, vectors)"""
     vectors = op.Reshape(_given(op, node, "support_vectors", x), [count, -1])
     gamma, constant, degree = (node.attributes.get("kernel_params") or [0.0, 0.0, 0.0])[:3]
-    kind = node.attributes.get("kernel_type", "LINEAR")
+    kind = attribute(node, "kernel_type")
     if kind == "RBF":
         distances = op.ReduceSumSquare(op.Sub(op.Unsqueeze(x, [1]), vectors), [2], keepdims=0)
         return op.Exp(op.Mul(distances, -gamma))

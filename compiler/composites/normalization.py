@@ -16,8 +16,7 @@ def layer_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
     dx = inv_std·(g − mean(g) − n·mean(g·n)) over the normalized axes, dscale = Σ dY·n.
     """
     dy, x, scale, mean, inverse = (_wide(op, v) for v in node.inputs)
-    assert x.rank is not None
-    axes = list(range(node.attributes["axis"] % x.rank, x.rank))
+    axes = list(range(node.attributes["axis"] % x.known_rank, x.known_rank))
     inverse = cast_to(op, inverse, x)
     normal = op.Mul(op.Sub(x, cast_to(op, mean, x)), inverse)
     dx = standard_gradient(op, op.Mul(dy, scale), normal, inverse, axes)
@@ -31,9 +30,8 @@ def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
     dscale = Σ dY·n,  dbias = Σ dY,  dx = scale/√(variance + ε)·(dY − dbias/N − n·dscale/N).
     """
     dy, x, *statistics = (_wide(op, v) for v in node.inputs)
-    assert x.rank is not None
-    axes = [0, *range(2, x.rank)]
-    shape = [-1] + [1] * (x.rank - 2)
+    axes = [0, *range(2, x.known_rank)]
+    shape = [-1] + [1] * (x.known_rank - 2)
     scale, mean, variance = (op.Reshape(cast_to(op, v, x), shape) for v in statistics)
     deviation = op.Sqrt(op.Add(variance, node.attributes["epsilon"]))
     normal = op.Div(op.Sub(x, mean), deviation)

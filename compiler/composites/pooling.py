@@ -10,8 +10,7 @@ from .registry import form
 @form("MaxPoolGrad")
 def max_pool_grad(op: Ops, node: Node) -> Value:
     """Add dY into zeros of the shape of X at flat indices."""
-    dy, indices, x_shape = node.inputs
-    assert dy is not None
+    dy, indices, x_shape = node.required(3)
     zeros = op.Expand(op.like(0, dy), op.ReduceProd(x_shape, keepdims=1))
     flat = scatter(op, zeros, op.Reshape(indices, [-1]), op.Reshape(dy, [-1]))
     return op.Reshape(flat, x_shape, allowzero=1)
@@ -23,8 +22,7 @@ def average_pool_grad(op: Ops, node: Node) -> Value:
 
     What ceil_mode lets a window hang over the padding never counts.
     """
-    dy, x_shape = node.inputs
-    assert dy is not None and x_shape is not None
+    dy, x_shape = node.required(2)
     pool, pads = Pool.of(node), node.attributes["pads"]
     begins, ends = pads[: len(pads) // 2], pads[len(pads) // 2 :]
     sizes = op.Slice(x_shape, [2], [FAR])

@@ -11,6 +11,7 @@ from typing import Any
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import Dim, TensorType, as_dtype, fresh_dim
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 Activation = Callable[[Ops, Value], Value]
@@ -99,16 +100,15 @@ def _layer(
     op: Ops, node: Node, defaults: list[str], step: Callable[..., list[Value]], states: int
 ) -> list[Value | None]:
     """Run the cell in each direction; give Y and the last states, as far as they are asked for."""
-    missing: list[Value | None] = [None] * (8 - len(node.inputs))
-    x, w, r, b, lengths, *more = [*node.inputs, *missing]
-    assert x is not None and w is not None and r is not None
+    x, w, r = node.required(3)
+    b, lengths, *more = (node.input(k) for k in range(3, 8))
     initial, peepholes = more[:states], more[2] if states == 2 else None
-    batch_first = bool(node.attributes.get("layout", 0))
+    batch_first = bool(attribute(node, "layout"))
     if batch_first:
         x = op.Transpose(x, perm=[1, 0, 2])
         initial = [None if s is None else op.Transpose(s, perm=[1, 0, 2]) for s in initial]
     directions = {"reverse": [1], "bidirectional": [0, 1]}
-    backward = directions.get(node.attributes.get("direction", "forward"), [0])
+    backward = directions.get(attribute(node, "direction"), [0])
     count = len(backward)
     activations = _activations(node, defaults * count)
     mask = None if lengths is None else _mask(op, x, lengths)

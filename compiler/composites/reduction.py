@@ -12,8 +12,7 @@ def by_running_products(op: Ops, node: Node) -> Value:
 
     The elements are factors at the place that they are reduced to, see OtherFactors.
     """
-    x, kept = node.inputs
-    assert x is not None and kept is not None
+    x, kept = node.required(2)
     shape = op.Shape(x)
     factors = op.Reshape(x, [-1])
     places = op.Reshape(op.Expand(numbered(op, kept), shape), [-1])
@@ -27,8 +26,7 @@ def by_division(op: Ops, node: Node) -> Value:
     """The product of all, divided by the element; where zeros are among them, only a zero that
     is alone has others without a zero.
     """
-    x, kept = node.inputs
-    assert x is not None
+    x, kept = node.required(2)
     axes = op.Squeeze(op.NonZero(op.Equal(kept, 1)), [0])
     zero = op.Equal(x, 0.0)
     factors = op.Where(zero, 1.0, x)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input
+from ..emission.positions import dimension
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 
@@ -31,13 +32,12 @@ def roi_align(op: Ops, node: Node) -> Value:
     grid, so the mean is a product with one matrix per axis. In max mode it is the maximum of the
     four weighted pixels of all samples, as ONNX's reference has it.
     """
-    x, regions, batch = node.inputs
-    assert x is not None and regions is not None and batch is not None
+    x, regions, batch = node.required(3)
     images = op.Gather(x, batch, axis=0)
     vertical = _samples(op, node, 1, dimension(op, x, 2), "output_height")
     horizontal = _samples(op, node, 0, dimension(op, x, 3), "output_width")
     height, width = dimension(op, x, 2), dimension(op, x, 3)
-    if node.attributes.get("mode", "avg") == "avg":
+    if attribute(node, "mode") == "avg":
         rows = _mean_matrix(op, vertical, height)
         columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
         return op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
@@ -47,15 +47,15 @@ def roi_align(op: Ops, node: Node) -> Value:
 def _samples(op: Ops, node: Node, axis: int, size: Value, output: str) -> Samples:
     """Spread samples evenly over the bins of every region along one axis (x is 0, y is 1)."""
     regions = node.inputs[1]
-    half_pixel = node.attributes.get("coordinate_transformation_mode", "half_pixel") == "half_pixel"
+    half_pixel = attribute(node, "coordinate_transformation_mode") == "half_pixel"
     bins = node.attributes.get(output, 1)
-    scaled = op.Mul(regions, node.attributes.get("spatial_scale", 1.0))
+    scaled = op.Mul(regions, attribute(node, "spatial_scale"))
     scaled = op.Sub(scaled, 0.5) if half_pixel else scaled
     start, end = (op.Unsqueeze(op.Gather(scaled, k, axis=1), [1, 2]) for k in (axis, axis + 2))
     extent = op.Sub(end, start)
     extent = extent if half_pixel else op.Max(extent, op.like(1, extent))
     bin_size = op.Div(extent, float(bins))
-    ratio = node.attributes.get("sampling_ratio", 0)
+    ratio = attribute(node, "sampling_ratio")
     count = op.constant([[[float(ratio)]]], extent.dtype) if ratio > 0 else op.Ceil(bin_size)
     most = op.Cast(op.ReduceMax(count, keepdims=0), to="int64")
     sample = cast_to(op, op.Range(0, op.Max(most, op.constant(1)), 1), extent)
@@ -149,7 +149,7 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
 
     regions: (count, 5) of image, x1, y1, x2, y2, rounded to pixels, the last one included.
     """
-    x, regions = first_input(node), node.inputs[1]
+    x, regions = node.first_input, node.inputs[1]
     bins_y, bins_x = node.attributes["pooled_shape"]
     number = op.Cast(op.Gather(regions, 0, axis=1), to="int64")
     images = op.Gather(x, number, axis=0)
@@ -167,7 +167,7 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
 def _bin_members(op: Ops, node: Node, axis: int, bins: int, size: Value) -> Value:
     """Tell which pixels belong to which bin along one axis: (regions, bins, size)."""
     regions = node.inputs[1]
-    scale = node.attributes.get("spatial_scale", 1.0)
+    scale = attribute(node, "spatial_scale")
     start, end = (
         op.Unsqueeze(_rounded(op, op.Mul(op.Gather(regions, k, axis=1), scale)), [1, 2])
         for k in (axis, axis + 2)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from ..emission.accumulation import as_float32, cast_to, scatter
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input
+from ..emission.positions import dimension
 from ..emission.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
 from ..graph.types import is_float
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 
@@ -36,8 +37,8 @@ def resize(op: Ops, node: Node) -> Value:
     Raises:
         UnsupportedOpError: mode nearest, integers, unknown rank.
     """
-    x = first_input(node)
-    smooth = node.attributes.get("mode", "nearest") != "nearest" and is_float(x.dtype)
+    x = node.first_input
+    smooth = attribute(node, "mode") != "nearest" and is_float(x.dtype)
     if not smooth or x.rank is None:
         raise UnsupportedOpError("only smooth resizing of known rank has a body", [node.operator])
     y = as_float32(op, x)
@@ -52,7 +53,7 @@ def resize(op: Ops, node: Node) -> Value:
             later = list(range(1, x.rank - where))
             beyond = _outside(op, axis, places)
             outside.append(op.Unsqueeze(beyond, later) if later else beyond)
-    value = op.like(node.attributes.get("extrapolation_value", 0.0), y)
+    value = op.like(attribute(node, "extrapolation_value"), y)
     for beyond in outside:
         y = op.Where(beyond, value, y)
     return cast_to(op, y, x)
@@ -92,7 +93,7 @@ def _places(op: Ops, node: Node, axis: Axis) -> Value:
 
     The length of y is scale · before, a fraction too, as in ONNX's reference.
     """
-    transform = node.attributes.get("coordinate_transformation_mode", "half_pixel")
+    transform = attribute(node, "coordinate_transformation_mode")
     scale = axis.scale
     after = op.Range(0, op.Squeeze(axis.after, [0]), 1)
     at = op.Unsqueeze(cast_to(op, after, scale), [1])
@@ -170,7 +171,7 @@ def _linear(op: Ops, distance: Value) -> Value:
 
 def _cubic(op: Ops, distance: Value, node: Node) -> Value:
     """Keys' kernel: (a + 2)|d|³ − (a + 3)|d|² + 1 within 1, a|d|³ − 5a|d|² + 8a|d| − 4a within 2"""
-    a = node.attributes.get("cubic_coeff_a", -0.75)
+    a = attribute(node, "cubic_coeff_a")
     d = _magnitude(op, distance)
     near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(d, a + 2), a + 3), d), d), 1.0)
     far = op.Sub(op.Mul(op.Add(op.Mul(op.Sub(op.Mul(d, a), 5 * a), d), 8 * a), d), 4 * a)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input, product, unravelled
+from ..emission.positions import dimension, product, unravelled
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 CUBIC = -0.75
@@ -18,11 +19,10 @@ def affine_grid(op: Ops, node: Node) -> Value:
 
     −1 and 1 are the centres of the outermost pixels, or with align_corners=0 their edges.
     """
-    theta, size = node.inputs
-    assert theta is not None and size is not None
+    theta, size = node.required(2)
     spatial = op.Slice(size, [2], [2**31])
     pixels = cast_to(op, unravelled(op, spatial), theta)
-    if node.attributes.get("align_corners", 0):
+    if attribute(node, "align_corners"):
         steps = cast_to(op, op.Max(op.Sub(spatial, 1), [1]), theta)
         places = op.Sub(op.Div(op.Mul(pixels, 2.0), steps), 1.0)
     else:
@@ -41,12 +41,11 @@ def grid_sample(op: Ops, node: Node) -> Value:
 
     A grid's −1 and 1 are the centres of the outermost pixels, or with align_corners=0 their edges.
     """
-    x, grid = node.inputs
-    assert x is not None and grid is not None and x.rank is not None
-    rank = x.rank - 2
-    mode = str(node.attributes.get("mode", "linear")).removeprefix("bi")
-    padding = node.attributes.get("padding_mode", "zeros")
-    corners = bool(node.attributes.get("align_corners", 0))
+    x, grid = node.required(2)
+    rank = x.known_rank - 2
+    mode = str(attribute(node, "mode")).removeprefix("bi")
+    padding = attribute(node, "padding_mode")
+    corners = bool(attribute(node, "align_corners"))
     places = product(op, op.Shape(grid, start=1, end=-1))
     flat = op.Reshape(grid, op.Concat(dimension(op, grid, 0), places, [rank], axis=0), allowzero=1)
     parts = op.Split(flat, axis=2, num_outputs=rank, outputs=rank) if rank > 1 else (flat,)
@@ -179,10 +178,10 @@ def deform_conv(op: Ops, node: Node) -> Value:
     offset_group · taps · axes, *out), mask: (batch, offset_group · taps, *out). What lies outside
     of x is zero.
     """
-    x, w, offset, bias, mask = [*node.inputs, None, None][:5]
-    assert x is not None and w is not None and offset is not None and x.rank is not None
-    rank = x.rank - 2
-    parts = node.attributes.get("offset_group", 1)
+    x, w, offset = node.required(3)
+    bias, mask = node.input(3), node.input(4)
+    rank = x.known_rank - 2
+    parts = attribute(node, "offset_group")
     batch, channels = dimension(op, x, 0), dimension(op, x, 1)
     kernel, out = op.Shape(w, start=2), op.Shape(offset, start=2)
     images = op.Mul(batch, parts)
@@ -221,8 +220,7 @@ def _tap_places(op: Ops, node: Node, w: Value, offset: Value, axis: int, rank: i
 
 def _contracted(op: Ops, node: Node, pixels: Value, per_part: Value, bias: Value | None) -> Value:
     """Multiply pixels: (batch · parts, taps · places, channels / parts) by the grouped weight."""
-    x, w, offset = first_input(node), node.inputs[1], node.inputs[2]
-    assert w is not None and offset is not None and x.rank is not None
+    x, w, offset = node.required(3)
     group, parts = (node.attributes.get(k, 1) for k in ("group", "offset_group"))
     batch, channels = dimension(op, x, 0), dimension(op, x, 1)
     taps, out = product(op, op.Shape(w, start=2)), op.Shape(offset, start=2)
@@ -239,5 +237,5 @@ def _contracted(op: Ops, node: Node, pixels: Value, per_part: Value, bias: Value
         op.MatMul(weight, columns), op.Concat(batch, outputs, out, axis=0), allowzero=1
     )
     if bias is not None:
-        y = op.Add(y, op.Unsqueeze(bias, list(range(1, x.rank - 1))))
+        y = op.Add(y, op.Unsqueeze(bias, list(range(1, x.known_rank - 1))))
     return y

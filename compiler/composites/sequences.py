@@ -71,8 +71,7 @@ def _each(op: Ops, node: Node, function: Callable[..., Value]) -> Value:
     for type_ in types:
         _input(body, type_, op.prefix)
     body.outputs = [body.inputs[1], function(inner, *body.inputs[2:])]
-    (y,) = node.outputs
-    assert y is not None
+    y = node.output()
     return op.composite("Iterate", None, None, *node.inputs, types=[y.type], body=body, states=0)
 
 

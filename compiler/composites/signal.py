@@ -3,6 +3,7 @@
 from ..emission.ops import Ops
 from ..emission.positions import int64
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .registry import standard_body
 
 
@@ -12,8 +13,8 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
 
     The length is the window's where frame_length is omitted, else the signal's.
     """
-    signal, step, window, length = [*node.inputs, None, None][:4]
-    assert step is not None
+    signal, step = node.required(2)
+    window, length = node.input(2), node.input(3)
     size = op.Gather(op.Shape(signal), 1)
     step = int64(op, step)
     if length is not None:
@@ -27,5 +28,5 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     frames = op.Gather(signal, places, axis=1)
     if window is not None:
         frames = op.Mul(frames, op.Unsqueeze(window, [1]))
-    onesided = node.attributes.get("onesided", 1)
+    onesided = attribute(node, "onesided")
     return op.DFT(frames, None, -2, onesided=onesided)

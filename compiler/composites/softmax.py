@@ -17,7 +17,6 @@ def softmax_grad(op: Ops, node: Node) -> Value:
 @form("LogSoftmaxGrad")
 def log_softmax_grad(op: Ops, node: Node) -> Value:
     """dx = dy − eʸ·Σ dy"""
-    dy, y = node.inputs
-    assert dy is not None
+    dy, y = node.required(2)
     total = accumulate(op, dy, [node.attributes["axis"]], keepdims=1)
     return op.Sub(dy, op.Mul(op.Exp(y), total))

@@ -94,6 +94,5 @@ def _measure_values_not_dummies(op: Ops, dummies: Mapping[Value, Value]) -> None
     for value, dummy in dummies.items():
         for node in op.graph.consumers(dummy):
             if node.op_type == "Shape" and not node.domain:
-                (shape,) = node.outputs
-                assert shape is not None
+                shape = node.output()
                 op.graph.replace_uses(shape, op.Shape(value, **node.attributes))

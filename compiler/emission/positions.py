@@ -1,6 +1,6 @@
 """Helpers of rules that move elements: where each went, zeros to put them back into; no rules."""
 
-from ..graph.ir import Node, Value
+from ..graph.ir import Value
 from ..graph.types import TensorType
 from .accumulation import scatter
 from .ops import Ops
@@ -82,10 +82,3 @@ def gather_grad(op: Ops, dy: Value, indices: Value, x_shape: Value, axis: int = 
     shape = x_shape.elements if x_shape.constant is None else tuple(x_shape.constant.tolist())
     types = [TensorType(dy.dtype, shape)]
     return op.composite("GatherGrad", dy, indices, x_shape, types=types, axis=axis)
-
-
-def first_input(node: Node) -> Value:
-    """Give a node's first input, which is never omitted."""
-    x = node.inputs[0]
-    assert x is not None
-    return x

@@ -12,6 +12,7 @@ import numpy as np
 from ..graph.ir import Node, Value
 from ..graph.types import Dim
 from ..inference.shapes import elements_of
+from ..standard.schemas import attribute
 from .ops import Ops
 
 Sizes = Value | Sequence[int]
@@ -103,7 +104,7 @@ def padding(
 ) -> tuple[Sizes, Sizes]:
     """Give the padding of a Conv or pool along its spatial axes, before and after."""
     rank = len(strides)
-    mode = node.attributes.get("auto_pad", "NOTSET")
+    mode = attribute(node, "auto_pad") or "NOTSET"
     if mode.startswith("SAME"):
         span = reach(op, kernel, dilations)
         return same_padding(op, sizes_of(op, x), span, strides, mode == "SAME_UPPER")

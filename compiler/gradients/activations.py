@@ -10,7 +10,7 @@ from typing import Any
 from ..differentiation.rules import Entries, composite_gradient, gradient
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
-from ..standard.schemas import attribute_defaults
+from ..standard.schemas import attribute, attribute_defaults
 
 
 def _setting(node: Node, name: str) -> Any:
@@ -20,16 +20,14 @@ def _setting(node: Node, name: str) -> Any:
 @gradient("Relu")
 def relu(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx max(x, 0) = 1 where y > 0, else 0; see the composite ReluGrad"""
-    (y,) = node.outputs
-    assert y is not None
+    y = node.output()
     return op.composite("ReluGrad", dy, y, types=[y.type])
 
 
 @composite_gradient("ReluGrad")
 def relu_grad(op: Ops, node: Node, dy: Value) -> Entries:
     """Linear in its first input, with the same mask"""
-    _, y = node.inputs
-    assert y is not None
+    _, y = node.required(2)
     return op.composite("ReluGrad", dy, y, types=[y.type]), None
 
 
@@ -117,8 +115,7 @@ def sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Swish")
 def swish(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x·σ(αx), see _swish_slope"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     _, slope = _swish_slope(op, x, _setting(node, "alpha"))
     return op.Mul(dy, slope)
 
@@ -126,8 +123,7 @@ def swish(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("SwiGLU")
 def swiglu(op: Ops, node: Node, dy: Value) -> Entries:
     """y = a·σ(αa)·b: a product of Swish(a) and b"""
-    a, b = node.inputs
-    assert a is not None
+    a, b = node.required(2)
     gate, slope = _swish_slope(op, a, _setting(node, "alpha"))
     return op.Mul(op.Mul(dy, b), slope), op.Mul(dy, gate)
 
@@ -179,7 +175,6 @@ def erf(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Gelu")
 def gelu(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x·Φ(x) = Φ(x) + x·φ(x), see the composite GeluGrad"""
-    (x,) = node.inputs
-    approximate = node.attributes.get("approximate", "none")
-    assert x is not None
+    (x,) = node.required(1)
+    approximate = attribute(node, "approximate")
     return op.composite("GeluGrad", dy, x, types=[x.type], approximate=approximate)

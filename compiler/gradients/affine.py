@@ -11,8 +11,7 @@ def affine_grid(op: Ops, node: Node, dy: Value) -> Entries:
 
     The base grid is what AffineGrid gives for the matrix that moves nothing.
     """
-    theta, shape = node.inputs
-    assert theta is not None
+    theta, shape = node.required(2)
     one_image = op.Concat([1], op.Slice(shape, [1], [5]), axis=0)
     sizes = (op.Shape(theta, start=k, end=k + 1) for k in (1, 2))
     rows, columns = (op.Range(0, op.Squeeze(size, [0]), 1) for size in sizes)

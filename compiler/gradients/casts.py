@@ -7,20 +7,20 @@ integers or to 8 bits is a step and ends it, by the dtype alone.
 from ..differentiation.rules import Entries, Refused, composite_gradient, gradient
 from ..emission.accumulation import accumulate, cast_to
 from ..emission.ops import Ops
-from ..emission.positions import first_input
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("Cast", "CastLike")
 def cast(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy in the dtype of x; of CastLike's target only the dtype is read"""
-    return cast_to(op, dy, first_input(node)), *(None for _ in node.inputs[1:])
+    return cast_to(op, dy, node.first_input), *(None for _ in node.inputs[1:])
 
 
 @gradient("BitCast")
 def bit_cast(op: Ops, node: Node, dy: Value) -> Entries:
     """Bits read as another dtype: the identity where the dtype is the same"""
-    if dy.dtype == first_input(node).dtype:
+    if dy.dtype == node.first_input.dtype:
         return dy
     return Refused("the bits of one float dtype read as another are no differentiable function")
 
@@ -31,8 +31,8 @@ def dequantize(op: Ops, node: Node, dy: Value) -> Entries:
 
     x and its zero point are integers or 8-bit floats, which carry no gradient.
     """
-    x, scale, *zero = node.inputs
-    assert x is not None and scale is not None
+    x, scale = node.required(2)
+    zero = node.inputs[2:]
     if scale.rank is None or (scale.rank and x.rank is None):
         return None, Refused("the ranks of its inputs are unknown"), *(None for _ in zero)
     unit = op.Expand(op.like(1, scale), op.Shape(scale))
@@ -43,14 +43,12 @@ def dequantize(op: Ops, node: Node, dy: Value) -> Entries:
 
 def _sum_by_scale(op: Ops, node: Node, terms: Value, scale: Value) -> Value:
     """Sum over what shares a scale: all, all but one axis, or blocks along the axis."""
-    assert scale.rank is not None
-    axis, block = node.attributes.get("axis", 1), node.attributes.get("block_size", 0)
-    if scale.rank == 0 or (scale.shape == (1,) and not block):
+    axis, block = attribute(node, "axis"), attribute(node, "block_size")
+    if scale.known_rank == 0 or (scale.shape == (1,) and not block):
         return op.Reshape(accumulate(op, terms, None, keepdims=0), op.Shape(scale))
-    assert terms.rank is not None
-    axis %= terms.rank
+    axis %= terms.known_rank
     if not block:
-        others = [k for k in range(terms.rank) if k != axis]
+        others = [k for k in range(terms.known_rank) if k != axis]
         return accumulate(op, terms, others, keepdims=0) if others else terms
     blocks = op.Shape(scale, start=axis, end=axis + 1)
     missing = op.Sub(op.Mul(blocks, block), op.Shape(terms, start=axis, end=axis + 1))
@@ -66,7 +64,7 @@ def dynamic_quantize(op: Ops, node: Node, dy: None, dscale: Value, dzero: None =
 
     The other two outputs are integers.
     """
-    x = first_input(node)
+    x = node.first_input
     step = op.Div(dscale, 255.0)
     top = _at_extreme(op, x, op.ReduceMax(x, keepdims=0), op.Greater(x, 0.0), step)
     bottom = _at_extreme(op, x, op.ReduceMin(x, keepdims=0), op.Less(x, 0.0), step)

@@ -19,8 +19,7 @@ def extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The operand that is y gets dy; operands that tie share it in equal parts"""
     if len(node.inputs) == 1:
         return dy
-    (y,) = node.outputs
-    assert y is not None
+    y = node.output()
     chosen = [op.Equal(x, y) for x in node.inputs]
     ties = reduce(op.Add, [op.Cast(c, to=y.dtype) for c in chosen])
     share = op.Div(dy, ties)

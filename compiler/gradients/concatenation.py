@@ -4,8 +4,9 @@ import numpy as np
 
 from ..differentiation.rules import Entries, Refused, gradient
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input, int64, numbered, ones, put_back, zeros
+from ..emission.positions import dimension, int64, numbered, ones, put_back, zeros
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("Concat")
@@ -22,8 +23,8 @@ def concat(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Split")
 def split(op: Ops, node: Node, *dys: Value | None) -> Entries:
     """The parts joined again: dx = Concat(dy₁, dy₂, …), with zeros for a part without gradient"""
-    x = first_input(node)
-    axis = node.attributes.get("axis", 0)
+    x = node.first_input
+    axis = attribute(node, "axis")
     given = [dy for dy in dys if dy is not None]
     if len(given) < len(dys):
         if x.rank is None:
@@ -60,9 +61,9 @@ def slice_(op: Ops, node: Node, dy: Value) -> Entries:
     Along an axis of size n from which m elements were taken, the lowest of them at `low`, dx has
     `low` zeros in front, |step| − 1 between two elements and the rest of n behind.
     """
-    x = first_input(node)
-    starts, _, axes, steps = [*node.inputs[1:], None, None][:4]
-    assert starts is not None
+    x = node.first_input
+    _, starts = node.required(2)
+    axes, steps = node.input(3), node.input(4)
     starts = int64(op, starts)
     axes = op.Range(0, op.Size(starts), 1) if axes is None else int64(op, axes)
     size = op.Gather(op.Shape(x), axes)
@@ -115,11 +116,11 @@ def pad(op: Ops, node: Node, dy: Value) -> Entries:
 
     The padding's value gets the sum of dy over the padding.
     """
-    x = first_input(node)
-    pads, value, axes = [*node.inputs[1:], None, None][:3]
-    assert pads is not None
+    x = node.first_input
+    _, pads = node.required(2)
+    value, axes = node.input(2), node.input(3)
     axes = axes and int64(op, axes)
-    mode = node.attributes.get("mode", "constant")
+    mode = attribute(node, "mode")
     rest: list[Value | None] = [None] * (len(node.inputs) - 1)
     if mode != "constant":
         positions = op.Pad(numbered(op, op.Shape(x)), pads, None, axes, mode=mode)

@@ -23,6 +23,7 @@ from ..emission.windows import (
     window,
 )
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 Attributes = dict[str, Any]
 
@@ -68,8 +69,7 @@ def conv_transpose(op: Ops, node: Node, dy: Value) -> Entries:
 @composite_gradient("ConvInputGrad")
 def conv_input_grad(op: Ops, node: Node, dx: Value) -> Entries:
     """Linear in dY and W: by dY it is Conv(·, W), by W it is the weight gradient"""
-    dy, w, _ = node.inputs
-    assert dy is not None and w is not None
+    dy, w, _ = node.required(3)
     by_dy = op.Conv(dx, w, **node.attributes)
     return by_dy, _weight_gradient(op, dy, dx, w, node.attributes), None
 
@@ -77,8 +77,7 @@ def conv_input_grad(op: Ops, node: Node, dx: Value) -> Entries:
 @composite_gradient("ConvWeightGrad")
 def conv_weight_grad(op: Ops, node: Node, dw: Value) -> Entries:
     """Linear in dY and X: by dY it is Conv(X, ·), by X it is the input gradient"""
-    dy, x, _ = node.inputs
-    assert dy is not None and x is not None
+    dy, x, _ = node.required(3)
     by_dy = op.Conv(x, dw, **node.attributes)
     return by_dy, _input_gradient(op, dy, dw, x, node.attributes), None
 
@@ -119,7 +118,7 @@ def _attributes(node: Node, rank: int) -> Attributes:
     return {
         "strides": list(node.attributes.get("strides") or [1] * rank),
         "dilations": list(node.attributes.get("dilations") or [1] * rank),
-        "group": node.attributes.get("group", 1),
+        "group": attribute(node, "group"),
     }
 
 
@@ -144,7 +143,7 @@ def _transposed_padding(
     """
     strides, rank = attributes["strides"], len(attributes["strides"])
     extra = list(node.attributes.get("output_padding") or [0] * rank)
-    mode = node.attributes.get("auto_pad", "NOTSET")
+    mode = attribute(node, "auto_pad")
     shape = node.attributes.get("output_shape")
     if not shape and not mode.startswith("SAME"):
         pads = node.attributes.get("pads") if mode == "NOTSET" else None

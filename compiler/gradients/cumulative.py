@@ -7,6 +7,7 @@ from ..emission.accumulation import accumulate
 from ..emission.ops import Ops
 from ..emission.positions import int64
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("CumSum")
@@ -22,8 +23,7 @@ def cumulative_product(op: Ops, node: Node, dy: Value) -> Entries:
 
     All k are taken at once, along a new first axis; no division, so that zeros do no harm.
     """
-    x, axis = node.inputs
-    assert x is not None and axis is not None
+    x, axis = node.required(2)
     axis = int64(op, axis)
     exclusive, reverse = _settings(node)
     shape = op.Shape(x)
@@ -44,4 +44,4 @@ def cumulative_product(op: Ops, node: Node, dy: Value) -> Entries:
 
 
 def _settings(node: Node) -> tuple[int, int]:
-    return node.attributes.get("exclusive", 0), node.attributes.get("reverse", 0)
+    return attribute(node, "exclusive"), attribute(node, "reverse")

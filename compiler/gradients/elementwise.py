@@ -102,8 +102,7 @@ def power(op: Ops, node: Node, dy: Value) -> Entries:
     function of e (so is its slope by x there, which for e = 1 has no finite limit), and NaN for
     negative x. The exponent may have a dtype of its own, integers included.
     """
-    x, e = node.inputs
-    assert x is not None and e is not None
+    x, e = node.required(2)
     return op.Mul(dy, _power_slope(op, x, e)), _by_exponent(op, node, x, e, dy)
 
 

@@ -5,7 +5,6 @@ from ..emission.accumulation import scatter
 from ..emission.ops import Ops
 from ..emission.positions import (
     dimension,
-    first_input,
     gather_grad,
     int64,
     product,
@@ -13,14 +12,14 @@ from ..emission.positions import (
     zeros,
 )
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("Gather")
 def gather(op: Ops, node: Node, dy: Value) -> Entries:
     """Slices of x by index: their gradients are added where they came from, see GatherGrad"""
-    x, indices = node.inputs
-    assert indices is not None
-    axis = node.attributes.get("axis", 0)
+    x, indices = node.required(2)
+    axis = attribute(node, "axis")
     return gather_grad(op, dy, int64(op, indices), op.Shape(x), axis), None
 
 
@@ -33,9 +32,8 @@ def gather_grad_grad(op: Ops, node: Node, ddx: Value) -> Entries:
 @gradient("GatherElements")
 def gather_elements(op: Ops, node: Node, dy: Value) -> Entries:
     """Elements of x by index: their gradients are added where they came from"""
-    x, indices = node.inputs
-    assert indices is not None
-    axis = node.attributes.get("axis", 0)
+    x, indices = node.required(2)
+    axis = attribute(node, "axis")
     empty = zeros(op, op.Shape(x), dy)
     return scatter(op, empty, indices, dy, axis=axis), None
 
@@ -46,9 +44,8 @@ def gather_nd(op: Ops, node: Node, dy: Value) -> Entries:
 
     With batch axes, B examples in all, each reads from its own rows of that matrix.
     """
-    x, indices = node.inputs
-    assert indices is not None
-    batch_dims = node.attributes.get("batch_dims", 0)
+    x, indices = node.required(2)
+    batch_dims = attribute(node, "batch_dims")
     shape = op.Shape(x)
     batch = product(op, op.Slice(shape, [0], [batch_dims]))
     depth = op.Add(dimension(op, indices, -1), batch_dims)
@@ -73,14 +70,14 @@ def top_k(op: Ops, node: Node, dy: Value | None, _: Value | None) -> Entries:
         _, indices = op.TopK(x, k, **node.attributes)
     assert dy is not None
     empty = zeros(op, op.Shape(x), dy)
-    axis = node.attributes.get("axis", -1)
+    axis = attribute(node, "axis")
     return op.ScatterElements(empty, indices, dy, axis=axis), None
 
 
 @gradient("Compress")
 def compress(op: Ops, node: Node, dy: Value) -> Entries:
     """Marked slices of x, or elements of the flattened x: Gather at the marked places"""
-    x, condition = first_input(node), node.inputs[1]
+    x, condition = node.first_input, node.inputs[1]
     axis = node.attributes.get("axis")
     places = op.Squeeze(op.NonZero(condition), [0])
     if axis is not None:
@@ -92,9 +89,8 @@ def compress(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("OneHot")
 def one_hot(op: Ops, node: Node, dy: Value) -> Entries:
     """y = off + hot·(on − off), hot being 1 or 0:  d off = Σ dy·(1 − hot),  d on = Σ dy·hot"""
-    indices, depth, values = node.inputs
-    assert values is not None
-    axis = node.attributes.get("axis", -1)
+    indices, depth, values = node.required(3)
+    axis = attribute(node, "axis")
     hot = op.OneHot(indices, depth, op.constant([0, 1], values.dtype), axis=axis)
     on = op.ReduceSum(op.Mul(dy, hot), keepdims=0)
     off = op.ReduceSum(op.Mul(dy, op.Sub(op.like(1, values), hot)), keepdims=0)
@@ -110,7 +106,7 @@ def reverse_sequence(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Unique")
 def unique(op: Ops, node: Node, dy: Value | None, *_: Value | None) -> Entries:
     """y holds the first of each group of equals: it gets the gradient, its equals none"""
-    x = first_input(node)
+    x = node.first_input
     indices = node.outputs[1] if len(node.outputs) > 1 else None
     if indices is None:
         _, indices = op.Unique(x, outputs=2, **node.attributes)

@@ -12,8 +12,7 @@ def col_to_im(op: Ops, node: Node, dy: Value) -> Entries:
 
     dx[n, (c, k), l] = dy[n, c, place(k, l)], the place being l·stride + k·dilation − pad per axis.
     """
-    x, image_shape, block_shape = node.inputs
-    assert x is not None and image_shape is not None and block_shape is not None
+    x, image_shape, block_shape = node.required(3)
     places, inside = _block_places(op, node, image_shape, block_shape)
     pixels = product(op, image_shape)
     batch, channels = (dimension(op, dy, axis) for axis in (0, 1))

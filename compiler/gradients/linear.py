@@ -8,8 +8,7 @@ from ..graph.ir import Node, Value
 @gradient("MatMul", broadcasts=True)
 def matmul(op: Ops, node: Node, dy: Value) -> Entries:
     """Y = A·B:  dA = dY·Bᵀ,  dB = Aᵀ·dY;  a 1-D operand is a row or a column, squeezed back."""
-    a, b = node.inputs
-    assert a is not None and b is not None
+    a, b = node.required(2)
     if a.rank is None or b.rank is None:
         return (Refused("the ranks of its operands are unknown"),) * 2
     if a.rank >= 2 == b.rank:
@@ -73,7 +72,6 @@ def determinant(op: Ops, node: Node, dy: Value) -> Entries:
 
 def transposed(op: Ops, x: Value) -> Value:
     """Swap the last two axes."""
-    assert x.rank is not None
-    axes = list(range(x.rank))
+    axes = list(range(x.known_rank))
     axes[-2:] = axes[:-3:-1]
     return op.Transpose(x, perm=axes)

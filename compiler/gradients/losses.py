@@ -4,8 +4,8 @@ from ..composites.losses import label_weights, one_hot
 from ..differentiation.rules import Entries, Entry, gradient
 from ..emission.accumulation import accumulate, cast_to
 from ..emission.ops import Ops
-from ..emission.positions import first_input
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("SoftmaxCrossEntropyLoss")
@@ -13,8 +13,8 @@ def softmax_cross_entropy_loss(
     op: Ops, node: Node, dy: Value | None, dlog_prob: Value | None = None
 ) -> Entries:
     """dx = weight·(softmax − onehot)·dy, see SoftmaxCrossEntropyLossGrad; log_prob adds its own"""
-    x, labels, *weights = node.inputs
-    assert x is not None
+    x, labels = node.required(2)
+    weights = node.inputs[2:]
     log_prob = op.with_output(node, 1)
     parts: list[Value] = []
     if dy is not None:
@@ -31,7 +31,7 @@ def softmax_cross_entropy_loss(
 @gradient("NegativeLogLikelihoodLoss")
 def negative_log_likelihood_loss(op: Ops, node: Node, dy: Value) -> Entries:
     """y = −weight·x at the label:  dx = −weight·dy there, over Σ weight for the mean"""
-    x, (labels, *weights) = first_input(node), node.inputs[1:]
+    x, (labels, *weights) = node.first_input, node.inputs[1:]
     assert labels is not None
     weight = label_weights(op, x, labels, weights[0] if weights else None, node.attributes)
     scale = op.Neg(op.Mul(dy, weight))
@@ -62,5 +62,5 @@ def _by_weights(op: Ops, node: Node, dy: Value | None, log_prob: Value) -> Entry
 
 
 def _reduction(node: Node) -> str:
-    name: str = node.attributes.get("reduction", "mean")
+    name: str = attribute(node, "reduction")
     return name

@@ -12,6 +12,7 @@ from ..emission.broadcasting import reduce_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..graph.types import is_static
+from ..standard.schemas import attribute
 
 _NO_RANK = Refused("the rank of x is unknown while compiling")
 
@@ -28,11 +29,11 @@ def layer_normalization(
 
     Through the outputs mean and r: dx = dmean/N − dr·r³·(x − mean)/N.
     """
-    x, scale, *bias = node.inputs
-    assert x is not None and scale is not None
+    x, scale = node.required(2)
+    bias = node.inputs[2:]
     if x.rank is None:
         return [_NO_RANK] * len(node.inputs)
-    axis = node.attributes.get("axis", -1)
+    axis = attribute(node, "axis")
     axes = list(range(axis % x.rank, x.rank))
     mean, inverse = _stashed_statistics(op, node, x, axes)
     entries: list[Entry] = [None, None]
@@ -59,11 +60,10 @@ def layer_normalization(
 @gradient("RMSNormalization")
 def rms_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     """n = x·r, r = 1/√(mean(x²) + ε), g = dy·scale:  dx = r·(g − n·mean(g·n)), dscale = Σ dy·n"""
-    x, scale = node.inputs
-    assert x is not None and scale is not None
+    x, scale = node.required(2)
     if x.rank is None:
         return _NO_RANK, _NO_RANK
-    axes = list(range(node.attributes.get("axis", -1) % x.rank, x.rank))
+    axes = list(range(attribute(node, "axis") % x.rank, x.rank))
     wide, g = as_float32(op, x), as_float32(op, dy)
     square = op.ReduceMean(op.Mul(wide, wide), axes)
     inverse = op.Reciprocal(op.Sqrt(op.Add(square, _epsilon(node))))
@@ -84,11 +84,10 @@ def batch_normalization(
     drunning_variance: Value | None = None,
 ) -> Entries:
     """y = (x − mean)·scale/√(variance + ε) + b, by all five; in training by batch statistics"""
-    x = node.inputs[0]
-    assert x is not None
+    x = node.first_input
     if x.rank is None:
         return [_NO_RANK] * 5
-    if node.attributes.get("training_mode", 0):
+    if attribute(node, "training_mode"):
         return _batch_training(op, node, dy, drunning_mean, drunning_variance)
     assert dy is not None
     return _batch_inference(op, node, dy)
@@ -97,8 +96,7 @@ def batch_normalization(
 @gradient("InstanceNormalization")
 def instance_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     """Each channel of each image is standardized, then scaled and shifted"""
-    x, scale, bias = node.inputs
-    assert x is not None and scale is not None and bias is not None
+    x, scale, bias = node.required(3)
     if x.rank is None:
         return [_NO_RANK] * 3
     axes = list(range(2, x.rank))
@@ -112,8 +110,7 @@ def instance_normalization(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("GroupNormalization")
 def group_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     """Each group of channels of each image is standardized, each channel scaled and shifted"""
-    x, scale, bias = node.inputs
-    assert x is not None and scale is not None and bias is not None
+    x, scale, bias = node.required(3)
     if x.rank is None:
         return [_NO_RANK] * 3
     wide = as_float32(op, x)
@@ -131,9 +128,8 @@ def mean_variance_normalization(op: Ops, node: Node, dy: Value) -> Entries:
 
     dx = (dy − mean(dy) − (x − mean)/s·mean(dy·y))/q; where s is zero the last term is, too.
     """
-    (x,), (y,) = node.inputs, node.outputs
-    assert x is not None and y is not None
-    axes = list(node.attributes.get("axes", [0, 2, 3]))
+    (x,), y = node.required(1), node.output()
+    axes = list(attribute(node, "axes"))
     wide, g = as_float32(op, x), as_float32(op, dy)
     centred = op.Sub(wide, op.ReduceMean(wide, axes))
     deviation = op.Sqrt(op.ReduceMean(op.Mul(centred, centred), axes))
@@ -150,10 +146,9 @@ def lp_normalization(op: Ops, node: Node, dy: Value) -> Entries:
 
     A vector of zeros, which is normalized to zeros, has gradient zero.
     """
-    (x,), (y,) = node.inputs, node.outputs
-    assert x is not None and y is not None
-    axes = [node.attributes.get("axis", -1)]
-    if node.attributes.get("p", 2) == 1:
+    (x,), y = node.required(1), node.output()
+    axes = [attribute(node, "axis")]
+    if attribute(node, "p") == 1:
         norm, slope = op.ReduceL1(x, axes), op.Sign(x)
     else:
         norm, slope = op.ReduceL2(x, axes), y
@@ -169,9 +164,7 @@ def _batch_inference(op: Ops, node: Node, dy: Value) -> Entries:
     dx = dy·scale/√(variance + ε), dscale = S dy·n, db = S dy,
     dmean = −scale/√(variance + ε)·db, dvariance = −scale/(2(variance + ε))·dscale.
     """
-    x, scale, bias, mean, variance = node.inputs
-    assert x is not None and scale is not None and bias is not None
-    assert mean is not None and variance is not None
+    x, scale, bias, mean, variance = node.required(5)
     epsilon = {"epsilon": _epsilon(node)}
     zeros, ones = (_filled(op, scale, fill) for fill in (0, 1))
     dx = op.BatchNormalization(dy, scale, zeros, _filled(op, mean, 0), variance, **epsilon)
@@ -189,11 +182,9 @@ def _batch_training(
 ) -> Entries:
     """Through the batch statistics, see the composite; the running ones are momentum·old +
     (1 − momentum)·batch: by x they are (1 − momentum)/N and 2(1 − momentum)/N·(x − mean)."""
-    x, scale, bias, old_mean, old_variance = node.inputs
-    assert x is not None and x.rank is not None and scale is not None and bias is not None
-    assert old_mean is not None and old_variance is not None
-    axes = [0, *range(2, x.rank)]
-    momentum = node.attributes.get("momentum", 0.9)
+    x, scale, bias, old_mean, old_variance = node.required(5)
+    axes = [0, *range(2, x.known_rank)]
+    momentum = attribute(node, "momentum")
     wide = as_float32(op, x)
     mean = op.ReduceMean(wide, axes)
     centred = op.Sub(wide, mean)
@@ -224,8 +215,7 @@ def _batch_training(
 
 def _by_affine(op: Ops, dy: Value, normal: Value, scale: Value, bias: Value) -> tuple[Value, Value]:
     """Give the gradients by a scale and a bias per channel of the standardized values."""
-    assert normal.rank is not None
-    axes = [0, *range(2, normal.rank)]
+    axes = [0, *range(2, normal.known_rank)]
     weighted = op.Mul(cast_to(op, dy, normal), normal)
     return (
         cast_to(op, accumulate(op, weighted, axes, keepdims=0), scale),
@@ -235,7 +225,7 @@ def _by_affine(op: Ops, dy: Value, normal: Value, scale: Value, bias: Value) -> 
 
 def _stashed_statistics(op: Ops, node: Node, x: Value, axes: Sequence[int]) -> tuple[Value, Value]:
     """Give mean and 1/√(variance + ε): the operator's own outputs unless they round more than x."""
-    stash = np.dtype("float32") if node.attributes.get("stash_type", 1) == 1 else None
+    stash = np.dtype("float32") if attribute(node, "stash_type") == 1 else None
     if stash is not None and x.dtype.itemsize <= stash.itemsize:
         return op.with_output(node, 1), op.with_output(node, 2)
     mean = op.ReduceMean(x, list(axes))
@@ -275,8 +265,7 @@ def _standardized(op: Ops, x: Value, axes: Sequence[int], epsilon: float) -> tup
 
 def _per_channel(op: Ops, v: Value, x: Value) -> Value:
     """Bring v: (channels,) to the dtype of x: (batch, channels, …), ready to broadcast with it."""
-    assert x.rank is not None
-    return op.Reshape(cast_to(op, v, x), [-1] + [1] * (x.rank - 2))
+    return op.Reshape(cast_to(op, v, x), [-1] + [1] * (x.known_rank - 2))
 
 
 def _filled(op: Ops, v: Value, fill: float) -> Value:
@@ -287,4 +276,4 @@ def _filled(op: Ops, v: Value, fill: float) -> Value:
 
 
 def _epsilon(node: Node) -> Any:
-    return node.attributes.get("epsilon", 1e-5)
+    return attribute(node, "epsilon")

@@ -17,15 +17,15 @@ from ..emission.windows import (
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
 from ..inference.shapes import elements_of
+from ..standard.schemas import attribute
 
 
 @gradient("MaxPool")
 def max_pool(op: Ops, node: Node, dy: Value, indices_grad: None = None) -> Entries:
     """Each window passes its gradient to its largest element, which the output Indices names"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     indices = op.with_output(node, 1)
-    if node.attributes.get("storage_order", 0):
+    if attribute(node, "storage_order"):
         indices = _row_major(op, indices, x, len(node.attributes["kernel_shape"]))
     return op.composite("MaxPoolGrad", dy, indices, op.Shape(x), types=[x.type])
 
@@ -44,8 +44,8 @@ def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
     Where indices repeat one of their elements wins and only that has a gradient: unpooling the
     elements' own numbers tells which.
     """
-    x, indices, *output_shape = node.inputs
-    assert x is not None
+    x, indices = node.required(2)
+    output_shape = node.inputs[2:]
     pool = Pool.of(node)
     if output_shape:
         pads = node.attributes.get("pads") or [0] * (2 * len(pool.kernel))
@@ -67,14 +67,13 @@ def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("AveragePool")
 def average_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """Each window spreads its gradient evenly over the elements that it averaged"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     pool = Pool.of(node)
     begins, ends = padding(op, node, x, pool.kernel, pool.strides, pool.dilations)
     before, after = numbers(begins), numbers(ends)
-    by_attribute = node.attributes.get("auto_pad", "NOTSET") == "NOTSET"
-    ceil_mode = node.attributes.get("ceil_mode", 0) if by_attribute else 0
-    include = node.attributes.get("count_include_pad", 0)
+    by_attribute = attribute(node, "auto_pad") == "NOTSET"
+    ceil_mode = attribute(node, "ceil_mode") if by_attribute else 0
+    include = attribute(node, "count_include_pad")
     if before is None or after is None:
         return _average_pool_at_run_time(op, dy, x, op.value(begins), op.value(ends), pool, include)
     return op.composite(
@@ -100,8 +99,7 @@ def average_pool_grad(op: Ops, node: Node, dx: Value) -> Entries:
 @gradient("GlobalAveragePool")
 def global_average_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy / count, everywhere"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     count = positions(op, x)
     share = op.Div(dy, op.CastLike(count, dy) if isinstance(count, Value) else float(count))
     return op.Expand(share, op.Shape(x))
@@ -110,8 +108,7 @@ def global_average_pool(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("GlobalMaxPool")
 def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy at the largest element; equal ones share it"""
-    (x,), (y,) = node.inputs, node.outputs
-    assert x is not None
+    (x,), y = node.required(1), node.output()
     if x.rank is None:
         return Refused("the rank of x is unknown while compiling")
     largest = op.CastLike(op.Equal(x, y), dy)
@@ -122,9 +119,8 @@ def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("LpPool")
 def lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """y = (Σ |x|ᵖ)^(1/p) over windows:  dx = sign(x)·|x|^(p−1) · Σ dy / y^(p−1)"""
-    (x,), (y,) = node.inputs, node.outputs
-    assert x is not None and y is not None
-    pool, p = Pool.of(node), node.attributes.get("p", 2)
+    (x,), y = node.required(1), node.output()
+    pool, p = Pool.of(node), attribute(node, "p")
     begins, _ = padding(op, node, x, pool.kernel, pool.strides, pool.dilations)
     share = spread(op, _by_norm(op, dy, y, p), op.Shape(x), begins, pool)
     return op.Mul(_slope(op, x, p), share)
@@ -133,9 +129,8 @@ def lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("GlobalLpPool")
 def global_lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """y = (Σ |x|ᵖ)^(1/p):  dx = sign(x)·|x|^(p−1) · dy / y^(p−1)"""
-    (x,), (y,) = node.inputs, node.outputs
-    assert x is not None and y is not None
-    p = node.attributes.get("p", 2)
+    (x,), y = node.required(1), node.output()
+    p = attribute(node, "p")
     return op.Mul(_slope(op, x, p), _by_norm(op, dy, y, p))
 
 
@@ -145,13 +140,12 @@ def local_response_normalization(op: Ops, node: Node, dy: Value) -> Entries:
 
     dx = dy·D^(−β) − 2αβ/size · x · Σ dy·x·D^(−β−1), summed over the channels that x reaches.
     """
-    (x,) = node.inputs
-    assert x is not None
-    alpha, beta = node.attributes.get("alpha", 1e-4), node.attributes.get("beta", 0.75)
+    (x,) = node.required(1)
+    alpha, beta = attribute(node, "alpha"), attribute(node, "beta")
     size = node.attributes["size"]
     before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
     squares = _channel_mean(op, op.Mul(x, x), size, before, after)
-    base = op.Add(op.Mul(squares, alpha), node.attributes.get("bias", 1.0))
+    base = op.Add(op.Mul(squares, alpha), attribute(node, "bias"))
     direct = op.Mul(dy, op.Pow(base, op.like(-beta, x)))
     sums = _channel_mean(op, op.Div(op.Mul(direct, x), base), size, after, before)
     return op.Sub(direct, op.Mul(op.Mul(x, sums), 2 * alpha * beta))

@@ -8,10 +8,11 @@ import numpy as np
 from ..differentiation.rules import Entries, composite_gradient, gradient
 from ..emission.accumulation import accumulate, cast_to
 from ..emission.ops import Ops
-from ..emission.positions import first_input, numbered, product
+from ..emission.positions import numbered, product
 from ..graph.dims import divide, multiply
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
+from ..standard.schemas import attribute
 
 
 def _by_first(node: Node, dx: Value) -> Entries:
@@ -33,7 +34,7 @@ def reduce_to_shape(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ReduceMean")
 def reduce_mean(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ x / n:  dx = dy/n"""
-    share = _inverse_count(op, first_input(node), node.outputs[0])
+    share = _inverse_count(op, node.first_input, node.outputs[0])
     return _by_first(node, spread(op, node, op.Mul(dy, share)))
 
 
@@ -54,14 +55,14 @@ def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
 @gradient("ReduceSumSquare")
 def reduce_sum_square(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ x²:  dx = 2x·dy"""
-    scaled = op.Mul(first_input(node), 2.0)
+    scaled = op.Mul(node.first_input, 2.0)
     return _by_first(node, op.Mul(with_axes(op, node, dy), scaled))
 
 
 @gradient("ReduceL1")
 def reduce_l1(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ |x|:  dx = sign(x)·dy"""
-    return _by_first(node, op.Mul(with_axes(op, node, dy), op.Sign(first_input(node))))
+    return _by_first(node, op.Mul(with_axes(op, node, dy), op.Sign(node.first_input)))
 
 
 @gradient("ReduceL2")
@@ -69,7 +70,7 @@ def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
     """y = √Σ x²:  dx = x·dy/y, 0 where all x are 0 (no second derivative there: NaN)"""
     (y,) = node.outputs
     inverse = op.Where(op.Equal(y, 0), 0.0, op.Reciprocal(y))
-    return _by_first(node, op.Mul(with_axes(op, node, op.Mul(dy, inverse)), first_input(node)))
+    return _by_first(node, op.Mul(with_axes(op, node, op.Mul(dy, inverse)), node.first_input))
 
 
 @gradient("ReduceLogSum")
@@ -81,17 +82,16 @@ def reduce_log_sum(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ReduceLogSumExp")
 def reduce_log_sum_exp(op: Ops, node: Node, dy: Value) -> Entries:
     """y = ln Σ eˣ:  dx = e^(x − y)·dy, and 0 where every x is −∞"""
-    (y,) = node.outputs
-    assert y is not None
+    y = node.output()
     shift = with_axes(op, node, op.Where(op.Equal(y, -np.inf), 0.0, y))
-    softmax = op.Exp(op.Sub(first_input(node), shift))
+    softmax = op.Exp(op.Sub(node.first_input, shift))
     return _by_first(node, op.Mul(with_axes(op, node, dy), softmax))
 
 
 @gradient("ReduceMax", "ReduceMin")
 def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The elements equal to y get dy, in equal parts"""
-    x, (y,) = first_input(node), node.outputs
+    x, (y,) = node.first_input, node.outputs
     chosen = op.Equal(x, with_axes(op, node, y))
     ties = op.ReduceSum(op.Cast(chosen, to="float32"), *node.inputs[1:], **node.attributes)
     share = op.Div(dy, cast_to(op, ties, x))
@@ -101,7 +101,7 @@ def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ReduceProd")
 def reduce_prod(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Π x:  dxᵢ = dy·Π xⱼ over the others, zeros among them or not"""
-    x = first_input(node)
+    x = node.first_input
     others = _product_of_others(op, x, kept_shape(op, node))
     return _by_first(node, op.Mul(with_axes(op, node, dy), others))
 
@@ -112,8 +112,7 @@ def product_of_others(op: Ops, node: Node, dy: Value) -> Entries:
 
     With n elements in a product this takes n times their memory, but is exact at zeros too.
     """
-    x, kept = node.inputs
-    assert x is not None and kept is not None
+    x, kept = node.required(2)
     within = op.Where(op.Equal(kept, 1), op.Shape(x), 1)  # 1 on the axes that stay
     count = product(op, within)
     ones = op.Expand(op.constant([1]), op.Shape(kept))
@@ -139,7 +138,7 @@ def spread(op: Ops, node: Node, y: Value) -> Value:
 def with_axes(op: Ops, node: Node, y: Value | None) -> Value:
     """Put the reduced axes back into a reduction's output, each of size 1."""
     assert y is not None
-    if node.attributes.get("keepdims", 1):
+    if attribute(node, "keepdims"):
         return y
     axes = node.inputs[1] if len(node.inputs) > 1 else None
     if axes is not None and axes.constant is not None and axes.constant.size:
@@ -152,9 +151,9 @@ def kept_shape(op: Ops, node: Node) -> Value:
 
     No axes, or empty ones, mean all axes, unless noop_with_empty_axes says none.
     """
-    if node.attributes.get("keepdims", 1):
+    if attribute(node, "keepdims"):
         return op.Shape(node.outputs[0])
-    noop = node.attributes.get("noop_with_empty_axes", 0)
+    noop = attribute(node, "noop_with_empty_axes")
     shape = op.Shape(node.inputs[0])
     axes = node.inputs[1] if len(node.inputs) > 1 else None
     none_kept = op.Expand(op.constant([1]), op.Shape(shape))

@@ -6,15 +6,16 @@ from ..differentiation.activity import Path
 from ..differentiation.rules import Entries, Refused, body_where, gradient
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input
+from ..emission.positions import dimension
 from ..emission.resampling import crops, keeps_aspect_ratio, limiting, multiplied, resized_axes
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @body_where("Resize")
 def moves_samples(node: Node, path: Path) -> bool:
     """Tell whether a gradient by what moves the samples is wanted; the body of Resize has it."""
-    return first_input(node).rank is not None and any(v in path for v in _movers(node))
+    return node.first_input.rank is not None and any(v in path for v in _movers(node))
 
 
 def _movers(node: Node) -> list[Value]:
@@ -22,7 +23,7 @@ def _movers(node: Node) -> list[Value]:
 
     The sizes of y are steps of them, and the nearest element of x is taken in steps.
     """
-    if node.attributes.get("mode", "nearest") == "nearest":
+    if attribute(node, "mode") == "nearest":
         return []
     moving = node.inputs[1:3] if crops(node) else node.inputs[2:3]
     return [v for v in moving if v is not None]
@@ -34,7 +35,7 @@ def resize(op: Ops, node: Node, dy: Value) -> Entries:
 
     So every mode, rounding and way to place samples comes from the operator itself.
     """
-    x = first_input(node)
+    x = node.first_input
     if x.rank is None:
         return dict.fromkeys([x, *_movers(node)], Refused("the rank of its input is unknown"))
     axes = resized_axes(node, x.rank)
@@ -50,8 +51,7 @@ def resize(op: Ops, node: Node, dy: Value) -> Entries:
 
 def _is_kept(node: Node, k: int, axis: int) -> bool:
     """Tell whether an axis certainly stays as it is."""
-    x, y = node.inputs[0], node.outputs[0]
-    assert x is not None and y is not None
+    x, y = node.first_input, node.output()
     scales = node.inputs[2] if len(node.inputs) > 2 else None
     if crops(node) or keeps_aspect_ratio(node):
         return False
@@ -66,9 +66,9 @@ def _transposed_matrix(op: Ops, node: Node, k: int, axes: list[int]) -> Value:
     Where the aspect ratio is kept the image is as wide as the limiting axis and resized along both,
     so that it gets the same scale; its columns are equal, and the first one is taken.
     """
-    x, roi, scales, sizes = [*node.inputs, None, None, None][:4]
-    y = node.outputs[0]
-    assert x is not None and y is not None
+    (x,) = node.required(1)
+    roi, scales, sizes = node.input(1), node.input(2), node.input(3)
+    y = node.output()
     size, resized = dimension(op, x, axes[k]), dimension(op, y, axes[k])
     settings = dict(node.attributes) | {"axes": [2], "extrapolation_value": 0.0}
     width = op.constant([1])

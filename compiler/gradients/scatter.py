@@ -8,6 +8,7 @@ from ..emission.accumulation import cast_to, scatter
 from ..emission.ops import Ops
 from ..emission.positions import numbered, ones, scattered, zeros
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ class Access:
 @gradient("ScatterElements")
 def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
     """y is x with updates at indices along an axis, see `_scatter`"""
-    indices, axis = node.inputs[1], node.attributes.get("axis", 0)
-    assert indices is not None
+    (_, indices), axis = node.required(2), attribute(node, "axis")
     access = Access(
         read=lambda x: op.GatherElements(x, indices, axis=axis),
         write=lambda x, updates, reduction: scatter(op, x, indices, updates, reduction, axis),
@@ -33,8 +33,7 @@ def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ScatterND")
 def scatter_nd(op: Ops, node: Node, dy: Value) -> Entries:
     """y is x with updates at index tuples, see `_scatter`"""
-    indices = node.inputs[1]
-    assert indices is not None
+    _, indices = node.required(2)
     access = Access(
         read=lambda x: op.GatherND(x, indices),
         write=lambda x, updates, reduction: (
@@ -48,9 +47,8 @@ def scatter_nd(op: Ops, node: Node, dy: Value) -> Entries:
 
 def _scatter(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """none: dx is zero where x was overwritten; add: dx = dy; either way du = dy read at indices"""
-    x, _, updates = node.inputs
-    assert x is not None and updates is not None
-    match node.attributes.get("reduction", "none"):
+    x, _, updates = node.required(3)
+    match attribute(node, "reduction"):
         case "none":
             nothing = zeros(op, op.Shape(updates), updates)
             return access.write(dy, nothing, "none"), None, access.read(dy)
@@ -64,8 +62,7 @@ def _scatter(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
 
 def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """y = x·Π u:  dx = dy·Π u,  du = dy·x·Π of the other u at the same place"""
-    x, _, u = node.inputs
-    assert x is not None and u is not None
+    x, _, u = node.required(3)
     shape = op.Shape(x)
     product = access.write(ones(op, shape, x), u, "mul")
     places = op.Reshape(access.read(numbered(op, shape)), [-1])
@@ -78,8 +75,7 @@ def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
 def _extremum(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """y is the least or the greatest of x and all u: what equals y shares dy evenly"""
     x, _, u = node.inputs
-    (y,) = node.outputs
-    assert y is not None
+    y = node.output()
     x_is_it = cast_to(op, op.Equal(x, y), dy)
     u_is_it = cast_to(op, op.Equal(u, access.read(y)), dy)
     share = op.Div(dy, access.write(x_is_it, u_is_it, "add"))

@@ -6,10 +6,10 @@ the gradient of what it holds, and empty where it is empty.
 
 from ..differentiation.rules import Entries, gradient
 from ..emission.ops import Ops
-from ..emission.positions import first_input
 from ..emission.sequences import element, zeros_like
 from ..graph.ir import Node, Value
 from ..graph.types import OptionalType, TensorType, as_dtype, fresh_dim
+from ..standard.schemas import attribute
 
 _SIZES = TensorType(as_dtype("int64"), (fresh_dim(),))
 
@@ -43,8 +43,7 @@ def sequence_erase(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("SequenceAt")
 def sequence_at(op: Ops, node: Node, dy: Value) -> Entries:
     """y = s[k]: ds is zero but for dy at position k"""
-    s, where = node.inputs[0], _position(op, node)
-    assert s is not None
+    s, where = node.first_input, _position(op, node)
     return op.SequenceInsert(op.SequenceErase(zeros_like(op, s), where), dy, where), None
 
 
@@ -52,17 +51,16 @@ def sequence_at(op: Ops, node: Node, dy: Value) -> Entries:
 def split_to_sequence(op: Ops, node: Node, dy: Value) -> Entries:
     """The parts are joined again"""
     cut = len(node.inputs) > 1 and node.inputs[1] is not None
-    stacked = not cut and not node.attributes.get("keepdims", 1)
-    axis = node.attributes.get("axis", 0)
+    stacked = not cut and not attribute(node, "keepdims")
+    axis = attribute(node, "axis")
     return op.ConcatFromSequence(dy, axis=axis, new_axis=int(stacked)), None
 
 
 @gradient("ConcatFromSequence")
 def concat_from_sequence(op: Ops, node: Node, dy: Value) -> Entries:
     """dy is cut where the elements were joined"""
-    (s,), axis = node.inputs, node.attributes["axis"]
-    assert s is not None
-    if node.attributes.get("new_axis", 0):
+    (s,), axis = node.required(1), node.attributes["axis"]
+    if attribute(node, "new_axis"):
         return op.SplitToSequence(dy, axis=axis, keepdims=0)
     sizes = op.composite("SequenceSizes", s, types=[_SIZES], axis=axis)
     return op.SplitToSequence(dy, sizes, axis=axis)
@@ -77,7 +75,7 @@ def optional(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("OptionalGetElement")
 def optional_get_element(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy, as an optional where x is one"""
-    x = first_input(node)
+    x = node.first_input
     return op.Optional(dy) if isinstance(x.type, OptionalType) else dy
 
 

@@ -3,8 +3,8 @@
 from ..differentiation.rules import Entries, gradient
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import first_input
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("Reshape", "Squeeze", "Unsqueeze", "Flatten")
@@ -42,7 +42,7 @@ def tile(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Trilu")
 def trilu(op: Ops, node: Node, dy: Value) -> Entries:
     """Zeros outside of a triangle: dx = Trilu(dy)"""
-    dx = op.Trilu(dy, *node.inputs[1:], upper=node.attributes.get("upper", 1))
+    dx = op.Trilu(dy, *node.inputs[1:], upper=attribute(node, "upper"))
     return dx, *(None for _ in node.inputs[1:])
 
 
@@ -50,9 +50,9 @@ def trilu(op: Ops, node: Node, dy: Value) -> Entries:
 def depth_to_space(op: Ops, node: Node, dy: Value) -> Entries:
     """Its inverse; in CRD mode by a transpose, since SpaceToDepth has no modes before opset 28"""
     block = node.attributes["blocksize"]
-    if node.attributes.get("mode", "DCR") == "DCR":
+    if attribute(node, "mode") == "DCR":
         return op.SpaceToDepth(dy, blocksize=block)
-    x_shape = op.Shape(first_input(node))
+    x_shape = op.Shape(node.first_input)
     batch, depth, height, width = (op.Gather(x_shape, [k]) for k in range(4))
     channels = op.Div(depth, block * block)
     split = op.Concat(batch, channels, height, [block], width, [block], axis=0)
@@ -63,7 +63,7 @@ def depth_to_space(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("SpaceToDepth")
 def space_to_depth(op: Ops, node: Node, dy: Value) -> Entries:
     """Its inverse: DepthToSpace in the same mode"""
-    mode = node.attributes.get("mode", "DCR")
+    mode = attribute(node, "mode")
     return op.DepthToSpace(dy, blocksize=node.attributes["blocksize"], mode=mode)
 
 

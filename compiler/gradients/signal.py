@@ -3,7 +3,7 @@
 from ..differentiation.rules import Entries, gradient
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import dimension, first_input, int64
+from ..emission.positions import dimension, int64
 from ..graph.ir import Node, Value
 
 
@@ -15,7 +15,7 @@ def dft(op: Ops, node: Node, dy: Value) -> Entries:
     they were the conjugates of the rows that are there, which therefore count twice, but for the
     first one and, if N is even, the one at N/2.
     """
-    x = first_input(node)
+    x = node.first_input
     length, axis = [*node.inputs[1:], None, None][:2]
     inverse, onesided = (node.attributes.get(name, 0) for name in ("inverse", "onesided"))
     axis = op.constant(-2) if axis is None else int64(op, axis)

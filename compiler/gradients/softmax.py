@@ -4,6 +4,7 @@ from ..differentiation.rules import Entries, composite_gradient, gradient
 from ..emission.accumulation import accumulate
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 
 
 @gradient("Softmax")
@@ -30,17 +31,16 @@ def softmax_grad(op: Ops, node: Node, du: Value) -> Entries:
 @composite_gradient("LogSoftmaxGrad")
 def log_softmax_grad(op: Ops, node: Node, du: Value) -> Entries:
     """u = v − eʸ·Σ v:  dv = du − Σ eʸ·du,  dy = −eʸ·du·Σ v"""
-    v, y = node.inputs
-    assert v is not None
+    v, y = node.required(2)
     weighted = op.Mul(op.Exp(y), du)
     return op.Sub(du, _sum(op, weighted, node)), op.Neg(op.Mul(weighted, _sum(op, v, node)))
 
 
 def _composite(op: Ops, name: str, dy: Value, y: Value | None, node: Node) -> Value:
     assert y is not None
-    axis = node.attributes.get("axis", -1)
+    axis = attribute(node, "axis")
     return op.composite(name, dy, y, types=[y.type], axis=axis)
 
 
 def _sum(op: Ops, x: Value, node: Node) -> Value:
-    return accumulate(op, x, [node.attributes.get("axis", -1)], keepdims=1)
+    return accumulate(op, x, [attribute(node, "axis")], keepdims=1)

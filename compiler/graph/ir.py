@@ -48,6 +48,16 @@ class Value:
         shape = self._tensor().shape
         return None if shape is None else len(shape)
 
+    @property
+    def known_rank(self) -> int:
+        """Number of dimensions of a tensor; an error where it is unknown."""
+        if self.rank is None:
+            raise GraphError(
+                f"the rank of '{self.name}' is not known, and what is asked for needs it; give its "
+                "shape where the model is built, or load the file with shapes={…}"
+            )
+        return self.rank
+
     def _tensor(self) -> TensorType:
         if not isinstance(self.type, TensorType):
             raise GraphError(f"'{self.name}' is {self.type}, not a tensor")
@@ -87,6 +97,29 @@ class Node:
     def label(self) -> str:
         """The node as messages name it: "Conv 'layer1/conv'"."""
         return f"{self.operator} '{self.title}'"
+
+    def required(self, count: int) -> list[Value]:
+        """Give the first inputs, as many as the operator cannot do without."""
+        found = [v for v in self.inputs[:count] if v is not None]
+        if len(found) < count:
+            raise GraphError(f"{self.label} lacks one of its first {count} inputs")
+        return found
+
+    def input(self, index: int) -> Value | None:
+        """Give an input that may be omitted."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    @property
+    def first_input(self) -> Value:
+        """The first input, of an operator that has one."""
+        return self.required(1)[0]
+
+    def output(self, index: int = 0) -> Value:
+        """Give an output that is not omitted."""
+        value = self.outputs[index]
+        if value is None:
+            raise GraphError(f"{self.label} has no output {index}")
+        return value
 
     @property
     def subgraphs(self) -> list["Graph"]:

@@ -9,6 +9,7 @@ from ..errors import GraphError
 from ..graph.dims import multiply
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import Dim, Shape
+from ..standard.schemas import attribute
 from .shapes import infer_shape
 
 
@@ -76,7 +77,7 @@ def _conv(node: Node) -> None:
     x, w = (_static(v) for v in node.inputs[:2])
     if x is None or w is None:
         return
-    group = node.attributes.get("group", 1)
+    group = attribute(node, "group")
     if len(x) != len(w):
         raise GraphError(explain(node, f"x has rank {len(x)}, w has rank {len(w)}"))
     if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
@@ -92,7 +93,7 @@ def _conv_transpose(node: Node) -> None:
         return
     if isinstance(x[1], int) and isinstance(w[0], int) and x[1] != w[0]:
         raise GraphError(explain(node, f"x has {x[1]} channels, w wants {w[0]}"))
-    _check_bias(node, multiply([w[1], node.attributes.get("group", 1)]))
+    _check_bias(node, multiply([w[1], attribute(node, "group")]))
 
 
 def _check_bias(node: Node, channels: Dim) -> None:
@@ -107,8 +108,8 @@ def _gemm(node: Node) -> None:
     c = _static(node.inputs[2]) if len(node.inputs) > 2 else None
     if a is None or b is None or c is None or len(a) != 2 or len(b) != 2:
         return
-    rows = a[1] if node.attributes.get("transA", 0) else a[0]
-    columns = b[0] if node.attributes.get("transB", 0) else b[1]
+    rows = a[1] if attribute(node, "transA") else a[0]
+    columns = b[0] if attribute(node, "transB") else b[1]
     for given, wanted in zip(c[::-1], (columns, rows), strict=False):
         if isinstance(given, int) and isinstance(wanted, int) and given not in (1, wanted):
             raise GraphError(explain(node, f"C must broadcast to ({rows}, {columns})"))

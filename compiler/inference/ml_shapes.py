@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ..graph.ir import Node
 from ..graph.types import Dim, Shape, fresh_dim
+from ..standard.schemas import attribute
 
 
 def _as_input(node: Node) -> Shape | None:
@@ -34,7 +35,7 @@ _SAME = ("Binarizer", "CategoryMapper", "Imputer", "LabelEncoder", "Normalizer",
 ML_SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     **dict.fromkeys([f"ai.onnx.ml.{op_type}" for op_type in _SAME], _as_input),
     "ai.onnx.ml.FeatureVectorizer": _columns(_width),
-    "ai.onnx.ml.LinearRegressor": _columns(lambda n: int(n.attributes.get("targets", 1))),
+    "ai.onnx.ml.LinearRegressor": _columns(lambda n: int(attribute(n, "targets"))),
     "ai.onnx.ml.SVMRegressor": _columns(lambda n: 1),
     "ai.onnx.ml.TreeEnsemble": _columns(_targets),
     "ai.onnx.ml.TreeEnsembleRegressor": _columns(_targets),

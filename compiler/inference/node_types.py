@@ -212,8 +212,7 @@ def _conv_transpose(node: Node) -> list[Type | None]:
 
 def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:
     """Mend what ONNX says of Attention: it takes symbolic lengths for 0 and caches for unknown."""
-    q = node.inputs[0]
-    assert q is not None
+    q = node.first_input
     shapes = [t.shape if isinstance(t, TensorType) else None for t in types]
     shapes[1:] = [(0,) * 4 if s is None else s for s in shapes[1:]]
     return [
@@ -226,8 +225,7 @@ def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:
 
 
 def _dft(node: Node) -> list[Type | None]:
-    x = node.inputs[0]
-    assert x is not None
+    x = node.first_input
     return [TensorType(x.dtype, dft_shape(node))]
 
 

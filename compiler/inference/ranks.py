@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType, Type, fresh_dim
+from ..standard.schemas import attribute
 
 
 def with_ranks(node: Node, types: Sequence[Type | None]) -> list[Type | None]:
@@ -48,10 +49,10 @@ def _rank_of_input(node: Node) -> int | None:
 def _reduced(node: Node) -> int | None:
     """Axes go where they are not kept; an empty list of them means all, or none by an attribute."""
     rank, count = _rank_of_input(node), _length(node, 1)
-    if node.attributes.get("keepdims", 1):
+    if attribute(node, "keepdims"):
         return rank
     if count == 0:
-        return rank if node.attributes.get("noop_with_empty_axes", 0) else 0
+        return rank if attribute(node, "noop_with_empty_axes") else 0
     return None if rank is None or count is None else rank - count
 
 

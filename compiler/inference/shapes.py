@@ -11,6 +11,7 @@ import numpy as np
 from ..graph.dims import add, divide, multiply, negate
 from ..graph.ir import Node, Value
 from ..graph.types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
+from ..standard.schemas import attribute
 from .ml_shapes import ML_SHAPES
 from .window_shapes import WINDOW_SHAPES
 
@@ -63,7 +64,7 @@ def _shape(node: Node) -> Elements | None:
     if x is None or not isinstance(x.type, TensorType) or x.shape is None:
         return None
     end = node.attributes.get("end")
-    return x.shape[slice(node.attributes.get("start", 0), end)]
+    return x.shape[slice(attribute(node, "start"), end)]
 
 
 def _size(node: Node) -> Elements | None:
@@ -185,7 +186,7 @@ def _where(node: Node) -> Elements | None:
 
 def _product(node: Node) -> Elements | None:
     x, axes = elements_of(node.inputs[0]), elements_of((*node.inputs, None)[1])
-    whole = len(node.inputs) < 2 and not node.attributes.get("noop_with_empty_axes", 0)
+    whole = len(node.inputs) < 2 and not attribute(node, "noop_with_empty_axes")
     return None if x is None or not (axes or whole) else (multiply(x),)
 
 
@@ -229,7 +230,7 @@ def _reshape(node: Node) -> Shape | None:
     x, target = node.inputs[0], elements_of(node.inputs[1])
     if x is None or target is None:
         return None
-    zero_means_copy = not node.attributes.get("allowzero", 0)
+    zero_means_copy = not attribute(node, "allowzero")
     dims: list[Dim] = []
     for i, dim in enumerate(target):
         if dim == 0 and zero_means_copy:
@@ -289,7 +290,7 @@ def _resize(node: Node) -> Shape | None:
     sizes = _from_elements(3)(node)
     x = node.inputs[0]
     plain = "axes" not in node.attributes and x is not None and x.rank is not None
-    stretched = node.attributes.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    stretched = attribute(node, "keep_aspect_ratio_policy") == "stretch"
     return sizes if sizes and plain and stretched else None
 
 
@@ -327,15 +328,15 @@ def _flatten(node: Node) -> Shape | None:
     shape = node.inputs[0].shape if node.inputs[0] is not None else None
     if shape is None:
         return None
-    axis = node.attributes.get("axis", 1)
+    axis = attribute(node, "axis")
     axis += len(shape) if axis < 0 else 0
     return multiply(shape[:axis]), multiply(shape[axis:])
 
 
 def _whole_reduction(node: Node) -> Shape | None:
     """A reduction over all axes, none of which is kept, gives a scalar whatever the rank."""
-    whole = len(node.inputs) < 2 and not node.attributes.get("noop_with_empty_axes", 0)
-    return () if whole and not node.attributes.get("keepdims", 1) else None
+    whole = len(node.inputs) < 2 and not attribute(node, "noop_with_empty_axes")
+    return () if whole and not attribute(node, "keepdims") else None
 
 
 def _concatenation(node: Node) -> Shape | None:

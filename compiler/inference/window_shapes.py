@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ..graph.dims import add, multiply, negate, quotient
 from ..graph.ir import Node
 from ..graph.types import Dim, Shape, fresh_dim
+from ..standard.schemas import attribute
 
 
 def convolution_shape(node: Node) -> Shape | None:
@@ -40,7 +41,7 @@ def transposed_shape(node: Node) -> Shape | None:
     channels: Dim = fresh_dim()
     kernel: Sequence[Dim] = [fresh_dim() for _ in range(rank)]
     if weight:
-        channels, kernel = multiply([weight[1], node.attributes.get("group", 1)]), weight[2:]
+        channels, kernel = multiply([weight[1], attribute(node, "group")]), weight[2:]
     kernel = node.attributes.get("kernel_shape") or kernel
     if sizes := node.attributes.get("output_shape"):
         return image[0], channels, *sizes[-rank:]
@@ -61,7 +62,7 @@ def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Di
     """Give (size + padding − span) // stride + 1 along each axis, for SAME ceil(size / stride)."""
     rank, mode = len(sizes), _mode(node)
     strides, dilations, pads = _placement(node, rank)
-    if mode == "NOTSET" and node.attributes.get("ceil_mode", 0):
+    if mode == "NOTSET" and attribute(node, "ceil_mode"):
         return [fresh_dim() for _ in range(rank)]
     result: list[Dim] = []
     for k, size in enumerate(sizes):
@@ -84,7 +85,7 @@ def _shapes(node: Node) -> list[Shape | None]:
 
 
 def _mode(node: Node) -> str:
-    mode: str = node.attributes.get("auto_pad", "NOTSET")
+    mode: str = attribute(node, "auto_pad") or "NOTSET"
     return mode
 
 

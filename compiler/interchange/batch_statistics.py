@@ -9,6 +9,7 @@ from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
+from ..standard.schemas import attribute
 
 TRAINING_SINCE = 14
 """The first opset whose BatchNormalization has a training mode."""
@@ -24,7 +25,7 @@ def keep_statistics(graph: Graph, opset: int, is_model: bool = True) -> None:
             keep_statistics(subgraph, opset, is_model=False)
         if node.subgraphs:
             graph.reconnect(node)
-        if node.operator != "BatchNormalization" or not node.attributes.get("training_mode", 0):
+        if node.operator != "BatchNormalization" or not attribute(node, "training_mode"):
             continue
         given = len(node.outputs) == 3 and all(v in graph.outputs for v in node.outputs[1:])
         if not (is_model and given and opset >= TRAINING_SINCE):
@@ -37,8 +38,8 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
 
     y = (x − μ)·scale/√(σ² + ε) + b,  running mean = m·old + (1 − m)·μ, variance likewise.
     """
-    x, scale, bias, *old = node.inputs
-    assert x is not None
+    x, scale, bias = node.required(3)
+    old = node.inputs[3:]
     wide = as_float32(op, x)
     if wide.rank is None:
         wide = op.Reshape(wide, [0, 0, -1])
@@ -49,7 +50,7 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
     attributes = {k: a for k, a in node.attributes.items() if k == "epsilon"}
     statistics = [cast_to(op, new, v) for new, v in zip(batch, old, strict=True) if v is not None]
     results: list[Value | None] = [op.BatchNormalization(x, scale, bias, *statistics, **attributes)]
-    momentum = node.attributes.get("momentum", 0.9)
+    momentum = attribute(node, "momentum")
     for before, now in zip(old, statistics, strict=True):
         assert before is not None
         results.append(op.Add(op.Mul(before, momentum), op.Mul(now, 1 - momentum)))
@@ -58,6 +59,5 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
 
 def _mean_of_channels(op: Ops, x: Value) -> Value:
     """Average over all axes but the channels, kept; one by one, as onnxruntime is fast at it."""
-    assert x.rank is not None
-    inner = list(range(2, x.rank))
+    inner = list(range(2, x.known_rank))
     return op.ReduceMean(op.ReduceMean(x, inner) if inner else x, [0])

@@ -7,6 +7,7 @@ import numpy as np
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
+from ..standard.schemas import attribute
 
 MEANING_SINCE = {
     "BatchNormalization": 9,
@@ -75,7 +76,7 @@ _REDUCTIONS = (
 def reduction(op: Ops, node: Node) -> bool:
     """Axes that are known were an attribute."""
     axes = [] if _omitted(node, 1) else _constant(node, 1)
-    nothing = node.attributes.get("noop_with_empty_axes", 0) and not axes
+    nothing = attribute(node, "noop_with_empty_axes") and not axes
     if axes is None or nothing:
         return False
     node.inputs = node.inputs[:1]
@@ -97,9 +98,8 @@ def split_evenly(op: Ops, node: Node) -> bool:
     count = node.attributes.pop("num_outputs", None)
     if count is None:
         return True
-    x = node.inputs[0]
-    assert x is not None
-    axis = node.attributes.get("axis", 0)
+    x = node.first_input
+    axis = attribute(node, "axis")
     if x.rank is None:
         return False
     length = op.Shape(x, start=axis % x.rank, end=axis % x.rank + 1)
@@ -140,8 +140,8 @@ def shape(op: Ops, node: Node) -> bool:
 @downgrade("Pad", before=18)
 def pad(op: Ops, node: Node) -> bool:
     """Pads of some axes are pads of all axes, with zeros elsewhere."""
-    x, pads, *rest = node.inputs
-    assert x is not None and pads is not None
+    x, pads = node.required(2)
+    rest = node.inputs[2:]
     axes = None if _omitted(node, 3) else _constant(node, 3)
     if axes is None or x.rank is None:
         return _omitted(node, 3)
@@ -170,7 +170,7 @@ def dft(op: Ops, node: Node) -> bool:
 def grid_sample(op: Ops, node: Node) -> bool:
     """The modes of pictures had a "bi"; volumes came later."""
     x = node.inputs[0]
-    mode = node.attributes.get("mode", "linear")
+    mode = attribute(node, "mode")
     if x is None or x.rank != 4:
         return False
     node.attributes["mode"] = mode if mode == "nearest" else f"bi{mode}"
@@ -180,11 +180,10 @@ def grid_sample(op: Ops, node: Node) -> bool:
 @downgrade("Softmax", "LogSoftmax", "Hardmax", before=13)
 def softmax(op: Ops, node: Node) -> bool:
     """The last axis, alone or moved there, is the same."""
-    x = node.inputs[0]
-    assert x is not None
+    x = node.first_input
     if x.rank is None:
         return False
-    axis = node.attributes.get("axis", -1) % max(x.rank, 1)
+    axis = attribute(node, "axis") % max(x.rank, 1)
     if axis == x.rank - 1:
         node.attributes["axis"] = axis
         return True
@@ -204,8 +203,7 @@ def roi_align(op: Ops, node: Node) -> bool:
 @downgrade("CumProd", before=26)
 def cumulative_product(op: Ops, node: Node) -> bool:
     """y[i] = Π x[j] over the j up to i; where the axis is known at run time only, one for each."""
-    x, place = node.inputs[:2]
-    assert x is not None and place is not None
+    x, place = node.required(2)
     if x.rank is None:
         return False
     known = _constant(node, 1)
@@ -220,15 +218,14 @@ def cumulative_product(op: Ops, node: Node) -> bool:
 
 def _products_along(op: Ops, node: Node, x: Value, axis: int) -> Value:
     """Multiply the rows of x under a triangular mask."""
-    assert x.rank is not None
-    last, reverse = x.rank - 1, node.attributes.get("reverse", 0)
-    order = list(range(x.rank))
+    last, reverse = x.known_rank - 1, attribute(node, "reverse")
+    order = list(range(x.known_rank))
     order[axis], order[last] = last, axis
     rows = op.Unsqueeze(op.Transpose(x, perm=order), [last])
     length = op.Squeeze(op.Shape(rows, start=last + 1), [0])
     count = op.Range(op.constant(0), length, op.constant(1))
     i, j = op.Unsqueeze(count, [1]), op.Unsqueeze(count, [0])
-    compare = op.GreaterOrEqual if not node.attributes.get("exclusive", 0) else op.Greater
+    compare = op.GreaterOrEqual if not attribute(node, "exclusive") else op.Greater
     mask = compare(j, i) if reverse else compare(i, j)
     products = op.ReduceProd(op.Where(mask, rows, op.like(1, x)), [last + 1], keepdims=0)
     return op.Transpose(products, perm=order)

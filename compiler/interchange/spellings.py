@@ -10,6 +10,7 @@ from ..graph.ir import Node
 from ..graph.types import is_static
 from ..inference.window_shapes import transposed_shape
 from ..standard.einsum import explicit_terms
+from ..standard.schemas import attribute
 from .downgrades import Downgrade, pad
 
 SPELLINGS: dict[str, Downgrade] = {"Pad": pad}
@@ -84,7 +85,7 @@ def listed_length(op: Ops, node: Node) -> bool:
 @spelling("ConvTranspose")
 def explicit_pads(op: Ops, node: Node) -> bool:
     """Write the padding: ONNX's inference knows other sizes by output_shape, and by SAME."""
-    mode = node.attributes.get("auto_pad", "NOTSET")
+    mode = attribute(node, "auto_pad")
     if "output_shape" not in node.attributes and not mode.startswith("SAME"):
         return False
     placement = {"auto_pad", "output_shape", "pads"}

@@ -42,8 +42,7 @@ def choose_form(node: Node) -> str | None:
 
 
 def _by_input(node: Node) -> str | None:
-    dy, w, _ = node.inputs
-    assert dy is not None and w is not None
+    dy, w, _ = node.required(3)
     outputs, kernel = _numbers(dy.shape), _numbers(w.shape)
     if outputs is None or kernel is None or len(outputs) != 4:
         return None
@@ -58,8 +57,7 @@ def _by_weight(node: Node) -> str | None:
     while each has many more positions than the weight has maps. Else one product over all images
     is best, with channels last where a stride would break up the innermost axis.
     """
-    dy, _, w_shape = node.inputs
-    assert dy is not None
+    dy, _, w_shape = node.required(3)
     outputs, kernel = _numbers(dy.shape), _numbers(elements_of(w_shape))
     if outputs is None or kernel is None:
         return None

@@ -9,6 +9,7 @@ from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
 from ..graph.types import TensorType
+from ..standard.schemas import attribute
 from .subgraphs import run_on_subgraphs
 
 
@@ -109,7 +110,7 @@ def _sum(op: Ops, loop: Recurrence, reduction: Node) -> Value | None:
         kept is None
         or axes is None
         or axes.constant is None
-        or reduction.attributes.get("keepdims", 1)
+        or attribute(reduction, "keepdims")
     ):
         return None
     if x is None or x.rank is None or not axes.constant.size:

@@ -8,6 +8,7 @@ from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType
 from ..inference.shapes import elements_of
+from ..standard.schemas import attribute
 from .subgraphs import run_on_subgraphs
 
 Rewrite = Callable[[Ops, Graph, Node], Value | None]
@@ -51,8 +52,7 @@ def _identity(op: Ops, graph: Graph, node: Node) -> Value | None:
 
 def _transpose(op: Ops, graph: Graph, node: Node) -> Value | None:
     """Transpose(x, 0, 1, …) → x;  Transpose(Transpose(x, p), q) → Transpose(x, p∘q)"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     perm = _permutation(node)
     if perm is None:
         return None
@@ -91,13 +91,12 @@ def _reshape(op: Ops, graph: Graph, node: Node) -> Value | None:
     same = _same_type(op, graph, node)
     if same is not None:
         return same
-    x, target = node.inputs
-    assert x is not None
+    x, target = node.required(2)
     inner = graph.producer(x)
     if inner is None or inner.domain or inner.op_type not in _RESHAPES:
         return None
     wanted = elements_of(target)
-    if not node.attributes.get("allowzero", 0) and (wanted is None or 0 in wanted):
+    if not attribute(node, "allowzero") and (wanted is None or 0 in wanted):
         return None
     return op.Reshape(inner.inputs[0], target, **node.attributes)
 

@@ -2,6 +2,7 @@
 
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
+from ..standard.schemas import attribute
 from .subgraphs import run_on_subgraphs
 
 
@@ -31,12 +32,12 @@ def _replace(graph: Graph, node: Node, parts: dict[Node, list[Value]]) -> bool:
         return False
     op = Ops(graph, split.position, f"{sequence.name if sequence else ''}/")
     if split not in parts:
-        axis = split.attributes.get("axis", 0)
+        axis = attribute(split, "axis")
         results = op.Split(split.inputs[0], sizes, axis=axis, outputs=len(sizes))
         parts[split] = list(results) if isinstance(results, tuple) else [results]
     part = parts[split][int(where.item())]
     if _squeezes(split):
-        new = op.Squeeze(part, [split.attributes.get("axis", 0)])
+        new = op.Squeeze(part, [attribute(split, "axis")])
     else:
         new = op.Identity(part)
     graph.redirect(new, y)
@@ -46,7 +47,7 @@ def _replace(graph: Graph, node: Node, parts: dict[Node, list[Value]]) -> bool:
 
 def _squeezes(split: Node) -> bool:
     whole = len(split.inputs) < 2 or split.inputs[1] is None
-    return whole and not split.attributes.get("keepdims", 1)
+    return whole and not attribute(split, "keepdims")
 
 
 def _sizes(split: Node) -> list[int] | None:
@@ -54,7 +55,7 @@ def _sizes(split: Node) -> list[int] | None:
     x, *rest = split.inputs
     if x is None or x.shape is None:
         return None
-    length = x.shape[split.attributes.get("axis", 0)]
+    length = x.shape[attribute(split, "axis")]
     if not rest or rest[0] is None:
         return [1] * length if isinstance(length, int) else None
     given = rest[0].constant

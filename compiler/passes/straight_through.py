@@ -84,16 +84,15 @@ def _computes_with_integers(node: Node) -> bool:
 
 def _quantize(op: Ops, node: Node, known: Known) -> None:
     """The level is x/scale + zero point where that does not saturate, else the bound"""
-    x, scale, zero, *_ = [*node.inputs, None]
-    (y,) = node.outputs
-    assert x is not None and scale is not None and y is not None
+    x, scale = node.required(2)
+    zero = node.input(2)
+    y = node.output()
     known.levels[y] = _level(op, y, x, scale, zero, known, node.attributes)
 
 
 def _quantize_dynamically(op: Ops, node: Node, known: Known) -> None:
     """The level of the zero point is −min(x, 0)/scale; the scale has a derivative of its own"""
-    (x,) = node.inputs
-    assert x is not None
+    (x,) = node.required(1)
     scale, zero = (op.with_output(node, k) for k in (1, 2))
     lowest = op.Min(op.ReduceMin(x, keepdims=0), op.like(0, x))
     exact = _numbers(op, zero, known)
@@ -132,8 +131,8 @@ def _level(
 
 def _dequantize(op: Ops, node: Node, known: Known) -> None:
     """(level − level of the zero point)·scale"""
-    x, scale, zero, *_ = [*node.inputs, None]
-    assert x is not None and scale is not None
+    x, scale = node.required(2)
+    zero = node.input(2)
     steps = _numbers(op, x, known)
     if zero is not None:
         steps = op.Sub(steps, _spread(op, _numbers(op, zero, known), steps, node.attributes))
@@ -145,8 +144,7 @@ def _dequantize(op: Ops, node: Node, known: Known) -> None:
 
 def _cast(op: Ops, node: Node, known: Known) -> None:
     """The level, where the integers become floats or other integers"""
-    x, (y,) = node.inputs[0], node.outputs
-    assert x is not None and y is not None
+    x, y = node.first_input, node.output()
     if x not in known.levels:
         return  # CastLike, and only its dtype is read
     if is_float(y.dtype):
@@ -157,9 +155,9 @@ def _cast(op: Ops, node: Node, known: Known) -> None:
 
 def _multiply(op: Ops, node: Node, known: Known) -> None:
     """The product of the levels less their zero points"""
-    a, b, a_zero, b_zero, *_ = [*node.inputs, None, None]
-    (y,) = node.outputs
-    assert a is not None and b is not None and y is not None
+    a, b = node.required(2)
+    a_zero, b_zero = node.input(2), node.input(3)
+    y = node.output()
     rows = a_zero is not None and a_zero.rank == 1 and a.rank != 1
     known.levels[y] = op.MatMul(
         _centred(op, a, a_zero, known, [-1] if rows else []), _centred(op, b, b_zero, known, [])
@@ -168,9 +166,9 @@ def _multiply(op: Ops, node: Node, known: Known) -> None:
 
 def _convolve(op: Ops, node: Node, known: Known) -> None:
     """The convolution of the levels less their zero points"""
-    x, w, x_zero, w_zero, *_ = [*node.inputs, None, None]
-    (y,) = node.outputs
-    assert x is not None and w is not None and y is not None
+    x, w = node.required(2)
+    x_zero, w_zero = node.input(2), node.input(3)
+    y = node.output()
     if w.rank is None:
         raise UnsupportedOpError("the rank of its weights is unknown", [node.operator])
     maps: list[int] = list(range(1, w.rank)) if w_zero is not None and w_zero.rank == 1 else []

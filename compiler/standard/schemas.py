@@ -8,6 +8,7 @@ import onnx
 from onnx.defs import OpSchema
 
 from ..errors import GraphError, UnsupportedOpError
+from ..graph.ir import Node
 from ..graph.types import Type, type_string
 from ..opset import OPSET
 from .attribute_values import check_values
@@ -77,6 +78,13 @@ def attribute_defaults(op_type: str, domain: str = "") -> dict[str, Any]:
         for name, spec in schema.attributes.items()
         if spec.default_value.type
     }
+
+
+def attribute(node: Node, name: str) -> Any:
+    """Give a node's attribute, or the standard's default for it: None where it has none."""
+    if name in node.attributes:
+        return node.attributes[name]
+    return attribute_defaults(node.op_type, node.domain).get(name)
 
 
 def attribute_value(proto: onnx.AttributeProto) -> Any:
