@@ -91,7 +91,7 @@ class Node:
     @property
     def title(self) -> str:
         """The node's name, or that of its first output where it has none."""
-        return self.name or next(self.writes()).name
+        return self.name or next((v.name for v in self.writes()), "")
 
     @property
     def label(self) -> str:
@@ -233,10 +233,6 @@ class Graph:
         """List the nodes that read a value, also those that capture it in a subgraph."""
         return list(self._edges.readers(value))
 
-    def is_connected(self, value: Value, node: Node) -> bool:
-        """Tell whether an edge leads from a value to a node."""
-        return value in self._edges.reads(node)
-
     def upstream(self, values: Iterable[Value]) -> set[Value | Node]:
         """Give everything the values depend on, themselves included."""
         return self._edges.upstream(values)
@@ -261,14 +257,18 @@ class Graph:
         return value
 
     def add_node(self, node: Node) -> Node:
-        """Add a node and own its outputs."""
+        """Add a node and own its outputs; where a name is taken nothing is added."""
+        self.names.claim_all([value.name for value in node.writes()])
         for value in node.writes():
-            self._own(value, node)
+            self._enter(value, node)
         self._edges.add_node(node, node.reads())
         return node
 
     def _own(self, value: Value, producer: Node | None = None) -> None:
         self.names.claim(value.name)
+        self._enter(value, producer)
+
+    def _enter(self, value: Value, producer: Node | None) -> None:
         self._values[value.name] = value
         self._edges.add_value(value, producer)
 
@@ -324,6 +324,8 @@ class Graph:
 
     def remove(self, item: Value | Node) -> None:
         """Remove a node with its outputs, or a value without a node; nothing may read them."""
+        if isinstance(item, Value) and self.producer(item) is not None:
+            raise GraphError(f"a node computes '{item.name}'; remove the node, or omit its output")
         gone = [item] if isinstance(item, Value) else list(item.writes())
         for value in gone:
             self._require_unread(value)
@@ -344,6 +346,8 @@ class Graph:
 
     def rename(self, value: Value, name: str) -> None:
         """Give an owned value another name."""
+        if not self.owns(value):
+            raise GraphError(f"the graph '{self.name}' does not own '{value.name}'")
         self.names.claim(name)
         self.names.release(value.name)
         del self._values[value.name]

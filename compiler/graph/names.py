@@ -1,6 +1,6 @@
 """The names taken in a model: claimed, given back, made fresh."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import GraphError
 
@@ -33,6 +33,16 @@ class Names:
             raise GraphError(f"the name '{name}' is used twice; names are unique in a model")
         self._taken.add(name)
         self._promised.discard(name)
+
+    def claim_all(self, names: Sequence[str]) -> None:
+        """Take names, all or none."""
+        for k, name in enumerate(names):
+            try:
+                self.claim(name)
+            except GraphError:
+                for claimed in names[:k]:
+                    self.release(claimed)
+                raise
 
     def release(self, name: str) -> None:
         """Give a name back."""

@@ -25,52 +25,61 @@ def _verify(graph: Graph, outer: set[Value], taken: set[str]) -> None:
         _verify_name(graph, value, taken)
         _verify_known(value)
     for value in graph.inputs:
-        _require(graph.owns(value), f"the input '{value.name}' is not the graph's own")
-        _require(graph.producer(value) is None, f"a node computes the input '{value.name}'")
+        if not graph.owns(value):
+            raise _malformed(f"the input '{value.name}' is not the graph's own")
+        if graph.producer(value) is not None:
+            raise _malformed(f"a node computes the input '{value.name}'")
     known = outer | set(graph.inputs) | {v for v in graph.values() if v.constant is not None}
     for node in graph.nodes():
         for value in filter(None, node.inputs):
-            computed = value in known
-            _require(computed, f"{node} reads '{value.name}', which nothing before it computes")
+            if value not in known:
+                raise _malformed(f"{node} reads '{value.name}', which nothing before it computes")
         _verify_edges(graph, node)
         for subgraph in node.subgraphs:
-            _require(subgraph.names is graph.names, f"a subgraph of {node} has names of its own")
+            if subgraph.names is not graph.names:
+                raise _malformed(f"a subgraph of {node} has names of its own")
             _verify(subgraph, known, taken)
         _verify_call(node)
         known |= set(node.writes())
     for value in graph.outputs:
-        _require(value in known, f"nothing computes the output '{value.name}'")
+        if value not in known:
+            raise _malformed(f"nothing computes the output '{value.name}'")
     for value in graph.values():
-        _require(value in known, f"'{value.name}' is owned, but nothing computes it")
+        if value not in known:
+            raise _malformed(f"'{value.name}' is owned, but nothing computes it")
 
 
 def _verify_name(graph: Graph, value: Value, taken: set[str]) -> None:
-    _require(graph.owns(value), f"the graph knows '{value.name}' by another name; call rename")
-    _require(value.name in graph.names, f"the name of '{value.name}' is not taken")
-    _require(value.name not in taken, f"two values have the name '{value.name}'")
+    if not graph.owns(value):
+        raise _malformed(f"the graph knows '{value.name}' by another name; call rename")
+    if value.name not in graph.names:
+        raise _malformed(f"the name of '{value.name}' is not taken")
+    if value.name in taken:
+        raise _malformed(f"two values have the name '{value.name}'")
     taken.add(value.name)
 
 
 def _verify_edges(graph: Graph, node: Node) -> None:
-    reads = set(node.reads())
+    reads, sources = dict.fromkeys(node.reads()), dict.fromkeys(graph.sources(node))
     for value in reads:
-        _require(
-            graph.is_connected(value, node),
-            f"{node} reads '{value.name}', but no edge says so; call reconnect",
-        )
-    for value in graph.sources(node):
-        _require(
-            value in reads,
-            f"an edge says that {node} reads '{value.name}', but it does not; call reconnect",
-        )
+        if value not in sources:
+            raise _malformed(f"{node} reads '{value.name}', but no edge says so; call reconnect")
+    for value in sources:
+        if value not in reads:
+            raise _malformed(
+                f"an edge says that {node} reads '{value.name}', but it does not; call reconnect"
+            )
     for value in node.writes():
-        _require(graph.owns(value), f"{node} writes '{value.name}', which the graph does not own")
-        _require(graph.producer(value) is node, f"another node computes '{value.name}' of {node}")
+        if not graph.owns(value):
+            raise _malformed(f"{node} writes '{value.name}', which the graph does not own")
+        if graph.producer(value) is not node:
+            raise _malformed(f"another node computes '{value.name}' of {node}")
 
 
 def _verify_call(node: Node) -> None:
     for name, attribute in node.attributes.items():
-        _require(attribute is not None, f"the attribute '{name}' of {node} is None")
+        if attribute is None:
+            raise _malformed(f"the attribute '{name}' of {node} is None")
     if node.domain == COMPOSITE_DOMAIN:
         return
     try:
@@ -80,41 +89,37 @@ def _verify_call(node: Node) -> None:
     except (GraphError, UnsupportedOpError) as error:
         locate(error, f"in {node}")
         raise
-    last = len(schema.inputs) - 1
     for k, value in enumerate(node.inputs):
-        formal = schema.inputs[min(k, last)]
-        optional = formal.option == OpSchema.FormalParameterOption.Optional
-        _require(value is not None or optional, f"{node} omits '{formal.name}', which it needs")
+        if value is None:
+            formal = schema.inputs[min(k, len(schema.inputs) - 1)]
+            if formal.option != OpSchema.FormalParameterOption.Optional:
+                raise _malformed(f"{node} omits '{formal.name}', which it needs")
     outputs = len(node.outputs)
-    fits = schema.min_output <= outputs <= schema.max_output
-    _require(fits, f"{node} has {outputs} outputs, a number that {schema.name} cannot give")
+    if not schema.min_output <= outputs <= schema.max_output:
+        raise _malformed(f"{node} has {outputs} outputs, a number that {schema.name} cannot give")
 
 
 def _verify_known(value: Value) -> None:
     """What is known of a value while compiling must be what its type says."""
-    array, type_ = value.constant, value.type
+    array, elements, type_ = value.constant, value.elements, value.type
     if not isinstance(type_, TensorType):
-        _require(isinstance(type_, SequenceType | OptionalType), f"'{value.name}' has no type")
-        _require(array is None, f"'{value.name}' is {type_} and has an array")
-        _require(value.elements is None, f"'{value.name}' is {type_} and has elements")
+        if not isinstance(type_, SequenceType | OptionalType):
+            raise _malformed(f"'{value.name}' has no type")
+        if array is not None or elements is not None:
+            what = "an array" if elements is None else "elements"
+            raise _malformed(f"'{value.name}' is {type_} and has {what}")
         return
     if array is not None:
         strings = array.dtype.kind in "OUS" and type_.dtype.kind in "OUS"
-        _require(
-            strings or array.dtype == type_.dtype,
-            f"'{value.name}' is {type_}, its array has the dtype {array.dtype}",
-        )
-        _require(
-            _fits(type_, array.shape),
-            f"'{value.name}' is {type_}, its array has the shape {array.shape}",
-        )
-    if value.elements is not None:
-        count = len(value.elements)
-        _require(
-            type_.dtype.kind in "iub"
-            and (_fits(type_, (count,)) or (type_.shape, count) == ((), 1)),
-            f"'{value.name}' is {type_}, its elements are {value.elements}",
-        )
+        if not strings and array.dtype != type_.dtype:
+            raise _malformed(f"'{value.name}' is {type_}, its array has the dtype {array.dtype}")
+        if not _fits(type_, array.shape):
+            raise _malformed(f"'{value.name}' is {type_}, its array has the shape {array.shape}")
+    if elements is not None:
+        count = len(elements)
+        fits = _fits(type_, (count,)) or type_.shape == () and count == 1
+        if not fits or type_.dtype.kind not in "iub":
+            raise _malformed(f"'{value.name}' is {type_}, its elements are {elements}")
 
 
 def _fits(type_: TensorType, shape: tuple[int, ...]) -> bool:
@@ -125,6 +130,5 @@ def _fits(type_: TensorType, shape: tuple[int, ...]) -> bool:
     )
 
 
-def _require(holds: bool, complaint: str) -> None:
-    if not holds:
-        raise GraphError(f"the graph is not well formed: {complaint}")
+def _malformed(complaint: str) -> GraphError:
+    return GraphError(f"the graph is not well formed: {complaint}")

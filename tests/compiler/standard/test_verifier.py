@@ -74,6 +74,8 @@ def test_a_well_formed_graph_passes() -> None:
     add(graph, "Clip", x, None, put(graph, TensorType(FLOAT, ()), np.array(1, FLOAT)))
     graph.add_value(Value("texts", TEXTS, np.array(["a"])))
     graph.add_value(Value("ranks", TensorType(FLOAT), np.ones((1, 2), FLOAT)))
+    sequence = Value("sequence", SequenceType(MATRIX))
+    graph.add_node(Node("SequenceConstruct", (x,), (sequence,)))
     count = Value("count", TensorType(INT, ()), elements=("N",))
     graph.add_node(Node("Size", (x,), (count,)))
     graph.add_node(Node("anything", (None, x), (), {"at_all": 1}, COMPOSITE_DOMAIN))
@@ -290,6 +292,7 @@ BROKEN: list[tuple[Break, str]] = [
         "'v' is float32[2, N], its array has the shape (2,)",
     ),
     (know_elements((2, "N", 1), LIST), "'size' is int64[2], its elements are (2, 'N', 1)"),
+    (know_elements((2,), LIST), "'size' is int64[2], its elements are (2,)"),
     (
         know_elements((2, "N"), TensorType(INT, ())),
         "'size' is int64[], its elements are (2, 'N')",
