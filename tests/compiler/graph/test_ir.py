@@ -323,7 +323,7 @@ def test_a_capture_goes_with_its_last_reader() -> None:
 
 def test_everything_that_reads_a_value_reads_another() -> None:
     graph = branched()
-    graph.outputs += [graph.find("a"), graph.find("a")]
+    graph.outputs.extend([graph.find("a"), graph.find("a")])
     graph.replace_uses(graph.find("a"), graph.find("w"))
     assert by_type(graph, "Split").inputs == (graph.find("w"),)
     assert [v.name for v in graph.outputs] == ["d", "y", "w", "w"]
