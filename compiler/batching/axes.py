@@ -6,6 +6,7 @@ from typing import Any
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
 from ..standard.schemas import attribute
+from ..standard.traits import REDUCTIONS
 from .registry import Batch, Operand, Result, batching, required
 
 
@@ -25,8 +26,7 @@ def axis_attribute(batch: Batch, node: Node, operands: Sequence[Operand | None])
     """axis → axis + 1, where it is not negative"""
     if not _only_first_batched(operands):
         return None
-    default = 0 if node.op_type in ("ArgMax", "ArgMin") else -1
-    axis = node.attributes.get("axis", default)
+    axis = attribute(node, "axis")
     attributes = node.attributes | {"axis": axis + (axis >= 0)}
     inputs = [None if o is None else o.value for o in operands]
     return batch.op.emit(node.op_type, *inputs, outputs=len(node.outputs), **attributes)
@@ -50,10 +50,7 @@ def cumulative(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> 
     return batch.op.emit(node.op_type, x.value, shifted(batch, axis.value), **node.attributes)
 
 
-@batching(
-    *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2"),
-    *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
-)
+@batching(*REDUCTIONS)
 def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """No axes are all axes but the batch axis"""
     x, axes = (*operands, None)[:2]

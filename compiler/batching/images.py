@@ -12,7 +12,7 @@ from .registry import Batch, Operand, Result, batching, required
 def conv(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """Batched images fold into N, batched weights of shared images into the maps of each group"""
     x, w = required(operands, 2)
-    b, = (*operands[2:], None)[:1]
+    (b,) = (*operands[2:], None)[:1]
     if x.rank is None or w.rank is None or x.batched and w.batched:
         return None
     op, bias = batch.op, None if b is None or b.batched else b.value

@@ -8,17 +8,7 @@ from collections.abc import Iterable, Set
 from ..graph.dims import symbols
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
-
-BY_FIRST = frozenset(
-    {
-        *("BlackmanWindow", "ConstantOfShape", "HammingWindow", "HannWindow", "ImageDecoder"),
-        *("MelWeightMatrix", "NonMaxSuppression", "NonZero", "Range", "StringSplit", "Unique"),
-    }
-)
-"""Operators whose output's shape depends on the numbers in their first operand."""
-
-BY_FLOATS = frozenset({"NonMaxSuppression", "OneHot", "Range", "Resize", "Upsample"})
-"""Operators whose output's shape depends on floats, too, in the others; elsewhere only integers."""
+from ..standard.traits import MEASURES, SHAPED_BY_FIRST, SHAPED_BY_FLOATS
 
 
 def ragged_values(nodes: Iterable[Node], batched: Iterable[Value]) -> set[Value]:
@@ -47,7 +37,7 @@ def ragged_values(nodes: Iterable[Node], batched: Iterable[Value]) -> set[Value]
 
 def measures(node: Node) -> bool:
     """Tell whether a node reads nothing but a shape."""
-    return node.operator in ("Shape", "Size")
+    return node.operator in MEASURES
 
 
 def is_container(value: Value) -> bool:
@@ -57,10 +47,10 @@ def is_container(value: Value) -> bool:
 
 def _decides_shape(node: Node, varying: Set[Value]) -> bool:
     """Tell whether the numbers in varying operands may decide the shape of what a node gives."""
-    if node.subgraphs or node.op_type in BY_FIRST and node.inputs[0] in varying:
+    if node.subgraphs or node.op_type in SHAPED_BY_FIRST and node.inputs[0] in varying:
         return True
     others = [v for v in node.inputs[1:] if v in varying and v is not None and not is_container(v)]
-    return any(v.dtype.kind in "iub" or node.op_type in BY_FLOATS for v in others)
+    return any(v.dtype.kind in "iub" or node.op_type in SHAPED_BY_FLOATS for v in others)
 
 
 def _names(value: Value) -> set[str]:

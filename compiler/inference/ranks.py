@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType, Type, fresh_dim
 from ..standard.schemas import attribute
+from ..standard.traits import REDUCTIONS
 
 
 def with_ranks(node: Node, types: Sequence[Type | None]) -> list[Type | None]:
@@ -64,11 +65,9 @@ def _changed_by_axes(sign: int) -> Callable[[Node], int | None]:
     return rank_of
 
 
-_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
-
 _RANKS: dict[str, Callable[[Node], int | tuple[int, ...] | None]] = {
     **dict.fromkeys(["CenterCropPad", "MaxUnpool", "Pad", "Split"], _rank_of_input),
-    **dict.fromkeys([f"Reduce{kind}" for kind in _REDUCTIONS], _reduced),
+    **dict.fromkeys(REDUCTIONS, _reduced),
     "MelWeightMatrix": lambda node: 2,
     "Squeeze": _changed_by_axes(-1),
     "Unsqueeze": _changed_by_axes(1),

@@ -12,6 +12,7 @@ from ..graph.dims import add, divide, multiply, negate
 from ..graph.ir import Node, Value
 from ..graph.types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
 from ..standard.schemas import attribute
+from ..standard.traits import REDUCTIONS
 from .ml_shapes import ML_SHAPES
 from .window_shapes import WINDOW_SHAPES
 
@@ -351,8 +352,6 @@ def _concatenation(node: Node) -> Shape | None:
     return (*known[0][:axis], total, *known[0][axis + 1 :])
 
 
-_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
-
 _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "Reshape": _reshape,
     "Expand": _broadcast,
@@ -367,7 +366,7 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "Concat": _concatenation,
     "STFT": _stft,
     **dict.fromkeys(["BlackmanWindow", "HammingWindow", "HannWindow"], _window),
-    **{f"Reduce{kind}": _whole_reduction for kind in _REDUCTIONS},
+    **dict.fromkeys(REDUCTIONS, _whole_reduction),
     **WINDOW_SHAPES,
     **ML_SHAPES,
 }

@@ -8,6 +8,7 @@ from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
+from ..standard.traits import REDUCTIONS
 
 MEANING_SINCE = {
     "BatchNormalization": 9,
@@ -65,13 +66,7 @@ def _as_attribute(node: Node, name: str) -> bool:
     return known is not None
 
 
-_REDUCTIONS = (
-    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
-    "ReduceMin", "ReduceProd", "ReduceSumSquare",
-)  # fmt: skip
-
-
-@downgrade(*_REDUCTIONS, before=18)
+@downgrade(*REDUCTIONS - {"ReduceSum"}, before=18)
 @downgrade("ReduceSum", before=13)
 def reduction(op: Ops, node: Node) -> bool:
     """Axes that are known were an attribute."""

@@ -106,12 +106,7 @@ def _product(op: Ops, graph: Graph, loop: Recurrence, gemm: Node, swapped: bool)
 def _sum(op: Ops, loop: Recurrence, reduction: Node) -> Value | None:
     x, axes = reduction.inputs
     kept = None if x is None else _kept(loop, x)
-    if (
-        kept is None
-        or axes is None
-        or axes.constant is None
-        or attribute(reduction, "keepdims")
-    ):
+    if kept is None or axes is None or axes.constant is None or attribute(reduction, "keepdims"):
         return None
     if x is None or x.rank is None or not axes.constant.size:
         return None

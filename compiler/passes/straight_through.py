@@ -20,6 +20,7 @@ from ..errors import UnsupportedOpError
 from ..gradients import ZERO_GRADIENT, ZeroKind
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import is_float
+from ..standard.traits import MOVES
 
 Levels = dict[Value, Value]
 """The float twin of each integer tensor that something passes through."""
@@ -238,10 +239,8 @@ def _joined(op: Ops, value: Value, surrogate: Value) -> Value:
 
 _SOURCES = {"QuantizeLinear", "DynamicQuantizeLinear"}
 
-_MOVES = (
-    *("Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice"),
-    *("SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
-)
+_MOVES = MOVES - {"OneHot", "Pad", "TensorScatter", "Where"}
+"""What moves elements of its first input, or of all: nothing of another kind comes in."""
 
 _RULES: dict[str, Callable[[Ops, Node, Known], None]] = {
     "QuantizeLinear": _quantize,

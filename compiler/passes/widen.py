@@ -13,6 +13,7 @@ from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType
+from ..standard.traits import MEASURES, MODULAR, MOVES, OF_THE_DTYPE
 
 Supports = Callable[[Node], bool]
 """Tells whether a backend has a kernel for a node."""
@@ -40,36 +41,6 @@ _WIDER = {
     )
 }
 """Dtypes that hold every value of another one, the cheapest first."""
-
-_MOVING = frozenset(
-    {
-        "Compress", "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements",
-        "GatherND", "Identity", "OneHot", "Pad", "Reshape", "ReverseSequence", "Shape", "Size",
-        "Slice", "SpaceToDepth", "Split", "Squeeze", "TensorScatter", "Tile", "Transpose",
-        "Trilu", "Unsqueeze", "Where",
-    }
-)  # fmt: skip
-"""Operators that only move elements: a wider dtype holds the same."""
-
-_WRAPPING = frozenset(
-    {
-        "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
-        "Clip", "CumSum", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
-        "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "NonZero", "ReduceProd", "ReduceSum",
-        "ReduceSumSquare", "ScatterElements", "ScatterND", "Sign", "Sub", "Sum", "TopK",
-    }
-)  # fmt: skip
-"""Operators on integers whose wider result, wrapped by the cast back, is the narrow result."""
-
-_OF_THE_DTYPE = frozenset(
-    {
-        "Bernoulli", "CastLike", "Constant", "ConstantOfShape", "DequantizeLinear",
-        "DynamicQuantizeLinear", "EyeLike", "If", "Loop", "Multinomial", "QLinearConv",
-        "QLinearMatMul", "QuantizeLinear", "RandomNormalLike", "RandomUniformLike", "Scan",
-        "SequenceMap",
-    }
-)  # fmt: skip
-"""Operators whose result in one dtype is not the rounded result in another."""
 
 _NAMING = frozenset({"dtype", "output_datatype", "output_dtype", "to"})
 """Attributes that name the dtype of a result, which is then not the inputs'."""
@@ -123,13 +94,13 @@ def _cast_back(op: Ops, x: Value, narrow: np.dtype) -> Value:
 
 
 def _may_widen(node: Node, narrow: np.dtype) -> bool:
-    if node.domain or node.op_type in _OF_THE_DTYPE or node.attributes.keys() & _NAMING:
+    if node.domain or node.op_type in OF_THE_DTYPE or node.attributes.keys() & _NAMING:
         return False
     if narrow.kind == "f" or narrow == ml_dtypes.bfloat16:
         return True
-    if node.op_type in _MOVING:
+    if node.op_type in MOVES | MEASURES:
         return True
-    return narrow.kind in "iu" and node.op_type in _WRAPPING
+    return narrow.kind in "iu" and node.op_type in MODULAR
 
 
 def _in(node: Node, narrow: np.dtype, wide: np.dtype) -> Node:

@@ -3,15 +3,7 @@
 import numpy as np
 
 from ..graph.ir import Node
-
-_RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-}
+from .traits import RANDOM
 
 
 def is_random(node: Node) -> bool:
@@ -23,6 +15,6 @@ def is_random(node: Node) -> bool:
         return training is not None and not (
             training.constant is not None and not np.any(training.constant)
         )
-    if node.op_type in _RANDOM:
+    if node.op_type in RANDOM:
         return True
     return any(is_random(inner) for graph in node.subgraphs for inner in graph.nodes())

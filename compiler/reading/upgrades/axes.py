@@ -2,16 +2,12 @@
 
 from ...emission.ops import Ops
 from ...graph.ir import Value
+from ...standard.traits import REDUCTIONS
 from .registry import Call, upgrade
-
-_REDUCTIONS = (
-    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
-    "ReduceMin", "ReduceProd", "ReduceSumSquare",
-)  # fmt: skip
 
 
 @upgrade("ReduceSum", before=13)
-@upgrade(*_REDUCTIONS, before=18)
+@upgrade(*REDUCTIONS - {"ReduceSum"}, before=18)
 def reduction(op: Ops, call: Call) -> None:
     """The axes become an input; none given means all."""
     axes = call.take("axes")
