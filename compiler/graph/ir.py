@@ -116,7 +116,7 @@ class Node:
 
     def output(self, index: int = 0) -> Value:
         """Give an output that is not omitted."""
-        value = self.outputs[index]
+        value = self.outputs[index] if index < len(self.outputs) else None
         if value is None:
             raise GraphError(f"{self.label} has no output {index}")
         return value

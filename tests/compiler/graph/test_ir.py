@@ -102,6 +102,27 @@ def test_what_a_node_reads_and_writes() -> None:
     assert [v.name for v in Node("Split", (), (None, value("y"))).writes()] == ["y"]
 
 
+def test_what_a_node_cannot_do_without() -> None:
+    x, y = value("x"), value("y")
+    node = Node("Clip", (x, None, y), (None, y))
+    assert node.required(1) == [x] and node.first_input is x
+    assert [node.input(k) for k in range(4)] == [x, None, y, None]
+    with pytest.raises(og.GraphError, match="Clip 'y' lacks one of its first 2 inputs"):
+        node.required(2)
+    with pytest.raises(og.GraphError, match="Neg 'y' lacks one of its first 1 inputs"):
+        Node("Neg", (), (y,)).required(1)
+    assert node.output(1) is y
+    for index in (0, 2):
+        with pytest.raises(og.GraphError, match=f"Clip 'y' has no output {index}"):
+            node.output(index)
+
+
+def test_a_rank_that_must_be_known() -> None:
+    assert value("x").known_rank == 1
+    with pytest.raises(og.GraphError, match="the rank of 'y' is not known"):
+        _ = Value("y", TensorType(FLOAT.dtype)).known_rank
+
+
 # Reading a graph
 
 
@@ -136,6 +157,8 @@ def test_find_proposes_close_names() -> None:
         graph.find("wieght")
     with pytest.raises(og.GraphError, match=r"no value 'then_y' \(it stands inside a subgraph\)"):
         branched().find("then_y")
+    with pytest.raises(og.GraphError, match="a value goes by its name, a text, not by 3"):
+        graph.find(3)  # type: ignore[arg-type]
 
 
 # Order
@@ -288,6 +311,7 @@ def test_a_node_goes_with_what_it_computes() -> None:
     graph.remove(by_type(graph, "Split"))
     assert kinds(graph) == ["Add"] and names(graph.values()) == {"x", "w", "a"}
     assert not graph.consumers(graph.find("a"))
+    assert set(graph.to_networkx()) == {*graph.nodes(), *graph.values()}
     add(graph, "Exp", "a", "b")  # the name is free again
     verify(graph)
 
