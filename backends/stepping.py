@@ -40,7 +40,13 @@ def make_stepper(
         feedback = {n: n + SUFFIX for n in inputs if n + SUFFIX in outputs}
     _check(inputs, outputs, feedback)
     fed = [inputs[name] for name in feedback]
-    first = dict(zip(feedback, check_feeds(fed, state or {}), strict=True))
+    state = require_mapping(state or {}, "state")
+    if missing := [v.name for v in fed if v.constant is None and v.name not in state]:
+        raise GraphError(
+            f"the first value of {', '.join(missing)} is missing: hand it over, stepper(state); of "
+            "a training step that was read from a file run the start graph, which gives it"
+        )
+    first = dict(zip(feedback, check_feeds(fed, state), strict=True))
     if isinstance(executable, SteppingExecutable):
         return executable.stepper(feedback, first)
     return RunStepper(executable, feedback, first)

@@ -6,7 +6,7 @@ from itertools import chain, count
 import numpy as np
 
 from onnxgrad.compiler.batching.vectorize import vectorize
-from onnxgrad.compiler.emission.naming import BATCH, GRADIENT
+from onnxgrad.compiler.emission.naming import BATCH
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import zeros_like
 from onnxgrad.compiler.errors import GraphError
@@ -18,12 +18,15 @@ from onnxgrad.compiler.graph.types import Dim, TensorType, is_static
 from onnxgrad.compiler.passes.pipeline import clean_up
 
 from .selection import (
+    OF,
+    WRT,
     Selection,
     add_output,
     copied,
-    refuse_unused,
+    related,
     require_float,
     require_scalar,
+    seed_of_one,
     select,
     select_one,
     set_apart,
@@ -129,16 +132,18 @@ def jacobian(
         raise GraphError(f"mode={mode!r} must be 'reverse', 'forward' or None")
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
-    sources = select(graph, mapping, wrt)
-    for value, role in [(target, "of"), *((v, "wrt") for v in sources)]:
+    sources = select(graph, mapping, wrt, WRT)
+    for value, role in [(target, OF), *((v, WRT) for v in sources.values)]:
         require_float(value, role)
-    for source in sources:
+    blocks: dict[Value, Value] = {}
+    for source in sources.values:
         chosen = mode or _cheaper(target, source)
+        _require_static(target, source, chosen)
         rows = _reverse_rows if chosen == "reverse" else _forward_columns
-        block = rows(copy, target, source)
-        if block is None:
-            refuse_unused([target], [source], allow_unused)
-            block = _zeros(copy, target, source)
+        if (found := rows(copy, target, source)) is not None:
+            blocks[source] = found
+    for source in related(copy, sources, blocks, [target], WRT, allow_unused):
+        block = blocks.get(source) or _zeros(copy, target, source)
         add_output(copy, block, f"{target.name}.jacobian.{source.name}")
     clean_up(copy)
     return copy
@@ -153,21 +158,17 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
     require_scalar(target)
-    sources = select(graph, mapping, wrt)
-    for value in sources:
-        require_float(value, "wrt")
+    sources = select(graph, mapping, wrt, WRT)
+    for value in sources.values:
+        require_float(value, WRT)
         _count(value)
-    apart = set_apart(copy, sources)
-    target, *sources = (apart.get(v, v) for v in (target, *sources))
-    one = Ops(copy, prefix=GRADIENT).constant(
-        np.ones([d for d in target.shape or () if isinstance(d, int)], target.dtype)
-    )
-    gradients = backpropagate(copy, {target: one}, sources)
-    for a in sources:
-        for b in sources:
+    apart = set_apart(copy, sources.values)
+    target, sources = apart.get(target, target), sources.mapped(apart)
+    gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, sources.values)
+    chosen = related(copy, sources, gradients, [target], WRT, allow_unused)
+    for a in chosen:
+        for b in chosen:
             gradient = gradients.get(a)
-            if gradient is None:
-                refuse_unused([target], [a], allow_unused)
             block = None if gradient is None else _reverse_rows(copy, gradient, b)
             block = block or _zeros(copy, a, b)
             add_output(copy, block, f"{target.name}.hessian.{a.name}.{b.name}")
@@ -183,11 +184,19 @@ def _cheaper(target: Value, source: Value) -> str:
     return "reverse" if _count(target) <= _count(source) else "forward"
 
 
-def _count(value: Value) -> int:
+def _require_static(target: Value, source: Value, mode: str) -> None:
+    """Refuse a mode that needs sizes which are not known, and say if the other would do."""
+    needed, other, instead = (target, source, "forward")
+    if mode == "forward":
+        needed, other, instead = (source, target, "reverse")
+    _count(needed, f", or take mode='{instead}'" if is_static(other.shape) else "")
+
+
+def _count(value: Value, instead: str = "") -> int:
     if not is_static(value.shape):
         raise GraphError(
-            f"'{value.name}' is {value.type}: a jacobian needs its shape in numbers; load the "
-            "model with shapes={…}, or take a jacobian in the other mode"
+            f"'{value.name}' is {value.type}: this needs its shape in numbers; load the model with "
+            f"shapes={{…}}{instead}"
         )
     return int(np.prod([int(d) for d in value.shape or ()]))
 

@@ -1,7 +1,6 @@
 """Which values of a graph training changes; it trains nothing."""
 
 from collections.abc import Sequence
-from warnings import warn
 
 from onnx.defs import OpSchema
 
@@ -10,7 +9,8 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.graph.types import is_float
 from onnxgrad.compiler.standard.schemas import find_schema
 
-from .selection import Selection, find_values
+from .advice import warn
+from .selection import Selected, Selection, find_values
 
 _SCALES_AND_BIASES = {
     "BatchNormalization": (1, 2),
@@ -24,29 +24,32 @@ _SCALES_AND_BIASES = {
 }
 """Inputs that are a scale or a bias, by operator."""
 
-_ADVICE = "name what to train with parameters=[…]"
+ADVICE = "name what to train with parameters=[…]"
 
 
-def choose_parameters(graph: Graph, loss: str | Value, given: Selection | None) -> list[Value]:
+def choose_parameters(graph: Graph, loss: str | Value, given: Selection | None) -> Selected:
     """Give the values to train: those given, or else every weight that the loss may depend on.
 
-    Single numbers are left out by default, with a warning: exporters write a model's constants as
-    initializers too. So are sizes and limits such as the scales of Resize, and statistics.
+    A pattern stands for weights. Single numbers are left out by default, with a warning: exporters
+    write a model's constants as initializers too. So are sizes and limits such as the scales of
+    Resize, and statistics.
     """
-    (target,) = find_values(graph, loss)
+    (target,) = find_values(graph, loss, "loss").values
     reached = graph.upstream([target])
+    weights = [v for v in graph.values() if v in reached and _is_weight(graph, v)]
     if given is not None:
-        chosen = find_values(graph, given)
+        chosen = find_values(graph, given, "parameters", weights)
     else:
-        weights = [v for v in graph.values() if v in reached and _is_weight(graph, v)]
         scalars = [v for v in weights if _may_be_constant(graph, v)]
-        chosen = [v for v in weights if v not in scalars]
-        if not weights:
-            raise GradientError(f"'{target.name}' depends on no float initializer; {_ADVICE}")
+        found = [v for v in weights if v not in scalars]
+        chosen = Selected(found, frozenset(found))
+        listed = ", ".join(v.name for v in scalars)
+        if not found:
+            but = f" but scalars ({listed})" if scalars else ""
+            raise GradientError(f"'{target.name}' depends on no float initializer{but}; {ADVICE}")
         if scalars:
-            listed = ", ".join(v.name for v in scalars)
-            warn(f"scalars may be constants, so not trained: {listed}; {_ADVICE}", stacklevel=3)
-    for value in chosen:
+            warn(f"scalars may be constants, so not trained: {listed}; {ADVICE}")
+    for value in chosen.values:
         if graph.producer(value) is not None or value.constant is not None and not value.parameter:
             raise GraphError(f"'{value.name}' is no initializer or input, so it cannot be trained")
         _warn_if_merged(value, [n for n in graph.consumers(value) if n in reached])
@@ -98,8 +101,7 @@ def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
         warn(
             f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}): exporters "
             "merge equal initializers, and training it ties these layers. Export the model with "
-            "parameters that differ, or train others with parameters=[…]",
-            stacklevel=4,
+            "parameters that differ, or train others with parameters=[…]"
         )
 
 

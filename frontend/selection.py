@@ -1,6 +1,8 @@
 """Which values of a graph a caller means, and what they must be; it differentiates nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -9,11 +11,39 @@ from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
 from onnxgrad.compiler.passes.split_sequences import split_sequences
 
+from .advice import refuse_unused, warn_of_rounding
+
 Selection = str | Value | Sequence[str | Value]
-"""One value or several, by name or as a Value of the graph."""
+"""One value or several, as a Value of the graph, by name or by a pattern such as "*.weight"."""
+
+WRT, OF = "wrt", "of"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The values that a caller chose; those of `matched` only by a pattern.
+
+    What a pattern finds may be beside the point, so it is passed over where nothing depends on it.
+    """
+
+    values: list[Value]
+    matched: frozenset[Value]
+
+    def mapped(self, mapping: Mapping[Value, Value]) -> "Selected":
+        """Give what stands for the values in a mapping, the others as they are."""
+        values, matched = (
+            [mapping.get(v, v) for v in group] for group in (self.values, self.matched)
+        )
+        return Selected(values, frozenset(matched))
+
+    def only(self, kept: Container[object]) -> "Selected":
+        """Leave out what only a pattern found, but for what is kept; if all, there is no choice."""
+        values = [v for v in self.values if v in kept or v not in self.matched]
+        return Selected(values or self.values, self.matched)
 
 
 def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
@@ -24,21 +54,33 @@ def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     return copy, mapping
 
 
-def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection) -> list[Value]:
-    """Find values of a graph by name or Value; give them in its copy."""
-    return [mapping[v] for v in find_values(graph, chosen)]
+def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection, role: str) -> Selected:
+    """Find values of a graph by name, Value or pattern; give them in its copy."""
+    return find_values(graph, chosen, role).mapped(mapping)
 
 
-def select_one(graph: Graph, mapping: dict[Value, Value], chosen: str | Value) -> Value:
-    """Find one value of a graph by name or Value; give it in its copy."""
-    found = select(graph, mapping, chosen)
+def select_one(
+    graph: Graph, mapping: dict[Value, Value], chosen: str | Value, role: str = OF
+) -> Value:
+    """Find one value of a graph by name, Value or pattern; give it in its copy."""
+    found = select(graph, mapping, chosen, role).values
     if len(found) > 1:
-        raise GraphError(f"{len(found)} values where one is wanted")
+        listed = ", ".join(v.name for v in found)
+        raise GraphError(f"{role} is {len(found)} values where one is wanted: {listed}")
     return found[0]
 
 
-def find_values(graph: Graph, chosen: Selection) -> list[Value]:
-    """Find values of a graph by name or Value.
+def find_values(
+    graph: Graph, chosen: Selection, role: str, pool: Sequence[Value] | None = None
+) -> Selected:
+    """Find values of a graph by name, Value or pattern.
+
+    Args:
+        graph: the graph that has them.
+        chosen: one of them or several.
+        role: the argument that they are, for errors.
+        pool: what patterns choose from; by default the floats among the outputs for `OF`, else
+            those among inputs and initializers.
 
     Raises:
         GraphError: there are none, one is named twice, is unknown or another graph's.
@@ -46,18 +88,73 @@ def find_values(graph: Graph, chosen: Selection) -> list[Value]:
     several = isinstance(chosen, Iterable) and not isinstance(chosen, str | Value)
     listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
     if not listed:
-        raise GraphError("an empty list of values; name at least one")
-    found: dict[Value, None] = {}
+        raise GraphError(f"{role} is an empty list of values; name at least one")
+    named: dict[Value, bool] = {}
     for item in listed:
+        if isinstance(item, str) and _is_pattern(item, graph):
+            choice = _pool(graph, role) if pool is None else pool
+            for value in _matching(choice, item, role):
+                named.setdefault(value, False)
+            continue
         if not isinstance(item, str | Value):
-            raise GraphError(f"a value goes by its name or as a Value, not as {item!r}")
+            raise GraphError(f"{role}: a value goes by its name or as a Value, not as {item!r}")
         value = graph.find(item) if isinstance(item, str) else item
         if not graph.owns(value):
             raise GraphError(f"'{value.name}' is a value of another graph; give its name instead")
-        if value in found:
-            raise GraphError(f"'{value.name}' is named twice")
-        found[value] = None
-    return list(found)
+        if named.get(value):
+            raise GraphError(f"{role}: '{value.name}' is named twice")
+        named[value] = True
+    return Selected(list(named), frozenset(v for v, by_name in named.items() if not by_name))
+
+
+def _is_pattern(name: str, graph: Graph) -> bool:
+    """Tell whether a text is no name here and stands for all that it matches: * and ? for any."""
+    return ("*" in name or "?" in name) and all(v.name != name for v in graph.values())
+
+
+def _pool(graph: Graph, role: str) -> list[Value]:
+    held = [v for v in graph.values() if v.parameter]
+    known = graph.outputs if role == OF else [*graph.inputs, *held]
+    floats = [v for v in known if isinstance(v.type, TensorType) and is_float(v.dtype)]
+    return list(dict.fromkeys(floats))
+
+
+def _matching(pool: Sequence[Value], pattern: str, role: str) -> list[Value]:
+    found = [v for v in pool if fnmatchcase(v.name, pattern)]
+    if not found:
+        hint = suggestion(pattern, [v.name for v in pool])
+        raise GraphError(f"{role}: nothing matches '{pattern}'{hint}")
+    return found
+
+
+def related(
+    graph: Graph,
+    chosen: Selected,
+    found: Container[object],
+    others: Sequence[Value],
+    role: str,
+    allow_unused: bool,
+) -> list[Value]:
+    """Give the chosen values that results are wanted for; warn of what rounds on the way.
+
+    Args:
+        graph: the graph, differentiated.
+        chosen: what was asked for, as `role` says.
+        found: the values that a derivative was found for.
+        others: what they were differentiated by, or what by them.
+        role: `WRT` or `OF`.
+        allow_unused: accept zeros.
+
+    Raises:
+        GradientError: none of them has a derivative, or not one that was named.
+    """
+    kept = chosen.values if allow_unused else chosen.only(found).values
+    unused = [v for v in kept if v not in found]
+    targets, sources = (others, unused) if role == WRT else (unused, others)
+    if unused and not allow_unused:
+        refuse_unused(graph, targets, sources)
+    warn_of_rounding(graph, *((others, kept) if role == WRT else (kept, others)))
+    return kept
 
 
 def require_scalar(value: Value) -> None:
@@ -85,16 +182,6 @@ def require_differentiable(value: Value, role: str) -> None:
         raise GradientError(
             f"{role}='{value.name}' is {value.type}; gradients exist by and of floats only: "
             "tensors, or sequences and optionals of them"
-        )
-
-
-def refuse_unused(targets: Sequence[Value], sources: Sequence[Value], allowed: bool) -> None:
-    """Refuse to give zeros for what does not depend on something, unless that is allowed."""
-    if not allowed:
-        results, listed = (", ".join(f"'{v.name}'" for v in vs) for vs in (targets, sources))
-        raise GradientError(
-            f"{results} does not depend on {listed} in a differentiable way; "
-            "allow_unused=True gives zeros"
         )
 
 

@@ -11,16 +11,18 @@ import numpy as np
 
 from onnxgrad.compiler.differentiation.reverse import backpropagate
 from onnxgrad.compiler.emission.ops import Ops
-from onnxgrad.compiler.errors import GradientError, GraphError
+from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.passes.pipeline import clean_up
 
+from .advice import refuse_unused, warn_of_rounding
 from .optim import Optimizer
-from .parameters import choose_parameters, statistics_of
+from .parameters import ADVICE, choose_parameters, statistics_of
 from .selection import copied, require_scalar, seed_of_one, select_one
-from .update import Update
+from .update import Update, is_optimizer_state
 
 STATE_KEY = "onnxgrad.state"
 """Key of a step's metadata, also in its file: a JSON object of input name → output name."""
@@ -62,18 +64,15 @@ def train_step(
             f"train_step needs an optimizer, such as og.optim.SGD(0.1), not {optimizer!r}"
         )
     step, mapping = copied(graph)
-    target = select_one(graph, mapping, loss)
+    target = select_one(graph, mapping, loss, "loss")
     require_scalar(target)
-    chosen = [mapping[v] for v in choose_parameters(graph, loss, parameters)]
-    gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen)
-    unused = [v.name for v in chosen if v not in gradients]
-    if parameters is not None and unused or not gradients:
-        raise GradientError(
-            f"'{target.name}' does not depend on {', '.join(unused) or 'any float initializer'} in "
-            "a differentiable way; name what to train with parameters=[…]"
-        )
+    chosen = choose_parameters(graph, loss, parameters).mapped(mapping)
+    gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen.values)
+    values = chosen.only(gradients).values
+    if unused := [v for v in values if v not in gradients]:
+        refuse_unused(step, [target], unused, ADVICE)
+    warn_of_rounding(step, [target], values)
     update = Update(step, optimizer.learning_rate)
-    values = [v for v in chosen if v in gradients]
     step.inputs.extend([v for v in values if v not in step.inputs])
     wide = {update.widen(v): update.widen(gradients[v]) for v in values}
     changed = optimizer.update(update, wide)
@@ -134,8 +133,9 @@ def initial_state(step: Graph) -> State:
     missing = [name for name, array in found.items() if array is None]
     if missing:
         raise GraphError(
-            f"the step does not know the first value of {', '.join(missing)}; run the graph that "
-            "og.start_graph gave where the step was made, or pass your own arrays"
+            f"the step does not hold the first value of {', '.join(missing)}; if it was read from "
+            "a file, run the start graph, which og.start_graph gave where the step was made, else "
+            "pass your own arrays"
         )
     return {name: array.copy() for name, array in found.items() if array is not None}
 
@@ -159,17 +159,23 @@ def start_graph(step: Graph) -> Graph:
 def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
     """Give the graph with other values for its initializers, such as a step's state.
 
-    Names that the graph does not have (the optimizer's state) are passed over.
+    What an optimizer keeps beside the parameters that are given is passed over.
 
     Raises:
-        GraphError: an array has another dtype or shape than its initializer.
+        GraphError: the graph has no such initializer, or one of another dtype or shape.
     """
     copy = require_graph(graph).copy()
     arrays = require_mapping(arrays, "arrays")
-    for value in copy.values():
-        if not value.parameter or value.name not in arrays:
-            continue
-        array = as_array(arrays[value.name])
+    held = {v.name: v for v in copy.values() if v.parameter and v.constant is not None}
+    given = arrays.keys() & held.keys()
+    if unknown := [n for n in arrays if n not in held and not is_optimizer_state(n, given)]:
+        name = unknown[0]
+        if any(v.name == name for v in copy.inputs):
+            raise GraphError(f"'{name}' is an input, which holds no array; feed it")
+        raise GraphError(f"the graph has no parameter '{name}'{suggestion(name, held)}")
+    for name in given:
+        value = held[name]
+        array = as_array(arrays[name])
         if array.dtype != value.dtype or array.shape != value.shape:
             raise GraphError(
                 f"'{value.name}' is {value.type}, got {TensorType(array.dtype, array.shape)}"

@@ -13,10 +13,13 @@ from onnxgrad.compiler.passes.pipeline import clean_up, optimise
 from onnxgrad.compiler.passes.straight_through import let_through
 
 from .selection import (
+    OF,
+    WRT,
+    Selected,
     Selection,
     add_output,
     copied,
-    refuse_unused,
+    related,
     require_differentiable,
     require_scalar,
     seed_of_one,
@@ -42,7 +45,9 @@ def grad(
         graph: any graph.
         of: a float tensor of one element.
         wrt: inputs, initializers or any other floats of the graph: tensors, or sequences and
-            optionals of tensors, whose gradients are such, too (empty for an empty optional).
+            optionals of tensors, whose gradients are such, too (empty for an empty optional). A
+            pattern such as "*.weight" stands for the float inputs and initializers of such names
+            that `of` depends on; as `of` it stands for outputs.
         names: output names to use in place of "<name>.grad", by value name.
         allow_unused: give zeros for a `wrt` that `of` does not depend on, instead of an error.
 
@@ -58,8 +63,8 @@ def grad(
     target = select_one(graph, mapping, of)
     require_scalar(target)
     seed = seed_of_one(copy, target)
-    sources = select(graph, mapping, wrt)
-    names = checked_names(names, [target, *sources])
+    sources = select(graph, mapping, wrt, WRT)
+    names = checked_names(names, [target, *sources.values])
     return _reverse(copy, {target: seed}, sources, names, allow_unused)
 
 
@@ -76,13 +81,14 @@ def vjp(
     See `grad` for the arguments and the errors; `names` may rename the cotangents too.
     """
     copy, mapping = copied(graph)
-    targets, sources = select(graph, mapping, of), select(graph, mapping, wrt)
-    names = checked_names(names, [*targets, *sources])
+    sources = select(graph, mapping, wrt, WRT)
+    targets = select(graph, mapping, of, OF).only(copy.downstream(sources.values)).values
+    names = checked_names(names, [*targets, *sources.values])
     cotangents = {}
     for value in targets:
-        require_differentiable(value, "of")
+        require_differentiable(value, OF)
         name = f"{value.name}.grad"
-        if value not in sources:  # there `names` is about the result
+        if value not in sources.values:  # there `names` is about the result
             name = names.get(value.name, name)
         cotangents[value] = copy.add_value(Value(_free_name(copy, name, value), value.type))
         copy.inputs.append(cotangents[value])
@@ -103,27 +109,26 @@ def jvp(
     value name. A `wrt` inside the graph is moved in addition to how its own inputs move it.
     """
     copy, mapping = copied(graph)
-    sources, targets = select(graph, mapping, wrt), select(graph, mapping, of)
-    names = checked_names(names, [*targets, *sources])
-    apart = set_apart(copy, sources)
-    sources, targets = ([apart.get(v, v) for v in chosen] for chosen in (sources, targets))
+    targets = select(graph, mapping, of, OF)
+    chosen = select(graph, mapping, wrt, WRT).only(copy.upstream(targets.values)).values
+    names = checked_names(names, [*targets.values, *chosen])
+    apart = set_apart(copy, chosen)
+    sources, targets = [apart.get(v, v) for v in chosen], targets.mapped(apart)
     tangents = {}
     for value in sources:
-        require_differentiable(value, "wrt")
-        _require_one_role(value, set(targets), names, "tangent")
+        require_differentiable(value, WRT)
+        _require_one_role(value, set(targets.values), names, "tangent")
         name = f"{value.name}.tangent"
-        if value not in targets:  # there `names` is about the result
+        if value not in targets.values:  # there `names` is about the result
             name = names.get(value.name, name)
         name = _free_name(copy, name, value)
         tangents[value] = copy.add_value(Value(name, value.type))
         copy.inputs.append(tangents[value])
-    pushed = push_forward(copy, tangents, targets)
-    for value in targets:
-        require_differentiable(value, "of")
-        tangent = pushed.get(value)
-        if tangent is None:
-            refuse_unused([value], sources, allow_unused)
-            tangent = _zeros(copy, value)
+    for value in targets.values:
+        require_differentiable(value, OF)
+    pushed = push_forward(copy, tangents, targets.values)
+    for value in related(copy, targets, pushed, sources, OF, allow_unused):
+        tangent = pushed.get(value) or _zeros(copy, value)
         name = names.get(value.name, f"{value.name}.tangent")
         add_output(copy, tangent, _free_name(copy, name, value))
     clean_up(copy)
@@ -139,17 +144,16 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool = F
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
     require_scalar(target)
-    chosen = select(graph, mapping, wrt)
-    for value in chosen:
-        require_differentiable(value, "wrt")
-    apart = set_apart(copy, chosen)
-    target, *chosen = (apart.get(v, v) for v in (target, *chosen))
-    gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, chosen)
+    sources = select(graph, mapping, wrt, WRT)
+    for value in sources.values:
+        require_differentiable(value, WRT)
+    apart = set_apart(copy, sources.values)
+    target, sources = apart.get(target, target), sources.mapped(apart)
+    gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, sources.values)
+    chosen = related(copy, sources, gradients, [target], WRT, allow_unused)
     cotangents: dict[Value, Value] = {}
     for value in chosen:
         gradient = gradients.get(value)
-        if gradient is None:
-            refuse_unused([target], [value], allow_unused)
         name = _free_hvp_name(copy, f"{value.name}.tangent")
         direction = copy.add_value(Value(name, value.type))
         copy.inputs.append(direction)
@@ -193,23 +197,19 @@ def optimize(graph: Graph) -> Graph:
 def _reverse(
     graph: Graph,
     cotangents: dict[Value, Value],
-    wrt: list[Value],
+    sources: Selected,
     names: NewNames,
     allow_unused: bool,
 ) -> Graph:
-    for value in wrt:
-        require_differentiable(value, "wrt")
+    for value in sources.values:
+        require_differentiable(value, WRT)
         _require_one_role(value, set(cotangents), names, "grad")
-    apart = set_apart(graph, wrt)
-    wrt = [apart.get(v, v) for v in wrt]
+    apart = set_apart(graph, sources.values)
+    sources = sources.mapped(apart)
     cotangents = {apart.get(v, v): dy for v, dy in cotangents.items()}
-    targets = list(cotangents)
-    gradients = backpropagate(graph, cotangents, wrt)
-    for value in wrt:
-        gradient = gradients.get(value)
-        if gradient is None:
-            refuse_unused(targets, [value], allow_unused)
-            gradient = _zeros(graph, value)
+    gradients = backpropagate(graph, cotangents, sources.values)
+    for value in related(graph, sources, gradients, list(cotangents), WRT, allow_unused):
+        gradient = gradients.get(value) or _zeros(graph, value)
         name = names.get(value.name, f"{value.name}.grad")
         add_output(graph, gradient, _free_name(graph, name, value))
     clean_up(graph)

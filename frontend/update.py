@@ -1,5 +1,6 @@
 """What an optimizer's `update` emits through; it knows no update rule and no training step."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,17 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType
 
 _SINGLE = np.dtype(np.float32)
+
+
+_COUNT = "step"
+
+
+def is_optimizer_state(name: str, parameters: Collection[str]) -> bool:
+    """Tell whether an optimizer that trains these parameters may keep state of that name."""
+    if not parameters:
+        return False
+    counts = name == _COUNT or name.removeprefix(f"{_COUNT}_").isdecimal()
+    return counts or any(name.startswith(f"{p}.") for p in parameters)
 
 
 class Update:
@@ -57,7 +69,7 @@ class Update:
     def count(self) -> Value:
         """Give the number of this step, 1 at the first, as a float64 scalar."""
         if self._count is None:
-            before = self._input("step", TensorType(np.dtype(np.int64), ()), np.array(0))
+            before = self._input(_COUNT, TensorType(np.dtype(np.int64), ()), np.array(0))
             now = self.op.Add(before, 1)
             self.keep(before, now)
             self._count = self._convert(now, np.dtype(np.float64))

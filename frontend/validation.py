@@ -23,7 +23,7 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import dtype_name, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
 
-from .selection import Selection, find_values
+from .selection import OF, WRT, Selection, find_values
 from .transforms import vjp
 
 Feeds = Mapping[str, Any]
@@ -98,9 +98,9 @@ def check_gradients(
         GradientError, UnsupportedOpError: as `grad` does.
         GraphError: the feeds do not fit, or nothing can be drawn for an input.
     """
-    targets, sources = (
-        [v.name for v in find_values(require_graph(graph), chosen)] for chosen in (of, wrt)
-    )
+    chosen = find_values(require_graph(graph), of, OF), find_values(graph, wrt, WRT)
+    targets = [v.name for v in chosen[0].only(graph.downstream(chosen[1].values)).values]
+    sources = [v.name for v in chosen[1].only(graph.upstream(chosen[0].values)).values]
     if both := [n for n in sources if n in targets]:
         raise GradientError(f"'{both[0]}' is in both of and wrt: there is nothing to check")
     drawn = draw_feeds(graph, feeds or {}, seed)

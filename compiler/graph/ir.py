@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import GraphError
 from .edges import Edges
 from .ends import Ends
-from .names import Names
+from .names import Names, suggestion
 from .types import Dim, Shape, TensorType, Type
 
 Attribute = Any
@@ -210,10 +210,7 @@ class Graph:
             raise GraphError(f"a value goes by its name, a text, not by {name!r}")
         if (value := self._values.get(name)) is not None:
             return value
-        from difflib import get_close_matches  # only on the way to an error
-
-        close = get_close_matches(name, self._values, n=3)
-        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        hint = suggestion(name, self._values)
         inner = " (it stands inside a subgraph)" if name in self.names else ""
         raise GraphError(f"the graph '{self.name}' has no value '{name}'{inner}{hint}")
 

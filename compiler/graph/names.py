@@ -1,6 +1,7 @@
 """The names taken in a model: claimed, given back, made fresh."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from ..errors import GraphError
 
@@ -12,6 +13,20 @@ def is_text(given: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Give the names that are like one that is unknown, the likest first."""
+    return get_close_matches(name, list(known), n=3)
+
+
+def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
+    """End an error about an unknown name: with names that are like it, or else with some."""
+    names = list(known)
+    if close := nearest(name, names):
+        return f"; did you mean {' or '.join(map(repr, close))}?"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"; there are {', '.join(names[:most])}{more}" if names else ""
 
 
 class Names:

@@ -9,6 +9,7 @@ from onnx.defs import OpSchema
 
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Node
+from ..graph.names import nearest
 from ..graph.types import Type, type_string
 from ..opset import OPSET
 from .attribute_values import check_values
@@ -52,11 +53,9 @@ def get_schema(op_type: str, domain: str = "") -> OpSchema:
     found = find_schema(op_type, domain)
     if found is not None:
         return found
-    from difflib import get_close_matches  # only on the way to an error
-
     names = _names(domain)
     close = [n for n in names if n.casefold() == str(op_type).casefold()]
-    close = close or get_close_matches(op_type, names, n=3)
+    close = close or nearest(op_type, names)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     where = f"opset {OPSET}" if not domain else f"the domain '{domain}'"
     raise UnsupportedOpError(f"ONNX has no operator '{op_type}' in {where}{hint}", [op_type])

@@ -13,7 +13,6 @@ from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
 from .application import AsJson, Model, command, require_file
-from .models import matching
 from .terminal import busy, print_json, print_report, print_table, read
 
 Inputs = Annotated[
@@ -81,9 +80,7 @@ def validate_command(
     graph, feeds = read(model), read_feeds(inputs or [])
     with busy("comparing"):
         if of and wrt:
-            names = [name for pattern in wrt for name in matching(graph, pattern)]
-            names = list(dict.fromkeys(names))
-            report = check_gradients(graph, of, names, feeds, backend or None, seed=seed)
+            report = check_gradients(graph, of, wrt, feeds, backend or None, seed=seed)
         else:
             report = validate(graph, feeds, backend or None, seed=seed)
     if as_json:

@@ -1,7 +1,6 @@
 """The commands that read a model and write about it: info, grad, draw."""
 
 from collections import Counter
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,6 @@ from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.differentiation.reverse import has_rule
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..drawing import draw
@@ -20,7 +18,9 @@ from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
 from .terminal import busy, listed, print_json, print_table, read
 
-Names = Annotated[list[str], typer.Option(help="A value's name; repeat it for several.")]
+Names = Annotated[
+    list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
+]
 
 
 @command("info")
@@ -95,9 +95,7 @@ def _described(value: Value) -> dict[str, str]:
 def grad_command(
     model: Model,
     of: Names,
-    wrt: Annotated[
-        list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
-    ],
+    wrt: Names,
     output: Output,
     use_vjp: Annotated[
         bool, typer.Option("--vjp", help="Any `of`: a cotangent per `of` becomes an input.")
@@ -121,36 +119,19 @@ def grad_command(
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
     graph = straight_through(read(model)) if through else read(model)
-    names = [name for pattern in wrt for name in matching(graph, pattern)]
-    names = list(dict.fromkeys(names))
     if len(of) > 1 and not (use_vjp or use_jvp):
         raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
     with busy("differentiating"):
         if use_jvp:
-            result = jvp(graph, names, of, allow_unused=allow_unused)
+            result = jvp(graph, wrt, of, allow_unused=allow_unused)
         elif use_vjp:
-            result = vjp(graph, of, names, allow_unused=allow_unused)
+            result = vjp(graph, of, wrt, allow_unused=allow_unused)
         else:
-            result = grad(graph, of[0], names, allow_unused=allow_unused)
+            result = grad(graph, of[0], wrt, allow_unused=allow_unused)
     with busy(f"writing {output.name}"):
         save(result, output, opset=opset)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
     print(f"{output}: {len(result.nodes())} operators, new outputs {listed(added)}")
-
-
-def matching(graph: Graph, pattern: str) -> list[str]:
-    """Give the float inputs and initializers that match a pattern; a name stands for itself."""
-    if not any(c in pattern for c in "*?") or pattern in {v.name for v in graph.values()}:
-        return [pattern]
-    found = [
-        v.name
-        for v in graph.values()
-        if (v.parameter or v in graph.inputs) and fnmatchcase(v.name, pattern)
-        if isinstance(v.type, TensorType) and is_float(v.dtype)
-    ]
-    if not found:
-        raise GraphError(f"no float input or initializer matches '{pattern}'; see `onnxgrad info`")
-    return found
 
 
 @command("draw")

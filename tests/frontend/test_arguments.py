@@ -108,13 +108,20 @@ def test_zeros_where_they_are_allowed() -> None:
 
 
 def test_a_hessian_names_what_lacks_its_numbers() -> None:
-    with pytest.raises(og.GraphError, match=r"^'x' is float32\[N, 3\]"):
+    with pytest.raises(og.GraphError, match=r"^'x' is float32\[N, 3\]") as caught:
         og.hessian(network(), "loss", "x")
+    assert "mode=" not in str(caught.value)
 
 
 def test_jacobian_has_two_modes() -> None:
     with pytest.raises(og.GraphError, match="mode='sideways' must be"):
         og.jacobian(network(), "loss", "w", mode="sideways")
+    with pytest.raises(og.GraphError, match=r"'x' is .*, or take mode='reverse'$"):
+        og.jacobian(network(), "loss", "x", mode="forward")
+    with pytest.raises(og.GraphError, match=r"'h' is .*, or take mode='forward'$"):
+        og.jacobian(network(), "h", "w", mode="reverse")
+    with pytest.raises(og.GraphError, match=r"shapes=\{…\}$"):
+        og.jacobian(network(), "h", "x", mode="reverse")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,39 @@ def test_trained_parameters_go_back_into_the_model(stored: dict[str, np.ndarray]
         og.with_parameters(graph, {"w": np.zeros(3)})
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"fc.wieght": 1}, "no parameter 'fc.wieght'; did you mean 'fc.weight'"),
+        ({"fc.weight": 1, "zzz": 1}, "no parameter 'zzz'; there are fc.weight"),
+        ({"step": 1}, "no parameter 'step'"),
+        ({"fc.weight.mean": 1}, "no parameter 'fc.weight.mean'; did you mean 'fc.weight'"),
+        ({"x": 1}, "'x' is an input, which holds no array; feed it"),
+        ({"y": 1}, "no parameter 'y'"),
+        ({5: 1}, "arrays must be a dict with names as keys"),
+        (["fc.weight"], "arrays must be a dict"),
+    ],
+)
+def test_other_parameters_are_those_that_there_are(arrays: Any, message: str) -> None:
+    b = og.Builder("net")
+    b.output(b.input("x", "int64", ()) * b.parameter("fc.weight", np.array(2)), "y")
+    with pytest.raises(og.GraphError, match=message):
+        og.with_parameters(b.build(), arrays)
+
+
+def test_a_step_from_a_file_names_the_start_graph(
+    tmp_path: Path, stored: dict[str, np.ndarray]
+) -> None:
+    made = og.train_step(regression(stored["w"], stored["c"]), optimizer=og.optim.Adam(0.05))
+    og.save(made, tmp_path / "step.onnx")
+    step = og.load(tmp_path / "step.onnx")
+    for ask in (og.compile(step).stepper, lambda: og.initial_state(step)):
+        with pytest.raises(og.GraphError, match="first value of w, .*run the start graph"):
+            ask()
+    state = og.compile(og.start_graph(made)).run({})
+    og.compile(step).stepper(state)(x=stored["x"], t=stored["t"])
+
+
 def test_sixteen_bits_are_updated_in_float32(stored: dict[str, np.ndarray]) -> None:
     """A gradient of zero gives no NaN although ε is zero in float16; the moments are float32."""
     half = {k: v.astype(np.float16) for k, v in stored.items()}
