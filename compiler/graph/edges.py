@@ -46,10 +46,6 @@ class Edges(Generic[V, N]):
 
     # Reading
 
-    def owns(self, value: V) -> bool:
-        """Tell whether a value was added, not only read."""
-        return value in self._producers
-
     def producer(self, value: V) -> N | None:
         """Give the node that computes a value."""
         return self._producers.get(value)

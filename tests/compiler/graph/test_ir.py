@@ -186,6 +186,38 @@ def test_a_node_can_take_the_place_of_another() -> None:
     assert kinds(graph)[-2:] == ["Tan", "Abs"]
 
 
+def test_positions_order_nodes_however_they_were_added() -> None:
+    graph = Graph("backwards")
+    x = graph.add_value(value("x"))
+    for position in (3, 1, 2, 0):
+        graph.add_node(Node("Neg", (x,), (value(f"y{position}"),), position=position))
+    assert [n.title for n in graph.nodes()] == ["y0", "y1", "y2", "y3"]
+    assert [n.title for n in graph.copy().nodes()] == ["y0", "y1", "y2", "y3"]
+
+
+def test_the_order_follows_what_is_read_and_computed_anew() -> None:
+    graph = chain()
+    add(graph, "Exp", "x", "late")
+    assert kinds(graph) == ["Add", "Split", "Neg", "Exp"]
+    graph.replace_uses(graph.find("a"), graph.find("late"))
+    assert kinds(graph) == ["Add", "Exp", "Split", "Neg"]
+    add(graph, "Cos", "x", "later")
+    graph.redirect(graph.find("later"), graph.find("b"))
+    assert kinds(graph) == ["Add", "Exp", "Split", "Cos", "Neg"]
+    verify(graph)
+
+
+def test_the_order_follows_a_reader_that_was_there_first() -> None:
+    """A node may be added before what it reads."""
+    graph = chain()
+    early = value("early")
+    graph.add_node(Node("Neg", (early,), (value("e"),)))
+    assert graph.captures() == [early]
+    graph.add_node(Node("Exp", (graph.find("x"),), (early,)))
+    assert graph.captures() == [] and kinds(graph)[-2:] == ["Exp", "Neg"]
+    verify(graph)
+
+
 def test_a_node_waits_for_all_that_it_reads() -> None:
     """It stands first among those that are ready, but not before they are."""
     graph = chain()
