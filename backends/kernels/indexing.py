@@ -66,7 +66,8 @@ def _scatter(xp: Any, y: Array, rows: Array, updates: Array, reduction: str) -> 
 @kernel("Gather")
 def gather(xp: Any, x: Array, indices: Array, axis: int = 0) -> Array:
     """Take slices of x along an axis; negative indices count from the end."""
-    return xp.take(x, indices, axis=axis)
+    y = xp.take(x, indices, axis=axis)
+    return y if x.dtype.kind != "O" else xp.asarray(y, object)  # one text alone is no array
 
 
 @kernel("GatherGrad", domain="onnxgrad")
@@ -98,7 +99,7 @@ def gather_nd(xp: Any, x: Array, indices: Array, batch_dims: int = 0) -> Array:
     depth = batch_dims + indices.shape[-1]
     rows = _row_positions(xp, x.shape, indices, batch_dims)
     slices = x.reshape(math.prod(x.shape[:depth]), math.prod(x.shape[depth:]))
-    return slices[rows].reshape(*indices.shape[:-1], *x.shape[depth:])
+    return slices[rows].reshape((*indices.shape[:-1], *x.shape[depth:]))
 
 
 @kernel("ScatterElements")

@@ -115,8 +115,8 @@ class Ops:
         """Add a node whose outputs have names and types; follow shapes and fold constants."""
         self.graph.add_node(node)
         self.emitted.append(node)
-        infer_elements_of(node)
-        fold(node)
+        if not fold(node):
+            infer_elements_of(node)
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
     def _wanted(

@@ -229,9 +229,9 @@ def window_counts(
         starts = op.Sub(op.Mul(op.Range(0, count, 1), stride), first)
         at = op.Add(op.Unsqueeze(starts, [1]), [t * dilation for t in range(taps)])
         inside = op.And(op.GreaterOrEqual(at, least), op.Less(at, most))
-        total = op.ReduceSum(op.Cast(inside, to=dtype), [1], keepdims=1)
+        total = op.ReduceSum(op.Cast(inside, to="int64"), [1], keepdims=1)
         counts.append(op.Reshape(total, [-1] + [1] * (rank - 1 - k)))
     result = counts[0]
     for count in counts[1:]:
         result = op.Mul(result, count)
-    return result
+    return op.Cast(result, to=dtype)

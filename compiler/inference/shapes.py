@@ -1,10 +1,9 @@
 """Shape arithmetic: follow integer tensors that hold dimensions, symbols too (Value.elements).
 
-It refines what ONNX's inference gave and never contradicts it.
+It refines what ONNX's inference gave and never contradicts it; numbers alone are folded.
 """
 
 from collections.abc import Callable
-from functools import reduce
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ..graph.ir import Node, Value
 from ..graph.types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
 from ..standard.schemas import attribute
 from ..standard.traits import REDUCTIONS
+from .exact_moves import sliced
 from .ml_shapes import ML_SHAPES
 from .window_shapes import WINDOW_SHAPES
 
@@ -91,10 +91,7 @@ def _slice(node: Node) -> Elements | None:
     numbers = [b[0] for b in (starts, ends, steps) if len(b) == 1 and isinstance(b[0], int)]
     if len(numbers) != 3:
         return None
-    start, end, step = numbers
-    if step < 0 and end < -len(x):
-        return x[start::step]
-    return x[slice(start, end, step)]
+    return tuple(x[k] for k in sliced(len(x), *numbers))
 
 
 def _concat(node: Node) -> Elements | None:
@@ -110,10 +107,8 @@ def _same(node: Node) -> Elements | None:
 
 
 def _cast(node: Node) -> Elements | None:
-    x, to = elements_of(node.inputs[0]), numpy_dtype(node.attributes["to"])
-    if x is None or to.kind != "b":
-        return x if to in (np.int32, np.int64) else None
-    return tuple(int(d != 0) for d in x) if all(isinstance(d, int) for d in x) else None
+    to = numpy_dtype(node.attributes["to"])
+    return elements_of(node.inputs[0]) if to in (np.int32, np.int64) else None
 
 
 def _expand(node: Node) -> Elements | None:
@@ -126,16 +121,8 @@ def _expand(node: Node) -> Elements | None:
     return x if count in (1, len(x)) else None
 
 
-def _constant_of_shape(node: Node) -> Elements | None:
-    shape, value = elements_of(node.inputs[0]), node.attributes.get("value")
-    if shape is None or len(shape) > 1 or value is None or value.dtype.kind != "i":
-        return None
-    count = shape[0] if shape else 1
-    return (int(value.ravel()[0]),) * count if isinstance(count, int) and count <= LIMIT else None
-
-
 def _elementwise(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Node], Elements | None]:
-    """Combine the inputs one after the other: Max and Min have any number of them."""
+    """Combine two inputs element by element."""
 
     def both(a: Elements | None, b: Elements | None) -> Elements | None:
         if a is None or b is None or not (len(a) == len(b) or 1 in (len(a), len(b))):
@@ -147,17 +134,13 @@ def _elementwise(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Node], 
             return None
         return tuple(r for r in results if r is not None)[:size]
 
-    return lambda node: reduce(both, [elements_of(v) for v in node.inputs])
+    return lambda node: both(*(elements_of(v) for v in node.inputs))
 
 
 def _quotient(a: Dim, b: Dim) -> Dim | None:
     if isinstance(a, int) and isinstance(b, int):
         return None if b == 0 else abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     return divide(a, b)
-
-
-def _numbers(combine: Callable[[int, int], int]) -> Callable[[Dim, Dim], Dim | None]:
-    return lambda a, b: combine(a, b) if isinstance(a, int) and isinstance(b, int) else None
 
 
 def _equal(a: Dim, b: Dim) -> Dim | None:
@@ -208,16 +191,11 @@ _ELEMENTS: dict[str, Callable[[Node], Elements | None]] = {
     "Squeeze": _same,
     "Unsqueeze": _same,
     "Expand": _expand,
-    "ConstantOfShape": _constant_of_shape,
     "Add": _elementwise(add),
     "Sub": _elementwise(lambda a, b: add(a, negate(b))),
     "Mul": _elementwise(lambda a, b: multiply([a, b])),
     "Div": _elementwise(_quotient),
-    "Max": _elementwise(_numbers(max)),
-    "Min": _elementwise(_numbers(min)),
     "Equal": _elementwise(_equal),
-    "Greater": _elementwise(_numbers(lambda a, b: int(a > b))),
-    "Less": _elementwise(_numbers(lambda a, b: int(a < b))),
     "Where": _where,
     "ReduceProd": _product,
     "Neg": _negate,
@@ -320,6 +298,17 @@ def _stft(node: Node) -> Shape | None:
     return (x.shape[0], fresh_dim(), fresh_dim(), 2) if x is not None and x.shape else None
 
 
+def _gather_nd(node: Node) -> Shape | None:
+    """Where one element is gathered, ONNX's inference leaves the rank open."""
+    x, indices = node.inputs
+    if x is None or x.shape is None or indices is None or not indices.shape:
+        return None
+    depth = indices.shape[-1]
+    if not isinstance(depth, int):
+        return None
+    return indices.shape[:-1] + x.shape[attribute(node, "batch_dims") + depth :]
+
+
 def _window(node: Node) -> Shape | None:
     size = elements_of(node.inputs[0])
     return (fresh_dim(),) if size is None else size
@@ -358,6 +347,7 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "ConstantOfShape": _from_elements(0),
     "Tile": _tile,
     "Range": _range,
+    "GatherND": _gather_nd,
     "Resize": _resize,
     "MaxUnpool": _from_elements(2),
     "GroupNormalization": _as_input,

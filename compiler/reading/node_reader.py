@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
 from ..emission.ops import Ops
 from ..errors import GraphError, ModelFileError, OnnxgradError, locate
 from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
+from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema
 from .body_types import loop_types, scan_types
 from .node_order import in_order
@@ -20,17 +20,6 @@ from .upgrades import Call, upgrade_call
 
 NESTED_TRIALS = 2
 """How deep bodies of bodies are read for their types; deeper ones get sizes without names."""
-
-
-_CONSTANT_DTYPES: dict[str, Any] = {
-    "value_float": np.float32,
-    "value_floats": np.float32,
-    "value_int": np.int64,
-    "value_ints": np.int64,
-    "value_string": object,
-    "value_strings": object,
-}
-"""What Constant makes of its attributes that are no tensors."""
 
 
 def read_function(
@@ -180,8 +169,7 @@ class NodeReader:
     def _constant(self, call: Call) -> Value:
         if len(call.attributes) != 1 or len(call.outputs) != 1 or not call.outputs[0]:
             raise ModelFileError("a Constant has one attribute and one output")
-        ((kind, held),) = call.attributes.items()
-        array = np.asarray(held, _CONSTANT_DTYPES.get(kind))
+        array = constant(**call.attributes)
         value = Value(call.outputs[0], TensorType(array.dtype, array.shape), array)
         return self.op.graph.add_value(value)
 
