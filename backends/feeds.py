@@ -7,6 +7,7 @@ import numpy as np
 
 from ..compiler.errors import GraphError
 from ..compiler.graph.arguments import as_array, require_mapping
+from ..compiler.graph.dims import evaluate
 from ..compiler.graph.ir import Value
 from ..compiler.graph.types import OptionalType, SequenceType, TensorType, Type, dtype_name
 
@@ -33,7 +34,18 @@ def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
         takes = ", ".join(f"{v.name}: {v.type}" for v in inputs) or "nothing"
         raise GraphError(f"{'; '.join(said)}. The graph takes {takes}")
     sizes: Sizes = {}
-    return [_check(v.name, v.type, feeds.get(v.name, v.constant), sizes) for v in inputs]
+    arrays = [_check(v.name, v.type, feeds.get(v.name, v.constant), sizes) for v in inputs]
+    _check_sums(sizes)
+    return arrays
+
+
+def _check_sums(sizes: Sizes) -> None:
+    """Refuse a size that is a sum of others, such as "past+1", and is not what they sum up to."""
+    known = {dim: size for dim, (size, _) in sizes.items()}
+    for dim, (size, name) in sizes.items():
+        wanted = size if dim.isidentifier() else evaluate(dim, known)
+        if wanted is not None and wanted != size:
+            raise GraphError(f"the dimension {dim} of '{name}' is {size}; it must be {wanted}")
 
 
 def _check(name: str, type_: Type, given: Any, sizes: Sizes) -> Any:

@@ -1,7 +1,7 @@
 """Read and write model files; what stands in them is the compiler's."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -17,25 +17,29 @@ from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.graph.arguments import as_dim, require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.types import Dim
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
 from onnxgrad.compiler.interchange.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
 from onnxgrad.compiler.interchange.importer import import_model
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 
-def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
+def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | None = None) -> Graph:
     """Read a model: a path, bytes, a ModelProto or an onnx_ir.Model.
 
     Args:
         source: the model; external data are looked for beside a path, never outside its folder.
-        shapes: numbers for symbolic dimensions, such as {"N": 8}.
+        shapes: numbers for sizes that the model leaves open: by symbol, such as {"N": 8}, or all
+            sizes of an input by its name, such as {"image": (1, 3, None, None)}, None for those
+            that stay open.
 
     Raises:
+        GraphError: the model has no such symbol or input, or other sizes.
         ModelFileError: the file is missing, truncated or no ONNX model.
         UnsupportedOpError: it uses operators that ONNX does not know; all of them at once.
     """
     given = require_mapping(shapes or {}, "shapes")
-    pinned = {name: as_dim(f"shapes['{name}']", dim) for name, dim in given.items()}
+    pinned = {name: _sizes(f"shapes['{name}']", sizes) for name, sizes in given.items()}
     folder = None
     if isinstance(source, str | PathLike):
         path = as_path(source)
@@ -59,6 +63,12 @@ def load(source: Any, shapes: Mapping[str, int] | None = None) -> Graph:
         if isinstance(source, str | PathLike):
             error.add_note(f"in the file {source}")
         raise
+
+
+def _sizes(what: str, given: Any) -> Dim | tuple[Dim | None, ...]:
+    if isinstance(given, list | tuple):
+        return tuple(None if size is None else as_dim(what, size) for size in given)
+    return as_dim(what, given)
 
 
 def save(

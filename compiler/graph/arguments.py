@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError
+from .dims import is_name, is_sum, substitute
 from .ir import Graph
 from .names import is_text
-from .types import ANONYMOUS, Dim, dtype_name, onnx_dtype
+from .types import ANONYMOUS, Dim, dtype_name, fresh_dim, onnx_dtype
 
 _LARGEST = int(np.iinfo(np.int64).max)
 
@@ -29,9 +30,12 @@ def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
 
 
 def as_dim(what: str, given: Any) -> Dim:
-    """Read a dimension: a number, or a name that is none of ours."""
+    """Read a dimension: a number, a name that is none of ours, or a sum of names.
+
+    What is no name, such as "?", is a size that nothing else has.
+    """
     if isinstance(given, str) and given and is_text(given) and ANONYMOUS not in given:
-        return given
+        return given if is_name(given) else substitute(given, {}) if is_sum(given) else fresh_dim()
     if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
         return int(given)
     raise GraphError(f"{what}: {given!r} is no dimension; use a number or a name")

@@ -1,15 +1,74 @@
 """Arithmetic on symbolic dimensions, so that equal sizes get equal names; it knows no operators."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
+from keyword import iskeyword
 from math import prod
 
-from .types import Dim
+from .types import ANONYMOUS, Dim
+
+LONGEST = 64
+"""Longer texts (sums of sums) are not read as arithmetic."""
+
+_NO_NAMES = {
+    "", "any", "dyn", "dynamic", "nan", "none", "null", "undefined", "unk", "unknown", "unspecified"
+}  # fmt: skip
+"""What exporters write where they do not know a size, apart from case and underscores."""
+
+_ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*|\d+(?!\w)|//|[-+*() ])+)")
 
 _Polynomial = dict[tuple[str, ...], int]
 """Coefficients by monomial: 2·N·M + 3 is {("M", "N"): 2, (): 3}."""
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text names a size: an identifier, and not one that says "unknown"."""
+    if not text.isascii() or not text.isidentifier() or iskeyword(text):
+        return False
+    return ANONYMOUS not in text and text.strip("_").casefold() not in _NO_NAMES
+
+
+def is_sum(text: str) -> bool:
+    """Tell whether a text is made of names by sums, products and whole quotients: "past + 1"."""
+    if len(text) > LONGEST or not _ARITHMETIC.fullmatch(text):
+        return False
+    tree = _parse(text)
+    return _is_arithmetic(tree) and any(isinstance(item, ast.Name) for item in ast.walk(tree))
+
+
+def _is_arithmetic(tree: ast.expr) -> bool:
+    match tree:
+        case ast.Constant(value=int()):
+            return True
+        case ast.Name(id=name):
+            return is_name(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _is_arithmetic(operand)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
+            return _is_arithmetic(left) and _is_arithmetic(right)
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=ast.Constant(value=int(divisor))):
+            return divisor > 0 and _is_arithmetic(left)
+        case _:
+            return False
+
+
+def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
+    """Put sizes in place of names, in the one spelling: ("past + seq", {"seq": 1}) → "past+1"."""
+    total: Dim = 0
+    for monomial, coefficient in _read(dim).items():
+        total = add(total, multiply([coefficient, *(_replaced(n, sizes) for n in monomial)]))
+    return total
+
+
+def _replaced(name: str, sizes: Mapping[str, Dim]) -> Dim:
+    match _parse(name):
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=ast.Constant(value=int(divisor))):
+            return quotient(substitute(ast.unparse(left), sizes), divisor)
+        case _:
+            return sizes.get(name, name)
 
 
 def multiply(dims: Iterable[Dim]) -> Dim:

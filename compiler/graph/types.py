@@ -1,6 +1,5 @@
 """Types of values: tensor, sequence, optional, to and from ONNX's TypeProto; it infers nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeGuard
@@ -18,9 +17,6 @@ Shape = tuple[Dim, ...]
 
 ANONYMOUS = "unk__"
 """Marks dimension names that the compiler made up; they are not written to files."""
-
-LONGEST_DIM = 64
-"""Longer names in a file (sums of sums) are not read as arithmetic: they get a name of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +125,15 @@ def is_static(shape: Shape | None) -> TypeGuard[tuple[int, ...]]:
     return shape is not None and all(isinstance(d, int) for d in shape)
 
 
+def element_type(sequence: SequenceType) -> Type:
+    """Give the type of one element; a size without a name may differ from element to element."""
+    element = sequence.element
+    if not isinstance(element, TensorType) or element.shape is None:
+        return element
+    dims = (fresh_dim() if isinstance(d, str) and ANONYMOUS in d else d for d in element.shape)
+    return TensorType(element.dtype, tuple(dims))
+
+
 def to_proto(type_: Type, anonymous: bool = True) -> TypeProto:
     """Write a type as TypeProto; dimension names of our own only where `anonymous`."""
     proto = TypeProto()
@@ -184,42 +189,3 @@ class FreshDim:
 
 
 fresh_dim = FreshDim()
-
-
-class TypeReader:
-    """Reads the types that a file declares; `shapes` gives numbers to its symbols."""
-
-    def __init__(self, shapes: Mapping[str, Dim] | None = None) -> None:
-        self._shapes = dict(shapes or {})
-        self._renamed: dict[str, str] = {}
-        self.symbols: set[str] = set()
-
-    def __call__(self, info: onnx.ValueInfoProto) -> Type:
-        """Read the type of a named value."""
-        try:
-            return self.read(info.type)
-        except GraphError as error:
-            raise GraphError(f"'{info.name}': {error}") from None
-
-    def read(self, proto: TypeProto) -> Type:
-        """Read a type."""
-        return self._pinned(from_proto(proto, fresh_dim))
-
-    def _pinned(self, type_: Type) -> Type:
-        if isinstance(type_, SequenceType):
-            return SequenceType(self._pinned(type_.element))
-        if isinstance(type_, OptionalType):
-            return OptionalType(self._pinned(type_.element))
-        if type_.shape is None:
-            return type_
-        return TensorType(type_.dtype, tuple(self._dim(d) for d in type_.shape))
-
-    def _dim(self, dim: Dim) -> Dim:
-        if isinstance(dim, int):
-            return dim if dim >= 0 else fresh_dim()  # −1 is how some exporters write "unknown"
-        self.symbols.add(dim)
-        if dim in self._shapes:
-            return self._shapes[dim]
-        if ANONYMOUS not in dim and len(dim) <= LONGEST_DIM and "\0" not in dim:
-            return dim
-        return self._renamed.setdefault(dim, fresh_dim())

@@ -11,11 +11,11 @@ from onnx.shape_inference import InferenceError, infer_node_outputs
 from ..errors import GraphError
 from ..graph.ir import Node, Value
 from ..graph.types import (
-    ANONYMOUS,
     Dim,
     SequenceType,
     TensorType,
     Type,
+    element_type,
     fresh_dim,
     from_proto,
     to_proto,
@@ -230,13 +230,8 @@ def _dft(node: Node) -> list[Type | None]:
 
 
 def _sequence_at(node: Node) -> list[Type | None]:
-    """Give the type of one element; a size without a name may differ from element to element."""
     s = node.inputs[0]
-    element = s.type.element if s is not None and isinstance(s.type, SequenceType) else None
-    if not isinstance(element, TensorType) or element.shape is None:
-        return [element]
-    dims = (fresh_dim() if isinstance(d, str) and ANONYMOUS in d else d for d in element.shape)
-    return [TensorType(element.dtype, tuple(dims))]
+    return [element_type(s.type) if s is not None and isinstance(s.type, SequenceType) else None]
 
 
 _STRUCTURAL: dict[str, Callable[[Node], list[Type | None]]] = {

@@ -7,10 +7,9 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
-from ..errors import GraphError, ModelFileError, OnnxgradError, UnsupportedOpError
+from ..errors import ModelFileError, OnnxgradError, UnsupportedOpError
 from ..graph.ir import Graph
 from ..graph.names import Names
-from ..graph.types import Dim, TypeReader
 from ..opset import OPSET
 from ..reading.graph_reader import read_graph
 from ..reading.reading_context import Context, FunctionKey, domain_of
@@ -18,20 +17,22 @@ from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
+from .pinning import Pins, Shapes
 from .preview_training import emit_gradient
 
 
 def import_model(
-    model: ModelProto, shapes: Mapping[str, Dim] | None = None, folder: Path | None = None
+    model: ModelProto, shapes: Shapes | None = None, folder: Path | None = None
 ) -> Graph:
-    """Read a model; `shapes` gives numbers to symbolic dimensions.
+    """Read a model; `shapes` gives numbers to sizes that it leaves open.
 
     Float initializers are parameters, others constants, and no inputs, also where the model lists
     them as inputs: to IR version 3 it had to, and exporters went on doing so.
 
     Args:
         model: the model, left as it is.
-        shapes: numbers by symbol; a symbol that the model lacks is an error.
+        shapes: numbers by symbol, or the sizes of an input by its name (None: left open); what
+            the model lacks is an error.
         folder: where external data lie; None where the model came without a file.
 
     Raises:
@@ -48,7 +49,7 @@ def import_model(
         raise ModelFileError(f"the model is not valid ONNX: {error}") from error
 
 
-def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -> Graph:
+def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
     if not model.HasField("graph"):
         raise ModelFileError("this is no ONNX model: it holds no graph")
     versions = _versions(model)
@@ -57,7 +58,7 @@ def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -
     }
     _require_known(model, versions, functions)
     tensor = TensorReader() if folder is None else ExternalTensorReader(folder)
-    types = TypeReader(shapes)
+    pins = Pins(model.graph, shapes)
     graph = Graph(model.graph.name or "graph", Names())
     graph.metadata = {str(p.key): str(p.value) for p in model.metadata_props}
     graph.doc = str(model.graph.doc_string or model.doc_string)
@@ -68,13 +69,11 @@ def _import(model: ModelProto, shapes: Mapping[str, Dim], folder: Path | None) -
         emit_gradient,
         functions=functions,
         tensor=tensor,
-        type=types,
+        type=pins.reader,
         trusts_declared=trusts,
     )
-    read_graph(model.graph, graph, {}, context)
-    if missing := sorted(set(shapes) - types.symbols):
-        known = ", ".join(f"'{s}'" for s in sorted(types.symbols)) or "none"
-        raise GraphError(f"the model has no symbolic dimension '{missing[0]}'; it has {known}")
+    read_graph(model.graph, graph, {}, context, pins.types)
+    pins.check_used()
     return graph
 
 

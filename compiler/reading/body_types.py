@@ -1,4 +1,4 @@
-"""Types of what the body of a Loop or Scan takes, by a fixpoint over the way back to the next step.
+"""Types of what bodies take: of Loop and Scan by a fixpoint over the way back to the next step.
 
 A state enters with its initial type; a size that the body does not provably keep gets a fresh name.
 """
@@ -8,13 +8,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import OnnxgradError
-from ..graph.types import SequenceType, TensorType, Type, fresh_dim
+from ..graph.types import SequenceType, TensorType, Type, element_type, fresh_dim
 
 Read = Callable[[Sequence[Type | None]], list[Type]]
 """Reads a body whose inputs have these types; gives the types of its outputs."""
 
 ROUNDS = 3
 """Attempts before every size of every state gets a fresh name."""
+
+
+def map_types(inputs: Sequence[Type | None]) -> list[Type | None]:
+    """Give the types of what the body of a SequenceMap takes: elements, and tensors as they are."""
+    return [element_type(t) if isinstance(t, SequenceType) else t for t in inputs]
 
 
 def loop_types(inputs: Sequence[Type | None], read: Read) -> list[Type | None]:

@@ -11,6 +11,7 @@ from ..errors import ModelFileError
 from ..graph.ir import Graph, Value
 from ..graph.types import TensorType, Type, is_float
 from ..standard.protos import CONSTANT_MARK
+from .body_types import loosened
 from .node_reader import NodeReader, refine_type
 from .reading_context import Context, Scope
 from .tensor_reader import densify
@@ -30,7 +31,7 @@ def read_graph(
         graph: an empty graph, or one of an enclosing model's subgraphs.
         outer: the values of enclosing scopes.
         context: what the nodes are read under.
-        given: types of the inputs, for those that the message gives no type.
+        given: types of the inputs, where more is known than the message says.
     """
     scope = dict(outer)
     arrays = _initializers(proto, context)
@@ -40,7 +41,7 @@ def read_graph(
             continue  # a weight: to IR version 3 all of them had to be listed as inputs, too
         type_: Type | None = given[k] if k < len(given) else None
         if type_ is None:
-            type_ = context.type(info)
+            type_ = loosened(context.type(info)) if inner else context.type(info)
         elif _is_typed(info):
             type_ = refine_type(type_, context.type(info))
         value = Value(context.free_name(graph, info.name, inner), type_)

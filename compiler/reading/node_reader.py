@@ -12,7 +12,7 @@ from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema
-from .body_types import loop_types, scan_types
+from .body_types import loop_types, map_types, scan_types
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
@@ -186,13 +186,15 @@ class NodeReader:
     def _body_types(
         self, proto: NodeProto, inputs: Sequence[Value | None]
     ) -> Sequence[Type | None]:
-        """Give the types of what a Loop's or Scan's body takes."""
+        """Give the types of what the body of a Loop, Scan or SequenceMap takes."""
         body = next((a.g for a in proto.attribute if a.name == "body"), None)
-        if body is None or proto.domain or proto.op_type not in ("Loop", "Scan"):
+        if body is None or proto.domain or proto.op_type not in ("Loop", "Scan", "SequenceMap"):
             return []
         if proto.op_type == "Scan" and self.context.versions.get("", 1) < 9:
             return []  # it has a batch axis
         types = [None if v is None else v.type for v in inputs]
+        if proto.op_type == "SequenceMap":
+            return map_types(types)
         context = replace(self.context, trials=self.context.trials + 1)
 
         def read(given: Sequence[Type | None]) -> list[Type]:

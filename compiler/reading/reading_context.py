@@ -8,7 +8,7 @@ from onnx import FunctionProto
 
 from ..errors import ModelFileError
 from ..graph.ir import Graph, Value
-from ..graph.types import TypeReader
+from ..graph.type_reader import TypeReader
 from .tensor_reader import TensorReader
 
 Scope = dict[str, Value | None]
