@@ -1,13 +1,11 @@
 """The fast CPU backend: the graph exported as plain ONNX, run by onnxruntime.
 
-What onnxruntime has kernels for is asked of onnxruntime itself; nothing is listed here.
+It neither rewrites operators nor lists what onnxruntime has kernels for.
 """
 
 import ctypes
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
-from functools import cache, partial
-from importlib import import_module
+from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,25 +14,17 @@ import onnx
 
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
-from ..compiler.graph.types import SequenceType, TensorType, Type, is_static, onnx_dtype
-from ..compiler.interchange.exporter import write_model
-from ..compiler.interchange.lowering import misfit
-from ..compiler.opset import EXPORT_OPSET, OPSET
+from ..compiler.graph.types import TensorType, Type, is_static
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.standard.protos import tensor_proto
-from ..compiler.standard.schemas import find_schema
 from .base import Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
+from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_rewrites import adapt
+from .onnxruntime_sessions import Opened
 from .stepping import RunStepper
-
-_OPEN = 2**31 - 1
-"""The last version of a kernel that is registered without one: it fits its first version only."""
-
-_Kernel = tuple[int, int, Mapping[str, Set[str]]]
-"""First version, last version, and the types that each of its type parameters takes."""
 
 
 class OnnxruntimeBackend:
@@ -49,7 +39,7 @@ class OnnxruntimeBackend:
 
     def supports(self, node: Node) -> bool:
         """Tell whether onnxruntime has a kernel for the operator and its types."""
-        return any(_has_kernel(node, opset) for opset in _opsets())
+        return any(has_kernel(node, opset) for opset in opsets())
 
     def prepare(self, graph: Graph) -> "OnnxruntimeExecutable":
         """Export the graph at the opset that suits onnxruntime best and open a session on it.
@@ -58,16 +48,16 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
-        opset = _best_opset(prepared)
-        adapt(prepared, partial(_has_kernel, opset=opset))
-        return OnnxruntimeExecutable(graph, _open_session(prepared, opset))
+        opset = best_opset(prepared)
+        adapt(prepared, partial(has_kernel, opset=opset))
+        return OnnxruntimeExecutable(graph, Opened(prepared, opset))
 
 
 class OnnxruntimeExecutable:
     """An inference session with the graph's own inputs and outputs."""
 
-    def __init__(self, graph: Graph, session: Any) -> None:
-        self.session = session
+    def __init__(self, graph: Graph, opened: Opened) -> None:
+        self.opened = opened
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
         self._names = [v.name for v in graph.outputs]
@@ -89,12 +79,13 @@ class OnnxruntimeExecutable:
         if self._gives_bytes:
             fed = {name: _to_ort(array) for name, array in named.items()}
             with told_as_ours():
-                results = map(_from_ort, self.session.run_with_ort_values(self._names, fed))
+                values = self.opened.run(lambda s: s.run_with_ort_values(self._names, fed))
+            results = map(_from_ort, values)
         else:
             for name in self._fed_bytes:
                 named[name] = _to_ort(named[name])
             with told_as_ours():
-                results = self.session.run(self._names, named)
+                results = self.opened.run(lambda s: s.run(self._names, named))
         return dict(zip(self._names, results, strict=True))
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
@@ -113,11 +104,11 @@ class BoundStepper:
         feedback: Mapping[str, str],
         state: Mapping[str, Any],
     ) -> None:
-        self._run = executable.session.run_with_iobinding
+        self._opened = executable.opened
+        self._feedback = feedback
         self._inputs = [v for v in executable.inputs if v.name not in feedback]
         read, write = ({n: np.array(a, order="C") for n, a in state.items()} for _ in range(2))
         self._states = (read, write)
-        self._bindings = tuple(executable.session.io_binding() for _ in self._states)
         self._staged: dict[str, np.ndarray] = {}
         self._fed: frozenset[str] = frozenset()
         fed_back = set(feedback.values())
@@ -130,24 +121,14 @@ class BoundStepper:
         self._allocated = [v.name for v in results if v.name not in self._fixed]
         self._order = [v.name for v in results]
         self._turn = 0
-        turns = ((read, write), (write, read))
-        for binding, (before, after) in zip(self._bindings, turns, strict=True):
-            for name, output in feedback.items():
-                _bind(binding.bind_input, name, before[name])
-                _bind(binding.bind_output, output, after[name])
-            for name, buffer in self._fixed.items():
-                _bind(binding.bind_output, name, buffer)
-            for name in self._allocated:
-                binding.bind_output(name, "cpu")
+        self._bind_to(self._opened.session)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
         self._stage(feeds)
-        binding = self._bindings[self._turn]
-        for name in self._allocated:
-            binding.bind_output(name, "cpu")  # else the last step's buffer would be overwritten
         with told_as_ours():
-            self._run(binding)
+            self._opened.run(self._run_bound)
+        binding = self._bindings[self._turn]
         self._turn = 1 - self._turn
         results = {name: buffer.copy() for name, buffer in self._fixed.items()}
         if self._allocated:
@@ -155,6 +136,30 @@ class BoundStepper:
             results |= {n: v.numpy() for n, v in zip(self._allocated, last, strict=True)}
             results = {name: results[name] for name in self._order}
         return results
+
+    def _run_bound(self, session: Any) -> None:
+        if session is not self._session:
+            self._bind_to(session)
+        binding = self._bindings[self._turn]
+        for name in self._allocated:
+            binding.bind_output(name, "cpu")  # else the last step's buffer would be overwritten
+        session.run_with_iobinding(binding)
+
+    def _bind_to(self, session: Any) -> None:
+        """Bind the buffers to a session, each set as what is read in one turn."""
+        self._session = session
+        self._bindings = tuple(session.io_binding() for _ in self._states)
+        turns = (self._states, self._states[::-1])
+        for binding, (before, after) in zip(self._bindings, turns, strict=True):
+            for name, output in self._feedback.items():
+                _bind(binding.bind_input, name, before[name])
+                _bind(binding.bind_output, output, after[name])
+            for name, buffer in self._staged.items():
+                _bind(binding.bind_input, name, buffer)
+            for name, buffer in self._fixed.items():
+                _bind(binding.bind_output, name, buffer)
+            for name in self._allocated:
+                binding.bind_output(name, "cpu")
 
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""
@@ -181,102 +186,6 @@ class BoundStepper:
 
 def _bind(bind: Any, name: str, array: np.ndarray) -> None:
     bind(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-
-def _open_session(graph: Graph, opset: int) -> Any:
-    import onnxruntime as ort  # loads only when it is used
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # what is wrong comes as an exception
-    model = write_model(graph, opset).SerializeToString()
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no base of their own
-        lacking = _lacking(graph, opset)
-        listed = ", ".join(sorted({_signature(n) for n in lacking})) or "this graph"
-        said = str(error).splitlines()[0]
-        raise UnsupportedOpError(
-            f"onnxruntime cannot run {listed}: {said}", sorted({n.operator for n in lacking})
-        ) from error
-
-
-def _signature(node: Node) -> str:
-    types = ", ".join("" if v is None else str(v.type) for v in node.inputs)
-    return f"{node.operator}({types}) '{node.title}'"
-
-
-def _lacking(graph: Graph, opset: int) -> list[Node]:
-    """List the nodes, those of subgraphs too, that have no kernel at an opset."""
-    return [n for n in _every_node(graph) if not _has_kernel(n, opset)]
-
-
-def _best_opset(graph: Graph) -> int:
-    """Choose where the fewest nodes lack a kernel, and of those the fewest do not fit."""
-    least: list[tuple[int, int, int]] = []
-    for opset in _opsets():
-        lacking = _lacking(graph, opset)
-        if not lacking:
-            return opset
-        least.append((len(lacking), sum(misfit(n, opset) is not None for n in lacking), opset))
-    return min(least)[-1]
-
-
-def _every_node(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes():
-        if any(v.constant is None for v in node.writes()):
-            yield node
-        for subgraph in node.subgraphs:
-            yield from _every_node(subgraph)
-
-
-@cache
-def _opsets() -> range:
-    """Give the opsets to choose from: the default of export first."""
-    return range(EXPORT_OPSET, OPSET + 1)
-
-
-def _has_kernel(node: Node, opset: int) -> bool:
-    """Tell whether a kernel takes the node's types where it is written at an opset."""
-    schema = find_schema(node.op_type, node.domain, None if node.domain else opset)
-    if schema is None or misfit(node, opset) is not None:
-        return False
-    if node.op_type == "ScatterND" and node.attributes.get("reduction", "none") != "none":
-        return False  # it is there, but its threads race where indices repeat
-    table, since = _kernels(), schema.since_version
-    types = [
-        (parameters[min(k, len(parameters) - 1)], _type_name(value.type))
-        for parameters, values in ((schema.inputs, node.inputs), (schema.outputs, node.outputs))
-        for k, value in enumerate(values)
-        if value is not None
-    ]
-    return not table or any(
-        (first == since or first < since <= last < _OPEN)
-        and all(name in takes.get(p.type_str, takes.get(p.name, {name})) for p, name in types)
-        for first, last, takes in table.get((node.domain, node.op_type), ())
-    )
-
-
-@cache
-def _kernels() -> Mapping[tuple[str, str], list[_Kernel]]:
-    """Give onnxruntime's own list of its CPU kernels; empty where a build does not tell."""
-    native = import_module("onnxruntime.capi.onnxruntime_pybind11_state")  # only when it is used
-
-    table: dict[tuple[str, str], list[_Kernel]] = defaultdict(list)
-    for k in getattr(native, "get_all_opkernel_def", list)():
-        if k.provider == "CPUExecutionProvider":
-            takes = {name: frozenset(types) for name, types in k.type_constraints.items()}
-            table[k.domain, k.op_name].append((*k.version_range, takes))
-    return table
-
-
-@cache
-def _type_name(type_: Type) -> str:
-    """Write a type as onnxruntime's kernels do: seq(tensor(float))."""
-    if isinstance(type_, TensorType):
-        number = onnx_dtype(type_.dtype)
-        return f"tensor({onnx.TensorProto.DataType.Name(number).lower()})"
-    kind = "seq" if isinstance(type_, SequenceType) else "optional"
-    return f"{kind}({_type_name(type_.element)})"
 
 
 def _crossing(type_: Type) -> str:

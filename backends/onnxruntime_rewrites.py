@@ -180,9 +180,9 @@ def reduce_truth(op: Ops, node: Node) -> list[Value | None] | None:
 
 @rewrite("GlobalLpPool")
 def norm_of_channels(op: Ops, node: Node) -> list[Value | None] | None:
-    """(Σ |x|ᵖ)^(1/p) over the spatial axes where x is not float32, which has the only kernel."""
+    """(Σ |x|ᵖ)^(1/p) over the spatial axes: the only kernel is of float32 and opsets before 22."""
     (x,), p = node.inputs, node.attributes.get("p", 2)
-    if x is None or x.rank is None or _is(x, np.float32):
+    if x is None or x.rank is None:
         return None
     axes, wide = list(range(2, x.rank)), as_float32(op, x)
     if p in (1, 2):

@@ -37,7 +37,11 @@ TRANSFORMATIONS = {"differentiation", "batching", "gradients"}
 ONLY_IN = {
     "networkx": {"compiler/graph/edges.py", "compiler/graph/ir.py"},
     "cupy": {"backends/cupy.py"},
-    "onnxruntime": {"backends/onnxruntime.py", "frontend/demo/replay.py"},  # replay: without us
+    "onnxruntime": {
+        "backends/onnxruntime.py",
+        "backends/onnxruntime_sessions.py",
+        "frontend/demo/replay.py",  # without us
+    },
 }
 
 

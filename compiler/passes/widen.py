@@ -52,6 +52,12 @@ def widen_node(graph: Graph, node: Node, supports: Supports) -> list[Node] | Non
     The node's inputs of the narrow dtype are cast, its outputs are cast back, rounded to nearest
     even or wrapped. The output values stay what they are; what is emitted is returned.
     """
+    found = wider_dtypes(node, supports)
+    return None if found is None else run_wider(graph, node, *found)
+
+
+def wider_dtypes(node: Node, supports: Supports) -> tuple[np.dtype, np.dtype] | None:
+    """Give a dtype of a node and the wider one in which it is supported; None: there is none."""
     dtypes = dict.fromkeys(
         v.dtype for v in (*node.inputs, *node.outputs) if v and isinstance(v.type, TensorType)
     )
@@ -59,7 +65,7 @@ def widen_node(graph: Graph, node: Node, supports: Supports) -> list[Node] | Non
         if _may_widen(node, narrow):
             for wide in _WIDER.get(narrow, ()):
                 if supports(_in(node, narrow, wide)):
-                    return run_wider(graph, node, narrow, wide)
+                    return narrow, wide
     return None
 
 

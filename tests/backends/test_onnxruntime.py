@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 
 import onnxgrad as og
-from onnxgrad.backends import find_backend
+from onnxgrad.backends import find_backend, onnxruntime_sessions
+from onnxgrad.backends.onnxruntime_sessions import OptimizerWarning
 
 
 def one_node(op_type: str, *inputs: Any, **attributes: Any) -> og.Graph:
@@ -108,3 +109,98 @@ def test_the_gradient_of_a_mean_over_a_symbolic_size_loads() -> None:
     session: Any = onnxruntime.InferenceSession(model.SerializeToString())
     _, gradient = session.run(None, {"x": array})
     np.testing.assert_allclose(gradient, np.full(3, np.cos(0.5) / 3))
+
+
+def spoiled_graph() -> og.Graph:
+    """Give a valid graph on which the optimizer of onnxruntime 1.32 fails: (1·cos x) · (1/n)."""
+    b = og.Builder("spoiled")
+    x = b.input("x", "float64", ("N",))
+    mean = b.op.ReduceMean(x, [0])
+    count = b.op.Cast(b.op.Size(x), to=np.float64)
+    scaled = b.op.Mul(b.constant(np.ones(1)), b.op.Cos(mean))
+    b.output(b.op.Neg(b.op.Mul(scaled, b.op.Div(1.0, count))), "y")
+    return b.build()
+
+
+def test_a_graph_that_the_optimizer_spoils_runs_without_it() -> None:
+    x = np.array([0.1, 0.5, 0.9])
+    with pytest.warns(OptimizerWarning, match="optimizer fails .* more slowly"):
+        compiled = og.compile(spoiled_graph(), "onnxruntime")
+    for _ in range(2):
+        np.testing.assert_allclose(compiled.run({"x": x})["y"], [-np.cos(0.5) / 3])
+
+
+class Fragile:
+    """A session that fails once it runs, as one whose optimizer was wrong does."""
+
+    def __init__(self, session: Any) -> None:
+        self.io_binding = session.io_binding
+
+    def run(self, *given: Any) -> Any:
+        raise RuntimeError("fused into nonsense")
+
+    run_with_iobinding = run
+
+
+def counter() -> og.Graph:
+    b = og.Builder("counter")
+    total = b.input("total", "float32", (2,))
+    b.output(total + b.input("x", "float32", (2,)), "total.new")
+    return b.build()
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = onnxruntime_sessions.open_session
+
+    def open_session(model: Any, optimized: bool = True) -> Any:
+        session = right(model, optimized)
+        return Fragile(session) if optimized else session
+
+    monkeypatch.setattr(onnxruntime_sessions, "open_session", open_session)
+
+
+@pytest.mark.usefixtures("fragile")
+def test_what_fails_only_when_it_runs_runs_without_optimizer() -> None:
+    ones = np.ones(2, np.float32)
+    compiled = og.compile(counter(), "onnxruntime")
+    with pytest.warns(OptimizerWarning, match="fused into nonsense"):
+        np.testing.assert_array_equal(compiled.run({"total": ones, "x": ones})["total.new"], [2, 2])
+    np.testing.assert_array_equal(compiled.run({"total": ones, "x": ones})["total.new"], [2, 2])
+
+
+@pytest.mark.usefixtures("fragile")
+def test_steps_go_on_without_optimizer() -> None:
+    ones = np.ones(2, np.float32)
+    stepper = og.compile(counter(), "onnxruntime").stepper({"total": ones})
+    with pytest.warns(OptimizerWarning):
+        stepper(x=ones)
+    for _ in range(3):
+        stepper(x=ones)
+    np.testing.assert_array_equal(stepper.state()["total"], [5, 5])
+
+
+def test_arrays_that_do_not_fit_are_no_fault_of_the_optimizer() -> None:
+    x = np.zeros((2, 3), np.float32)
+    b = og.Builder("gather")
+    picked = b.op.Gather(b.input("x", "float32", (2, 3)), b.input("i", "int64", ("n",)))
+    b.output(picked, "y")
+    compiled = og.compile(b.build(), "onnxruntime")
+    with pytest.raises(og.GraphError, match="out of data bounds"):
+        compiled.run({"x": x, "i": np.array([5])})
+    assert compiled.run({"x": x, "i": np.array([1])})["y"].shape == (1, 3)
+
+
+def test_the_opset_suits_the_operator_that_has_no_other_way() -> None:
+    """GlobalLpPool has a kernel before opset 22 only, RMSNormalization from 23 on and a body."""
+    b = og.Builder("pool")
+    x = b.input("x", "float32", (2, 3, 4))
+    norm = b.op.RMSNormalization(b.op.GlobalLpPool(x), b.constant(np.ones(1, np.float32)))
+    boxes = b.constant(np.array([[0, 0, 0, 2, 2]], np.float32))
+    b.output(norm, "y")
+    image = b.input("image", "float32", (1, 1, 4, 4))
+    pooled = b.op.MaxRoiPool(image, boxes, pooled_shape=[1, 1])
+    b.output(b.op.RMSNormalization(pooled, b.constant(np.ones(1, np.float32))), "z")
+    arrays = {"x": np.ones((2, 3, 4), np.float32), "image": np.ones((1, 1, 4, 4), np.float32)}
+    for name, array in og.compile(b.build(), "onnxruntime").run(arrays).items():
+        np.testing.assert_allclose(array, np.ones_like(array), rtol=1e-4, err_msg=name)

@@ -23,14 +23,18 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "helpers")]  # python -P leaves them out
 
+from isolated import Judge, judge_all  # noqa: E402
 from sweep_cases import single_operator_cases  # noqa: E402
 from sweep_first_order import sweep_case  # noqa: E402
-from sweep_report import print_points, print_unclean, scoreboard  # noqa: E402
+from sweep_report import Outcome, print_points, print_unclean, scoreboard  # noqa: E402
 from sweep_second_order import sweep_second_order  # noqa: E402
 from sweep_tools import ONNXGRAD  # noqa: E402
-from sweep_workers import Sweep, sweep_all  # noqa: E402
+
+SECONDS = 300
+"""How long a tool may take; the differences may take longer."""
 
 
 def main() -> int:
@@ -45,7 +49,7 @@ def main() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how the suite makes its cases
         cases = list(single_operator_cases(chosen))
-    outcomes = sweep_all(_sweep(options.second_order, options.rivals), cases)
+    outcomes = judge_all(_sweep(options.second_order, options.rivals), cases, SECONDS)
     print_unclean(outcomes)
     print_points([o for o in outcomes if o.tool == ONNXGRAD.name])
     print(scoreboard(outcomes))
@@ -55,7 +59,7 @@ def main() -> int:
     return int(any(o.verdict == "wrong" and o.tool == ONNXGRAD.name for o in outcomes))
 
 
-def _sweep(second_order: bool, rivals: bool) -> Sweep:
+def _sweep(second_order: bool, rivals: bool) -> Judge[Outcome]:
     if second_order:
         return sweep_second_order
     if not rivals:

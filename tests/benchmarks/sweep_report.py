@@ -29,6 +29,11 @@ class Outcome:
     flat: bool = False  # the true gradient is zero
 
     @property
+    def is_pending(self) -> bool:
+        """Tell whether a tool is at work."""
+        return self.verdict == PENDING
+
+    @property
     def key(self) -> Key:
         """Give what was judged, without what became of it."""
         return self.case, self.input, self.output, self.form, self.tool, self.by
@@ -36,6 +41,10 @@ class Outcome:
     @property
     def slot(self) -> Key:
         return self.operator, self.input, self.output, self.by
+
+    def killed(self, detail: str) -> "Outcome":
+        """Give this outcome as failed, for it ended or stalled its process."""
+        return self.judged("failed", detail)
 
     def judged(self, verdict: str, detail: str = "", by: Expected | None = None) -> "Outcome":
         """Give this outcome with a verdict."""

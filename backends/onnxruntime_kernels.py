@@ -1,0 +1,106 @@
+"""What onnxruntime has kernels for, asked of onnxruntime itself; it opens no session."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from functools import cache, partial
+from importlib import import_module
+
+import onnx
+
+from ..compiler.composites.expand import has_body
+from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.types import SequenceType, TensorType, Type, onnx_dtype
+from ..compiler.interchange.downgrades import DOWNGRADES
+from ..compiler.interchange.lowering import misfit
+from ..compiler.opset import EXPORT_OPSET, OPSET
+from ..compiler.passes.widen import wider_dtypes
+from ..compiler.standard.schemas import find_schema
+
+_OPEN = 2**31 - 1
+"""The last version of a kernel that is registered without one: it fits its first version only."""
+
+_Kernel = tuple[int, int, Mapping[str, Set[str]]]
+"""First version, last version, and the types that each of its type parameters takes."""
+
+
+def lacking_kernels(graph: Graph, opset: int) -> list[Node]:
+    """List the nodes, those of subgraphs too, that have no kernel at an opset."""
+    return [n for n in _every_node(graph) if not has_kernel(n, opset)]
+
+
+def best_opset(graph: Graph) -> int:
+    """Choose where the fewest nodes are stranded, then lack a kernel, then do not fit."""
+    least: list[tuple[int, int, int, int]] = []
+    for opset in opsets():
+        lacking = lacking_kernels(graph, opset)
+        if not lacking:
+            return opset
+        stranded = sum(_is_stranded(n, opset) for n in lacking)
+        misfits = sum(misfit(n, opset) is not None for n in lacking)
+        least.append((stranded, len(lacking), misfits, opset))
+    return min(least)[-1]
+
+
+def _is_stranded(node: Node, opset: int) -> bool:
+    """Tell whether a node without a kernel can neither be said otherwise nor in a wider dtype."""
+    older = any(opset < since for since, _ in DOWNGRADES.get(node.operator, ()))
+    wider = wider_dtypes(node, partial(has_kernel, opset=opset))
+    return not (older or has_body(node) or wider)
+
+
+def _every_node(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes():
+        if any(v.constant is None for v in node.writes()):
+            yield node
+        for subgraph in node.subgraphs:
+            yield from _every_node(subgraph)
+
+
+@cache
+def opsets() -> range:
+    """Give the opsets to choose from: the default of export first."""
+    return range(EXPORT_OPSET, OPSET + 1)
+
+
+def has_kernel(node: Node, opset: int) -> bool:
+    """Tell whether a kernel takes the node's types where it is written at an opset."""
+    schema = find_schema(node.op_type, node.domain, None if node.domain else opset)
+    if schema is None or misfit(node, opset) is not None:
+        return False
+    if node.op_type == "ScatterND" and node.attributes.get("reduction", "none") != "none":
+        return False  # it is there, but its threads race where indices repeat
+    table, since = _kernels(), schema.since_version
+    types = [
+        (parameters[min(k, len(parameters) - 1)], _type_name(value.type))
+        for parameters, values in ((schema.inputs, node.inputs), (schema.outputs, node.outputs))
+        for k, value in enumerate(values)
+        if value is not None
+    ]
+    return not table or any(
+        (first == since or first < since <= last < _OPEN)
+        and all(name in takes.get(p.type_str, takes.get(p.name, {name})) for p, name in types)
+        for first, last, takes in table.get((node.domain, node.op_type), ())
+    )
+
+
+@cache
+def _kernels() -> Mapping[tuple[str, str], list[_Kernel]]:
+    """Give onnxruntime's own list of its CPU kernels; empty where a build does not tell."""
+    native = import_module("onnxruntime.capi.onnxruntime_pybind11_state")  # only when it is used
+
+    table: dict[tuple[str, str], list[_Kernel]] = defaultdict(list)
+    for k in getattr(native, "get_all_opkernel_def", list)():
+        if k.provider == "CPUExecutionProvider":
+            takes = {name: frozenset(types) for name, types in k.type_constraints.items()}
+            table[k.domain, k.op_name].append((*k.version_range, takes))
+    return table
+
+
+@cache
+def _type_name(type_: Type) -> str:
+    """Write a type as onnxruntime's kernels do: seq(tensor(float))."""
+    if isinstance(type_, TensorType):
+        number = onnx_dtype(type_.dtype)
+        return f"tensor({onnx.TensorProto.DataType.Name(number).lower()})"
+    kind = "seq" if isinstance(type_, SequenceType) else "optional"
+    return f"{kind}({_type_name(type_.element)})"
