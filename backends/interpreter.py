@@ -10,17 +10,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..compiler.composites import STANDARD_BODIES
-from ..compiler.emission.ops import Ops
 from ..compiler.errors import locate
 from ..compiler.graph.ir import Graph, Node, Value
-from ..compiler.graph.types import TensorType, Type
 from ..compiler.opset import COMPOSITE_DOMAIN
-from ..compiler.passes.prepare import prepare_for
 from ..compiler.standard.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
+from .size_checks import checked
 
 Function = Callable[..., Any]
 
@@ -114,7 +112,7 @@ class Plan:
     def _step(self, node: Node, frees: list[Value]) -> _Step:
         function, inputs = self._function(node)
         return _Step(
-            function,
+            checked(node, function),
             _picker([self._slot(v) for v in inputs]),
             tuple(self._slot(v) for v in node.outputs),
             tuple(self._slot(v) for v in frees),
@@ -141,27 +139,8 @@ class Plan:
 
     def _refer(self, node: Node) -> Function:
         if node not in self._references:
-            by_body = node.operator in STANDARD_BODIES and not node.subgraphs
-            run = self._by_body(node) if by_body else self._device.reference(node)
-            self._references[node] = run
+            self._references[node] = self._device.reference(node)
         return self._references[node]
-
-    def _by_body(self, node: Node) -> Function:
-        """Run a node by its body, written once its inputs are there: a body may need their ranks.
-
-        onnx.reference is the wrong place for these: our bodies are there because it is wrong.
-        """
-        plans: dict[tuple[Type | None, ...], Plan] = {}
-
-        def run(*arrays: Any) -> Any:
-            types = tuple(None if a is None else TensorType(a.dtype, a.shape) for a in arrays)
-            if types not in plans:
-                graph = prepare_for(alone(node, types), native_composites(), runs_as_it_is)
-                plans[types] = Plan(graph, self._device)
-            results = iter(plans[types].run([a for a in arrays if a is not None]))
-            return tuple(None if v is None else next(results) for v in node.outputs)
-
-        return run
 
 
 class Interpreter:
@@ -185,20 +164,6 @@ class Interpreter:
             outputs[name] = _unaliased(result, owners)
             owners.add(id(_owner(outputs[name])))
         return outputs
-
-
-def alone(node: Node, types: Sequence[Type | None]) -> Graph:
-    """Give a graph of one node whose inputs have these types, in order, those omitted left out."""
-    graph = Graph(node.title)
-    inputs: list[Value | None] = [
-        None if t is None else graph.add_value(Value(f"x{k}", t)) for k, t in enumerate(types)
-    ]
-    graph.inputs = [v for v in inputs if v is not None]
-    names = ["" if v is None else v.name for v in node.outputs]
-    op = Ops(graph)
-    op.emit(node.op_type, *inputs, outputs=names, domain=node.domain, **node.attributes)
-    graph.outputs = [graph.find(name) for name in names if name]
-    return graph
 
 
 def _unaliased(result: Any, owners: set[int]) -> Any:

@@ -1,7 +1,6 @@
 """Every operator's forward, types and gradients, driven by the rows of helpers/op_samples."""
 
 from dataclasses import replace
-from itertools import chain, combinations, islice
 from typing import Any
 
 import numpy as np
@@ -211,30 +210,6 @@ def test_vmap_over_every_float_is_a_loop_over_examples(sample: Sample) -> None:
     for value in graph.outputs:
         expected = np.stack([r[value.name] for r in each])
         assert_close(together[value.name], expected, 1e-9)
-
-
-SEVERAL = [s for s in SAMPLES if len(wrt_of(s)) > 1 and s.op != "Range"]  # which says how many
-
-
-@pytest.mark.parametrize("ranks", [True, False], ids=["ranks", "no ranks"])
-@pytest.mark.parametrize("sample", SEVERAL, ids=str)
-def test_any_inputs_may_have_the_batch_axis(sample: Sample, ranks: bool) -> None:
-    """Each choice of some float inputs but not all: an operand may become wider than another."""
-    feeds, moving = feeds_of(graph := graph_of(sample), sample), wrt_of(sample)
-    single = og.compile(graph)
-    choices = chain.from_iterable(combinations(moving, k) for k in range(1, len(moving)))
-    for chosen in islice(choices, 6):
-        batch = [feeds, feeds | {n: feeds[n] * 0.9 for n in chosen}]
-        each = [single.run(example) for example in batch]
-        stacked = {n: np.stack([example[n] for example in batch]) for n in chosen}
-        try:
-            together = og.compile(og.vmap(graph_of(sample, ranks=ranks), list(chosen)))
-        except og.OnnxgradError:
-            assert not ranks
-            continue
-        results = together.run(feeds | stacked)
-        for value in graph.outputs:
-            assert_close(results[value.name], np.stack([r[value.name] for r in each]), 1e-9)
 
 
 BY_LENGTH = {

@@ -178,6 +178,8 @@ def top_k(
 
     Equal elements come in the order of their indices; NaN counts as the largest.
     """
+    if not 0 <= k.item() <= x.shape[axis]:
+        raise ValueError(f"k = {k.item()} of {x.shape[axis]} elements are asked for")
     wide = widen(x)
     if largest:  # reversed twice, so that a stable sort keeps the order of equal elements
         backwards = _along(x, axis, slice(None, None, -1))

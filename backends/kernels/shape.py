@@ -78,6 +78,8 @@ def split(
         for size in sizes.tolist():
             stop += size
             stops.append(stop)
+        if stop != length:
+            raise ValueError(f"the sizes {sizes.tolist()} are not those of {length} elements")
     before = (slice(None),) * (axis % x.ndim)
     starts = [0, *stops[:-1]]
     return tuple(
@@ -137,6 +139,9 @@ def pad(
     before, after = [0] * x.ndim, [0] * x.ndim
     for i, axis in enumerate(where):
         before[axis], after[axis] = amounts[i], amounts[i + len(where)]
+    for b, a, n in zip(before, after, x.shape, strict=True):
+        if n + b + a < 0:
+            raise ValueError(f"the pads {amounts} crop an axis of {n} to {n + b + a}")
     crop = tuple(
         slice(max(-b, 0), n - max(-a, 0)) for b, a, n in zip(before, after, x.shape, strict=True)
     )

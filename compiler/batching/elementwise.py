@@ -69,9 +69,7 @@ def cast_like(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 
 def aligned(batch: Batch, operand: Operand, rank: int) -> Value:
     """Insert axes of 1 behind the batch axis, so that examples have a common rank."""
-    if not operand.batched:
-        return operand.value
-    missing = rank + 1 - operand.value.known_rank
-    if not missing:
+    missing = rank - (operand.rank or 0)
+    if not operand.batched or not missing:
         return operand.value
     return batch.op.Unsqueeze(operand.value, list(range(1, 1 + missing)))

@@ -74,6 +74,9 @@ def feature_vectorizer(op: Ops, node: Node) -> Value:
     known = [v.shape[1] if v.shape else None for v in rows]
     if any(isinstance(a, int) and a != b for a, b in zip_longest(known, widths)):
         raise UnsupportedOpError("inputdimensions are not the inputs' own", [node.operator])
+    for k, (row, width) in enumerate(zip(rows, widths, strict=False)):
+        if known[k] != width:  # only running tells: another width does not fit
+            rows[k] = op.Reshape(row, op.Concat(op.Shape(row, end=1), [width], axis=0))
     return op.Concat(*(_single(op, v) for v in rows), axis=1)
 
 
@@ -87,7 +90,9 @@ def imputer(op: Ops, node: Node) -> Value:
         raise UnsupportedOpError(f"it lacks imputed_value_{kind}s", [node.operator])
     replaced = node.attributes.get(f"replaced_value_{kind}", 0)
     missing = op.IsNaN(x) if replaced != replaced else op.Equal(x, op.like(replaced, x))
-    return op.Where(missing, op.constant(np.asarray(imputed, x.dtype)), x)
+    y = op.Where(missing, op.constant(np.asarray(imputed, x.dtype)), x)
+    as_many = len(imputed) == 1 or x.shape is not None and x.shape[-1] == len(imputed)
+    return y if as_many else op.Reshape(y, op.Shape(x), allowzero=1)  # refused at run time
 
 
 @standard_body(f"{DOMAIN}.LinearRegressor")

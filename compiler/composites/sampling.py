@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.positions import dimension, product, unravelled
+from ..emission.windows import reach, sizes_of
 from ..graph.ir import Node, Value
+from ..inference.window_shapes import convolution_shape
 from ..standard.schemas import attribute
 from .registry import standard_body
 
@@ -183,7 +185,8 @@ def deform_conv(op: Ops, node: Node) -> Value:
     rank = x.known_rank - 2
     parts = attribute(node, "offset_group")
     batch, channels = dimension(op, x, 0), dimension(op, x, 1)
-    kernel, out = op.Shape(w, start=2), op.Shape(offset, start=2)
+    given = node.attributes.get("kernel_shape")
+    kernel, out = op.constant(given) if given else op.Shape(w, start=2), _places(op, node, rank)
     images = op.Mul(batch, parts)
     per_part = op.Div(channels, parts)
     apart = op.Concat(images, kernel, [rank], out, axis=0)
@@ -203,6 +206,19 @@ def deform_conv(op: Ops, node: Node) -> Value:
     if mask is not None:
         pixels = op.Mul(pixels, op.Reshape(mask, rows, allowzero=1))
     return _contracted(op, node, pixels, per_part, bias)
+
+
+def _places(op: Ops, node: Node, rank: int) -> Value:
+    """Give the sizes of a DeformConv's output, which those of its offsets must be."""
+    x, w, offset = node.required(3)
+    told = convolution_shape(node)
+    if told is not None and offset.shape is not None and told[2:] == offset.shape[2:]:
+        return op.Shape(offset, start=2)
+    strides, dilations = (node.attributes.get(k) or [1] * rank for k in ("strides", "dilations"))
+    pads = node.attributes.get("pads") or [0] * 2 * rank
+    sizes = op.Add(sizes_of(op, x), [sum(pads[k::rank]) for k in range(rank)])
+    last = op.Sub(sizes, reach(op, sizes_of(op, w), dilations))
+    return op.Add(op.Div(last, list(strides)), 1)
 
 
 def _tap_places(op: Ops, node: Node, w: Value, offset: Value, axis: int, rank: int) -> Value:

@@ -6,21 +6,32 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError
-from ..graph.dims import multiply
+from ..graph.dims import add, multiply
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import Dim, Shape
+from ..graph.types import Shape
 from ..standard.schemas import attribute
-from .shapes import infer_shape
+from .axis_checks import AXIS_CHECKS
+from .layer_checks import LAYER_CHECKS
+from .ml_checks import ML_CHECKS
+from .refusal import explain
+from .shapes import elements_of, infer_shape
+from .window_checks import WINDOW_CHECKS
 
 
 def check_shapes(node: Node) -> None:
-    """Refuse a call of a standard operator whose shapes do not fit together.
+    """Refuse a call whose attributes and known sizes do not fit together.
 
     Raises:
-        GraphError: channels, a bias or a number of elements does not match.
+        GraphError: an axis that is none, a list of a wrong length, sizes that do not match.
     """
-    for check in _CHECKS.get(node.op_type, ()) if not node.domain else ():
-        check(node)
+    for checks in _TABLES:
+        if (check := checks.get(node.operator)) is not None:
+            check(node)
+
+
+def is_checked(node: Node) -> bool:
+    """Tell whether anything is checked of calls like this one."""
+    return any(node.operator in checks for checks in _TABLES)
 
 
 def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> None:
@@ -47,9 +58,11 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
             if not 1 <= tapes <= inputs:
                 raise GraphError(f"Scan has {inputs} inputs, of which num_scan_inputs={tapes}")
             _check_body("the body of Scan", attributes["body"], inputs, inputs - tapes)
-            for name in ("scan_input_axes", "scan_input_directions"):
-                if len(attributes.get(name) or [0] * tapes) != tapes:
-                    raise GraphError(f"Scan: {name} needs {tapes} entries, as num_scan_inputs says")
+            results = len(attributes["body"].outputs) - (inputs - tapes)
+            for name in ("axes", "directions"):
+                for side, count in (("input", tapes), ("output", results)):
+                    if len(attributes.get(f"scan_{side}_{name}", [0] * count)) != count:
+                        raise GraphError(f"Scan: scan_{side}_{name} must have {count} entries")
         case "SequenceMap":
             _check_body("the body of SequenceMap", attributes["body"], inputs, 1)
 
@@ -62,45 +75,8 @@ def _check_body(what: str, body: Graph, inputs: int, outputs: int) -> None:
         )
 
 
-def explain(node: Node, reason: str) -> str:
-    """Write why a node does not fit, with the names and types it was given."""
-    given = ", ".join("–" if v is None else f"{v.name}: {v.type}" for v in node.inputs)
-    detail = reason.partition("]")[2] if reason.startswith("[") else reason
-    return f"{node.op_type}({given}) does not fit: {detail.strip() or reason.strip()}"
-
-
 def _static(value: Value | None) -> Shape | None:
     return None if value is None else value.shape
-
-
-def _conv(node: Node) -> None:
-    x, w = (_static(v) for v in node.inputs[:2])
-    if x is None or w is None:
-        return
-    group = attribute(node, "group")
-    if len(x) != len(w):
-        raise GraphError(explain(node, f"x has rank {len(x)}, w has rank {len(w)}"))
-    if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
-        raise GraphError(
-            explain(node, f"x has {x[1]} channels, w with group={group} wants {w[1] * group}")
-        )
-    _check_bias(node, w[0])
-
-
-def _conv_transpose(node: Node) -> None:
-    x, w = (_static(v) for v in node.inputs[:2])
-    if x is None or w is None:
-        return
-    if isinstance(x[1], int) and isinstance(w[0], int) and x[1] != w[0]:
-        raise GraphError(explain(node, f"x has {x[1]} channels, w wants {w[0]}"))
-    _check_bias(node, multiply([w[1], attribute(node, "group")]))
-
-
-def _check_bias(node: Node, channels: Dim) -> None:
-    bias = _static(node.inputs[2]) if len(node.inputs) > 2 else None
-    if bias is not None and isinstance(channels, int) and all(isinstance(d, int) for d in bias):
-        if bias != (channels,):
-            raise GraphError(explain(node, f"the bias must have shape ({channels},)"))
 
 
 def _gemm(node: Node) -> None:
@@ -130,10 +106,29 @@ def _expand(node: Node) -> None:
         raise GraphError(explain(node, f"the shape {shape.constant.tolist()} has a negative size"))
 
 
-_CHECKS: dict[str, tuple[Callable[[Node], None], ...]] = {
-    "Conv": (_conv,),
-    "ConvTranspose": (_conv_transpose,),
-    "Expand": (_expand,),
-    "Gemm": (_gemm,),
-    "Reshape": (_reshape,),
-}
+def _pad(node: Node) -> None:
+    """Check a number before and one after each axis, which crop no more than there is."""
+    shape = _static(node.inputs[0])
+    pads, axes = (elements_of(v) for v in [*node.inputs, None, None, None][1:4:2])
+    named = len(node.inputs) > 3 and node.inputs[3] is not None
+    if pads is None or shape is None or named and axes is None:
+        return
+    places = (
+        [a % len(shape) for a in axes or () if isinstance(a, int)] if named else range(len(shape))
+    )
+    reason = f"pads must hold {2 * len(places)} numbers"
+    if len(pads) != 2 * len(places):
+        raise GraphError(explain(node, reason))
+    for k, axis in enumerate(places):
+        size = add(add(shape[axis], pads[k]), pads[k + len(places)])
+        if isinstance(size, int) and size < 0:
+            raise GraphError(explain(node, f"pads crop axis {axis} to the size {size}"))
+
+
+_TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
+    AXIS_CHECKS,
+    LAYER_CHECKS,
+    ML_CHECKS,
+    WINDOW_CHECKS,
+    {"Expand": _expand, "Gemm": _gemm, "Pad": _pad, "Reshape": _reshape},
+)

@@ -9,7 +9,7 @@ from ..errors import GraphError
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import never_stops
 from ..graph.types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
-from .call_checks import explain
+from .refusal import explain, require
 from .shapes import elements_of
 
 
@@ -100,11 +100,21 @@ def _scan(node: Node) -> list[Type | None]:
     for value, axis in zip(node.inputs[states:], in_axes, strict=True):
         if value is not None and value.shape is not None:
             if not -len(value.shape) <= axis < len(value.shape):
-                raise GraphError(explain(node, f"'{value.name}' has no axis {axis}"))
+                reason = f"'{value.name}' has no axis {axis} of scan_input_axes"
+                raise GraphError(explain(node, reason))
             length = value.shape[axis]
             trips = length if isinstance(length, int) or isinstance(trips, str) else trips
-    result.extend(_stacked(v.type, trips, a) for v, a in zip(outputs, out_axes, strict=True))
+    for value, axis in zip(outputs, out_axes, strict=True):
+        rank = _stacked_rank(value.type)
+        known = rank is None or -rank <= axis < rank
+        require(node, known, f"scan_output_axes names axis {axis} of an output of rank {rank}")
+        result.append(_stacked(value.type, trips, axis))
     return result
+
+
+def _stacked_rank(type_: Type) -> int | None:
+    shape = type_.shape if isinstance(type_, TensorType) else None
+    return None if shape is None else len(shape) + 1
 
 
 def _stacked(type_: Type, trips: Dim, axis: int) -> Type:

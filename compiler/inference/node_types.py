@@ -23,9 +23,10 @@ from ..graph.types import (
 from ..standard.einsum import explicit_terms
 from ..standard.protos import node_proto, tensor_proto
 from ..standard.schemas import DOMAIN_VERSIONS, get_schema
-from .call_checks import check_shapes, explain
+from .call_checks import check_shapes
 from .control_flow_types import CONTROL_FLOW_TYPES
 from .ranks import with_ranks
+from .refusal import explain
 from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
 from .window_shapes import transposed_shape
 

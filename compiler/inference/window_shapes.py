@@ -36,7 +36,7 @@ def transposed_shape(node: Node) -> Shape | None:
     if image is None:
         return None
     rank = len(image) - 2
-    strides, dilations, pads = _placement(node, rank)
+    strides, dilations, pads = placement(node, rank)
     extra = node.attributes.get("output_padding") or [0] * rank
     channels: Dim = fresh_dim()
     kernel: Sequence[Dim] = [fresh_dim() for _ in range(rank)]
@@ -48,7 +48,7 @@ def transposed_shape(node: Node) -> Shape | None:
     spatial: list[Dim] = []
     for k, size in enumerate(image[2:]):
         span = _span(kernel[k], dilations[k])
-        if _mode(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
+        if auto_pad(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
             short = min(span + extra[k] - strides[k], 0) if isinstance(span, int) else None
             grown = multiply([size, strides[k]])
             spatial.append(fresh_dim() if short is None else add(grown, short))
@@ -60,18 +60,25 @@ def transposed_shape(node: Node) -> Shape | None:
 
 def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
     """Give (size + padding − span) // stride + 1 along each axis, for SAME ceil(size / stride)."""
-    rank, mode = len(sizes), _mode(node)
-    strides, dilations, pads = _placement(node, rank)
+    rank, mode = len(sizes), auto_pad(node)
+    strides, _, _ = placement(node, rank)
     if mode == "NOTSET" and attribute(node, "ceil_mode"):
         return [fresh_dim() for _ in range(rank)]
-    result: list[Dim] = []
-    for k, size in enumerate(sizes):
-        last = add(size, -1)
-        if not mode.startswith("SAME"):
-            span = _span(kernel[k], dilations[k])
-            last = add(add(size, pads[k] + pads[rank + k]), negate(span))
-        result.append(add(quotient(last, strides[k]), 1))
-    return result
+    if mode.startswith("SAME"):
+        lasts = [add(size, -1) for size in sizes]
+    else:
+        lasts = last_begins(node, sizes, kernel)
+    return [add(quotient(last, s), 1) for last, s in zip(lasts, strides, strict=True)]
+
+
+def last_begins(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
+    """Give size + padding − span along each axis: where the last window begins, with stride 1."""
+    rank = len(sizes)
+    _, dilations, pads = placement(node, rank)
+    return [
+        add(add(size, pads[k] + pads[rank + k]), negate(_span(kernel[k], dilations[k])))
+        for k, size in enumerate(sizes)
+    ]
 
 
 def _span(kernel: Dim, dilation: int) -> Dim:
@@ -84,18 +91,19 @@ def _shapes(node: Node) -> list[Shape | None]:
     return [None if v is None else v.shape for v in values]
 
 
-def _mode(node: Node) -> str:
+def auto_pad(node: Node) -> str:
+    """Give the attribute."""
     mode: str = attribute(node, "auto_pad") or "NOTSET"
     return mode
 
 
-def _placement(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+def placement(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
     """Give strides, dilations and pads without defaults; no pads but explicit ones."""
     ones, none = [1] * rank, [0] * (2 * rank)
     return (
         node.attributes.get("strides") or ones,
         node.attributes.get("dilations") or ones,
-        (node.attributes.get("pads") or none) if _mode(node) == "NOTSET" else none,
+        (node.attributes.get("pads") or none) if auto_pad(node) == "NOTSET" else none,
     )
 
 

@@ -10,6 +10,7 @@ from ..emission.ops import Ops
 from ..errors import GraphError, ModelFileError, OnnxgradError, locate
 from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
+from ..graph.wording import settings
 from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema
 from .body_types import loop_types, map_types, scan_types
@@ -69,8 +70,7 @@ class NodeReader:
             try:
                 self._node(proto)
             except OnnxgradError as error:
-                label = proto.name or next(filter(None, proto.output), "?")
-                locate(error, f"in the node '{label}' ({proto.op_type})")
+                locate(error, _place(proto))
                 raise
 
     def _node(self, proto: NodeProto) -> None:
@@ -206,10 +206,12 @@ class NodeReader:
             read = _unread
         if proto.op_type == "Loop":
             return loop_types(types, read)
-        settings = {a.name: a for a in proto.attribute}
-        count = settings["num_scan_inputs"].i if "num_scan_inputs" in settings else 0
-        listed = settings.get("scan_input_axes")
-        return scan_types(types, list(listed.ints) if listed is not None else [0] * count, read)
+        named = {a.name: a for a in proto.attribute}
+        count = named["num_scan_inputs"].i if "num_scan_inputs" in named else 0
+        listed = list(named["scan_input_axes"].ints) if "scan_input_axes" in named else []
+        axes = listed or [0] * count
+        fits = 0 < count <= len(types) and len(axes) == count
+        return scan_types(types, axes, read) if fits else []  # what does not fit is refused later
 
     def _graph(
         self, proto: GraphProto, graph: Graph, context: Context, given: Sequence[Type | None]
@@ -246,6 +248,16 @@ class NodeReader:
         declared = self.declared.get(name)
         if declared is not None:
             value.type = refine_type(value.type, declared)
+
+
+def _place(proto: NodeProto) -> str:
+    """Name a node of a file: "in the node 'y' (Add with axis=1)"."""
+    label = proto.name or next(filter(None, proto.output), "?")
+    kinds = AttributeProto
+    plain = kinds.INT, kinds.INTS, kinds.FLOAT, kinds.FLOATS, kinds.STRING, kinds.STRINGS
+    given = {a.name: attribute_value(a) for a in proto.attribute if a.type in plain}
+    listed = settings(given)
+    return f"in the node '{label}' ({proto.op_type}{' with ' if listed else ''}{listed})"
 
 
 def _unread(given: Sequence[Type | None]) -> list[Type]:

@@ -58,7 +58,7 @@ REFUSED: list[tuple[Case, str]] = [
     (lambda b, x, k: x[..., ...], "two …"),
     (lambda b, x, k: x[:, 3], "size 3 on axis 1: no index 3"),
     (lambda b, x, k: b.op.Softmax(x, axis=1.5), "'axis' must be an integer, got 1.5"),
-    (lambda b, x, k: b.op.Softmax(x, axis=5), r"must be in \[-2 , 1\]. Its actual value is: 5"),
+    (lambda b, x, k: b.op.Softmax(x, axis=5), r"axis must lie from -2 to 1"),
     (lambda b, x, k: b.op.Einsum(x, equation=5), "'equation' must be a text"),
     (lambda b, x, k: b.op.Cast(x, to=0), r"Cast: the attribute 'to' must be .*, got 0"),
     (lambda b, x, k: b.op.Expand(x, [-1, 3]), r"\[-1, 3\] has a negative size"),
@@ -121,7 +121,7 @@ REFUSED: list[tuple[Case, str]] = [
         lambda b, x, k: b.op.Scan(
             x, body=b.subgraph(lambda s: s, x[0]), num_scan_inputs=1, scan_input_axes=[0, 1]
         ),
-        "scan_input_axes needs 1 entries",
+        "scan_input_axes must have 1 entries",
     ),
 ]
 

@@ -73,9 +73,7 @@ def test_patterns_of_parameters_are_weights() -> None:
     """x and what the loss does not read are none."""
     step = og.train_step(network(), "loss", og.optim.SGD(0.1), "*")
     assert added(step) == ["fc.weight", "fc.bias", "fc.weight.new", "fc.bias.new"]
-    with pytest.raises(
-        og.GraphError, match=r"nothing matches 'x\*'; there are fc.weight"
-    ):
+    with pytest.raises(og.GraphError, match=r"nothing matches 'x\*'; there are fc.weight"):
         og.train_step(network(), "loss", og.optim.SGD(0.1), "x*")
 
 

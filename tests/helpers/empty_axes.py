@@ -59,8 +59,12 @@ class Outcome:
 
 def variants(sample: Sample) -> list[tuple[tuple[int, int], ...]]:
     """List which axes to empty: each alone, and each with the axes of its size elsewhere."""
-    axes = [(k, a, n) for k, x in enumerate(sample.inputs) if x is not None
-            for a, n in enumerate(x.shape)]
+    axes = [
+        (k, a, n)
+        for k, x in enumerate(sample.inputs)
+        if x is not None
+        for a, n in enumerate(x.shape)
+    ]
     found: dict[tuple[tuple[int, int], ...], None] = {}
     for k, a, n in axes:
         found[((k, a),)] = None
@@ -86,9 +90,7 @@ def emptied(sample: Sample, axes: tuple[tuple[int, int], ...]) -> Sample:
     return replace(sample, inputs=inputs)
 
 
-def judge(
-    index: int, axes: tuple[tuple[int, int], ...], done: frozenset[Any]
-) -> Iterator[Outcome]:
+def judge(index: int, axes: tuple[tuple[int, int], ...], done: frozenset[Any]) -> Iterator[Outcome]:
     """Yield the outcomes of one variant: static and symbolic, on each runner, both orders."""
     sample = emptied(SAMPLES[index], axes)
     label = " ".join(f"x{k}[{a}]" for k, a in axes)
@@ -164,7 +166,8 @@ def _differences(
 
     finite = all(np.isfinite(values[n.removesuffix(".grad")]).all() for n in seeds)
     return {
-        f"{n}.grad": finite_differences(loss, feeds, n) if finite
+        f"{n}.grad": finite_differences(loss, feeds, n)
+        if finite
         else np.full(feeds[n].shape, np.nan)
         for n in wrt
     }

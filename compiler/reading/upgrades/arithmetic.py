@@ -38,6 +38,8 @@ def broadcasting(op: Ops, call: Call) -> None:
     rank, inner = call.rank(0), call.rank(1)
     axis += rank if axis < 0 else 0
     behind = rank - axis - inner
+    if axis < 0 or behind < 0:
+        raise call.refusal(f"no axis of rank {rank} lets the {inner} of B begin there")
     if behind > 0:
         axes = list(range(inner, inner + behind))
         call.inputs[1] = op.Unsqueeze(call.tensor(1), axes)

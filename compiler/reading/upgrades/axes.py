@@ -16,9 +16,9 @@ def reduction(op: Ops, call: Call) -> None:
 
 @upgrade("Squeeze", "Unsqueeze", before=13)
 def squeeze(op: Ops, call: Call) -> None:
-    """The axes become an input."""
+    """The axes become an input; none given means all of size 1, to every runtime."""
     axes = call.take("axes")
-    call.inputs = [call.inputs[0], None if axes is None else _integers(op, axes)]
+    call.inputs = [call.inputs[0], _integers(op, axes) if axes else None]
 
 
 @upgrade("Reshape", before=5)
@@ -47,7 +47,7 @@ def split_of_version_1(op: Ops, call: Call) -> None:
 def split_sizes(op: Ops, call: Call) -> None:
     """The sizes become an input."""
     sizes = call.take("split")
-    if sizes:
+    if sizes is not None:
         call.inputs = [call.inputs[0], _integers(op, sizes)]
 
 

@@ -57,7 +57,12 @@ def _asymmetric(call: Call) -> None:
 
 @upgrade("Resize", before=ALWAYS)
 def resize_omitted(op: Ops, call: Call) -> None:
-    """Empty tensors stood for omitted inputs to version 12; exporters go on writing them."""
+    """Empty tensors stood for omitted inputs to version 12; exporters go on writing them.
+
+    So do empty axes, to runtimes.
+    """
+    if not call.attributes.get("axes", [0]):
+        call.take("axes")
     call.inputs = [v if v is None or v.type.shape != (0,) else None for v in call.inputs]  # type: ignore[union-attr]  # Resize takes tensors
 
 

@@ -1,6 +1,6 @@
 """Upgrades of network layers: normalisation, dropout, pooling and recurrent operators."""
 
-from math import prod
+from math import inf, prod
 
 from ...emission.ops import Ops
 from ...graph.ir import Value
@@ -89,6 +89,8 @@ def group_normalization(op: Ops, call: Call) -> None:
 def lp_pool(op: Ops, call: Call) -> None:
     """The exponent was a float: a fractional one is (Σ |x|ᵖ)^(1/p) by other operators."""
     p = call.take("p", 2.0)
+    if not 1 <= p < inf:
+        raise call.refusal(f"its attribute 'p' must be 1 or more, got {p}")
     if p == int(p):
         call.attributes["p"] = int(p)
         return

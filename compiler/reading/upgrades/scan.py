@@ -16,7 +16,7 @@ def scan(op: Ops, call: Call) -> None:
     """
     lengths = call.input(0)
     inputs = [call.tensor(k) for k in range(1, len(call.inputs))]
-    directions = call.take("directions") or [0] * int(call.attributes["num_scan_inputs"])
+    directions = call.take("directions", [0] * int(call.attributes["num_scan_inputs"]))
     settings = {**call.attributes, "scan_input_directions": directions}
     outer = Graph(f"{settings['body'].name}/batch", op.graph.names)
     rows = [_row(outer, v) for v in inputs]

@@ -1,0 +1,16 @@
+"""How messages write the settings of a node; it decides nothing."""
+
+from collections.abc import Mapping
+from reprlib import Repr
+from typing import Any
+
+from .ir import Graph
+
+_SHORT = Repr()
+_SHORT.maxlist = 10
+
+
+def settings(attributes: Mapping[str, Any]) -> str:
+    """Write attributes that are no graphs: "axis=1, pads=[0, 1]"; "" where there are none."""
+    plain = {k: v for k, v in attributes.items() if not isinstance(v, Graph)}
+    return ", ".join(f"{k}={_SHORT.repr(v)}" for k, v in plain.items())

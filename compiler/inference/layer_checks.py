@@ -1,0 +1,178 @@
+"""Checks of layers whose attributes and sizes must agree: blocks, groups, cells, branches."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ..graph.dims import multiply
+from ..graph.ir import Node
+from ..graph.types import Dim, Shape, TensorType
+from ..standard.schemas import attribute
+from .refusal import require
+
+
+def shape_of(node: Node, index: int) -> Shape | None:
+    """Give the shape of an input, None where it is omitted, no tensor, or of unknown rank."""
+    value = node.inputs[index] if index < len(node.inputs) else None
+    return value.type.shape if value is not None and isinstance(value.type, TensorType) else None
+
+
+def may_equal(a: Dim, b: Dim) -> bool:
+    """Tell whether two sizes can be one: unless both are numbers, they can."""
+    return a == b or isinstance(a, str) or isinstance(b, str)
+
+
+def require_shape(node: Node, index: int, wanted: Sequence[Dim], name: str) -> None:
+    """Refuse an input of another shape; sizes without a number may be any."""
+    shape = shape_of(node, index)
+    if shape is not None:
+        fits = len(shape) == len(wanted) and all(map(may_equal, shape, wanted))
+        listed = ", ".join(map(str, wanted))
+        require(node, fits, f"{name} must have the shape ({listed}{',' * (len(wanted) == 1)})")
+
+
+def _depth_to_space(node: Node) -> None:
+    shape, block = shape_of(node, 0), node.attributes["blocksize"]
+    if shape is None:
+        return
+    require(node, len(shape) == 4, f"x must have rank 4, not {len(shape)}")
+    whole = not isinstance(shape[1], int) or shape[1] % block**2 == 0
+    reason = f"{shape[1]} channels are no multiple of blocksize² = {block**2}"
+    require(node, whole, reason)
+
+
+def _space_to_depth(node: Node) -> None:
+    shape, block = shape_of(node, 0), node.attributes["blocksize"]
+    if shape is None:
+        return
+    require(node, len(shape) == 4, f"x must have rank 4, not {len(shape)}")
+    for axis in (2, 3):
+        size = shape[axis]
+        whole = not isinstance(size, int) or size % block == 0
+        require(node, whole, f"axis {axis} of size {size} is no multiple of blocksize={block}")
+
+
+def _per_channel(node: Node, names: Sequence[str]) -> None:
+    """Check that each parameter after x is one number per channel."""
+    shape = shape_of(node, 0)
+    if shape is None:
+        return
+    channels = shape[1] if len(shape) > 1 else 1
+    for index, name in enumerate(names, 1):
+        require_shape(node, index, [channels], name)
+
+
+def _group_normalization(node: Node) -> None:
+    shape, groups = shape_of(node, 0), node.attributes["num_groups"]
+    if shape is not None and len(shape) > 1:
+        whole = not isinstance(shape[1], int) or shape[1] % groups == 0
+        require(node, whole, f"{shape[1]} channels cannot be shared by num_groups={groups}")
+    _per_channel(node, ["scale", "bias"])
+
+
+def _recurrent(node: Node, gates: int, functions: int) -> None:
+    """Check the sizes of a layer's weights and states, and how many activations there are."""
+    directions = 2 if node.attributes.get("direction") == "bidirectional" else 1
+    given = node.attributes.get("activations")
+    if given:
+        counts = {directions * functions, 2 if node.op_type == "RNN" else directions * functions}
+        reason = f"activations must hold {directions * functions}, for {directions} direction(s)"
+        require(node, len(given) in counts, reason)
+    x, r = shape_of(node, 0), shape_of(node, 2)
+    for shape, name in ((x, "X"), (r, "R")):
+        require(node, shape is None or len(shape) == 3, f"{name} must have rank 3")
+    hidden: Dim = node.attributes.get("hidden_size") or (r[2] if r else "hidden")
+    batch: Dim = "batch"
+    width: Dim = "inputs"
+    if x is not None:
+        batch, width = x[0 if attribute(node, "layout") else 1], x[2]
+    wide = multiply([gates, hidden])
+    state: list[Dim] = [directions, batch, hidden]
+    if attribute(node, "layout"):
+        state = [batch, directions, hidden]
+    require_shape(node, 1, [directions, wide, width], "W")
+    require_shape(node, 2, [directions, wide, hidden], "R")
+    require_shape(node, 3, [directions, multiply([2, wide])], "B")
+    require_shape(node, 4, [batch], "sequence_lens")
+    require_shape(node, 5, state, "initial_h")
+    if node.op_type == "LSTM":
+        require_shape(node, 6, state, "initial_c")
+        require_shape(node, 7, [directions, multiply([3, hidden])], "P")
+
+
+def _condition(node: Node) -> None:
+    """Check that the condition of If is one bool."""
+    shape = shape_of(node, 0)
+    one = shape is None or all(may_equal(d, 1) for d in shape)
+    require(node, one, f"the condition must be one bool, not of the shape {shape}")
+
+
+def _loop(node: Node) -> None:
+    for index, name in enumerate(("the trip count M", "the condition")):
+        shape = shape_of(node, index)
+        one = shape is None or all(may_equal(d, 1) for d in shape)
+        require(node, one, f"{name} must be one number, not of the shape {shape}")
+
+
+def _rotary(node: Node) -> None:
+    """Check that heads share the width, and that what is turned is a part of them, in pairs."""
+    shape, heads = shape_of(node, 0), node.attributes.get("num_heads") or 0
+    turned = attribute(node, "rotary_embedding_dim")
+    require(node, turned % 2 == 0, f"rotary_embedding_dim={turned} must be even")
+    if shape is None:
+        return
+    width = shape[-1]
+    if len(shape) == 3:
+        require(node, heads > 0, "num_heads must be given for x of rank 3")
+        if isinstance(width, int):
+            require(node, width % heads == 0, f"num_heads={heads} cannot share {width}")
+            width //= heads
+    fits = not isinstance(width, int) or turned <= width
+    require(node, fits, f"rotary_embedding_dim={turned} is more than a head's {width}")
+
+
+def _split(node: Node) -> None:
+    """Check that there are as many outputs as parts."""
+    parts, sizes = node.attributes.get("num_outputs"), shape_of(node, 1)
+    if parts is not None:
+        require(node, len(node.outputs) == parts, f"it has {len(node.outputs)} outputs")
+    elif sizes is not None and len(sizes) == 1:
+        reason = f"split holds {sizes[0]} sizes, for {len(node.outputs)} outputs"
+        require(node, may_equal(sizes[0], len(node.outputs)), reason)
+
+
+def _quantization(node: Node) -> None:
+    """Check the scales: one, one for each place along the axis, or one for each block there."""
+    x, scale = shape_of(node, 0), shape_of(node, 1)
+    if scale is not None and shape_of(node, 2) not in ((), (1,)):
+        require_shape(node, 2, scale, "the zero point")
+    if x is None or scale is None:
+        return
+    axis, block = attribute(node, "axis"), attribute(node, "block_size")
+    if scale not in ((), (1,)):
+        require(node, -len(x) <= axis < len(x), f"axis={axis} is none of rank {len(x)}")
+    if block:
+        wanted, size = list(x), x[axis]
+        wanted[axis] = -(-size // block) if isinstance(size, int) else "blocks"
+        require_shape(node, 1, wanted, f"with block_size={block} the scale")
+    elif len(scale) == 1 and scale != (1,):
+        require_shape(node, 1, [x[axis]], "the scale")
+    else:
+        require(node, scale in ((), (1,)), "block_size says how many elements share a scale")
+
+
+LAYER_CHECKS: dict[str, Callable[[Node], None]] = {
+    "BatchNormalization": partial(_per_channel, names=["scale", "bias", "input_mean", "input_var"]),
+    "DepthToSpace": _depth_to_space,
+    "DequantizeLinear": _quantization,
+    "GRU": partial(_recurrent, gates=3, functions=2),
+    "GroupNormalization": _group_normalization,
+    "If": _condition,
+    "InstanceNormalization": partial(_per_channel, names=["scale", "bias"]),
+    "LSTM": partial(_recurrent, gates=4, functions=3),
+    "Loop": _loop,
+    "QuantizeLinear": _quantization,
+    "RNN": partial(_recurrent, gates=1, functions=1),
+    "RotaryEmbedding": _rotary,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
+}

@@ -1,0 +1,129 @@
+"""Calls whose attributes and sizes do not fit: refused while building, or as they run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+CASES: dict[str, tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = {
+    "kernel": ("Conv", [(1, 2, 5), (3, 2, 3)], {"kernel_shape": [2]}, "kernel_shape is not that"),
+    "strides": ("Conv", [(1, 2, 5, 5), (3, 2, 3, 3)], {"strides": [2]}, "must have 2 entries"),
+    "pads": ("MaxPool", [(1, 2, 5)], {"kernel_shape": [2], "pads": [1]}, "a begin and an end"),
+    "both pads": (
+        "AveragePool",
+        [(1, 2, 5)],
+        {"kernel_shape": [2], "pads": [1, 0], "auto_pad": "SAME_UPPER"},
+        "auto_pad chooses the pads",
+    ),
+    "window": ("MaxPool", [(1, 2, 2)], {"kernel_shape": [3]}, "larger by 1 than axis 2, of size 2"),
+    "image": ("Conv", [(1, 2, 2, 9), (3, 2, 3, 3)], {}, "larger by 1 than axis 2, of size 2"),
+    "group": ("Conv", [(1, 4, 5), (3, 2, 3)], {"group": 2}, "3 maps cannot be shared by group=2"),
+    "channels": ("ConvTranspose", [(1, 4, 5), (3, 2, 3)], {}, "x has 4 channels, w wants 3"),
+    "transposed pads": ("ConvTranspose", [(1, 1, 2), (1, 1, 1)], {"pads": [2, 1]}, "of size -1"),
+    "output padding": (
+        "ConvTranspose",
+        [(1, 1, 2), (1, 1, 2)],
+        {"strides": [2], "output_padding": [2]},
+        "output_padding must be less",
+    ),
+    "depth": ("DepthToSpace", [(1, 3, 2, 2)], {"blocksize": 2}, "3 channels are no multiple of"),
+    "space": ("SpaceToDepth", [(1, 3, 2, 3)], {"blocksize": 2}, "axis 3 of size 3 is no multiple"),
+    "groups": ("GroupNormalization", [(1, 3, 2), (3,), (3,)], {"num_groups": 2}, "num_groups=2"),
+    "scale": ("InstanceNormalization", [(1, 3, 2), (2,), (3,)], {}, "scale must have the shape"),
+    "axis": ("Softmax", [(2, 3)], {"axis": 2}, "axis must lie from -2 to 1, for rank 2"),
+    "axes": ("MeanVarianceNormalization", [(2, 3)], {"axes": [0, -2]}, "axes must differ"),
+    "perm": ("Transpose", [(2, 3)], {"perm": [0, 0]}, "perm must hold each of .0, 1. once"),
+    "hidden": (
+        "LSTM",
+        [(2, 1, 3), (1, 8, 3), (1, 8, 2)],
+        {"hidden_size": 3},
+        r"W must have the shape \(1, 12, 3\)",
+    ),
+    "activations": (
+        "GRU",
+        [(2, 1, 3), (1, 6, 3), (1, 6, 2)],
+        {"hidden_size": 2, "activations": ["Tanh"]},
+        "activations must hold 2",
+    ),
+    "one for two": ("Gemm", [(1, 2), (2, 3), (4, 3)], {}, "C must broadcast to"),
+}
+
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+def built(name: str, shape_of: Callable[[int, tuple[int, ...]], Any]) -> og.Graph:
+    op_type, shapes, attributes, _ = CASES[name]
+    b = og.Builder()
+    inputs = [b.input(f"x{k}", "float32", shape_of(k, s)) for k, s in enumerate(shapes)]
+    b.output(getattr(b.op, op_type)(*inputs, **attributes), "y")
+    return b.build()
+
+
+@every_case
+def test_what_does_not_fit_is_refused_while_building(name: str) -> None:
+    with pytest.raises(og.GraphError, match=CASES[name][3]):
+        built(name, lambda k, shape: shape)
+
+
+@every_case
+@pytest.mark.parametrize("ranks", [True, False], ids=["symbolic", "unknown"])
+def test_what_only_running_tells_is_refused_then(name: str, ranks: bool) -> None:
+    feeds = {f"x{k}": np.ones(s, np.float32) for k, s in enumerate(CASES[name][1])}
+    with pytest.raises(og.GraphError, match=CASES[name][3]):  # some fit no rank, or no size
+        graph = built(
+            name, lambda k, s: [f"d{k}_{axis}" for axis, _ in enumerate(s)] if ranks else None
+        )
+        og.compile(graph).run(feeds)
+
+
+def test_sizes_are_looked_at_anew_when_they_change() -> None:
+    f = og.compile(built("depth", lambda k, shape: ("N", "C", "H", "W")))
+    for channels in (4, 8, 4):
+        x = np.ones((1, channels, 2, 2), np.float32)
+        assert f.run({"x0": x})["y"].shape == (1, channels // 4, 4, 4)
+    with pytest.raises(og.GraphError, match="no multiple of blocksize"):
+        f.run({"x0": np.ones((1, 6, 2, 2), np.float32)})
+
+
+@pytest.mark.parametrize("shape", [(2,), ("N",), None])
+def test_a_condition_is_one_bool(shape: Any) -> None:
+    b = og.Builder()
+    condition, x = b.input("c", "bool", shape), b.input("x", "float32", (3,))
+    branches = {"then_branch": b.subgraph(lambda: x), "else_branch": b.subgraph(lambda: -x)}
+    if shape == (2,):
+        with pytest.raises(og.GraphError, match="the condition must be one bool"):
+            b.op.If(condition, **branches)
+        return
+    b.output(b.op.If(condition, **branches), "y")
+    f = og.compile(b.build())
+    ones = np.ones(3, np.float32)
+    assert f.run({"c": np.array([False]), "x": ones})["y"][0] == -1
+    with pytest.raises(og.GraphError, match="the condition must be one bool"):
+        f.run({"c": np.array([True, True]), "x": ones})
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_sizes_that_are_values_must_fit_too(known: bool) -> None:
+    for op_type, numbers, outputs in (
+        ("Reshape", [4], None),
+        ("Split", [1, 3], 2),
+        ("Pad", [-2, 1, -2, -1], None),
+        ("TopK", [4], 2),
+    ):
+        b = og.Builder()
+        x = b.input("x", "float32", (2, 3) if known else ("N", "M"))
+        call = getattr(b.op, op_type)
+        if known:
+            with pytest.raises(og.GraphError, match=op_type):
+                call(x, numbers, outputs=outputs)
+            continue
+        given = b.input("given", "int64", (len(numbers),))
+        found = call(x, given, outputs=outputs)
+        b.output(found[0] if outputs else found, "y")
+        with pytest.raises(og.GraphError, match=op_type):
+            og.compile(b.build()).run(
+                {"x": np.ones((2, 3), np.float32), "given": np.array(numbers)}
+            )
