@@ -3,6 +3,7 @@
 It is shared by the backends that execute kernels; it neither picks a device nor rewrites the graph.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -65,10 +66,11 @@ class Plan:
         self._template: list[Any] = [None]
         self._references: dict[Node, Function] = {}
         self.captures = graph.captures()
+        readers = _readers(graph)
         for value in graph.values():
             slot = self._slot(value)
             if value.constant is not None:
-                self._template[slot] = device.place(value.constant, _readers(graph, value))
+                self._template[slot] = device.place(value.constant, readers[value])
         self.inputs = [self._slot(v) for v in graph.inputs]
         self._captured = [self._slot(v) for v in self.captures]
         self.outputs = [self._slot(v) for v in graph.outputs]
@@ -201,13 +203,15 @@ def runs_as_it_is(node: Node) -> bool:
     return not node.subgraphs and node.operator not in STANDARD_BODIES
 
 
-def _readers(graph: Graph, value: Value) -> list[tuple[Node, int]]:
-    """List who reads a value where; position −1 stands for a capture by a subgraph."""
-    readers = []
-    for node in graph.consumers(value):
-        places = [k for k, v in enumerate(node.inputs) if v is value]
-        captured = any(value in subgraph.captures() for subgraph in node.subgraphs)
-        readers += [(node, k) for k in places + [-1] * captured]
+def _readers(graph: Graph) -> Mapping[Value, list[tuple[Node, int]]]:
+    """List who reads each value where; position −1 stands for a capture by a subgraph."""
+    readers: dict[Value, list[tuple[Node, int]]] = defaultdict(list)
+    for node in graph.nodes():
+        for k, value in enumerate(node.inputs):
+            if value is not None:
+                readers[value].append((node, k))
+        for value in {v for subgraph in node.subgraphs for v in subgraph.captures()}:
+            readers[value].append((node, -1))
     return readers
 
 

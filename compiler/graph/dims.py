@@ -8,7 +8,7 @@ from functools import cache
 from keyword import iskeyword
 from math import prod
 
-from .types import ANONYMOUS, Dim
+from .types import ANONYMOUS, Dim, fresh_dim
 
 LONGEST = 64
 """Longer texts (sums of sums) are not read as arithmetic."""
@@ -19,6 +19,9 @@ _NO_NAMES = {
 """What exporters write where they do not know a size, apart from case and underscores."""
 
 _ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*|\d+(?!\w)|//|[-+*() ])+)")
+
+_MOST_TERMS = 64
+"""Longer sums get a name of their own: thousands of parts of unknown sizes may be joined."""
 
 _Polynomial = dict[tuple[str, ...], int]
 """Coefficients by monomial: 2·N·M + 3 is {("M", "N"): 2, (): 3}."""
@@ -57,10 +60,10 @@ def _is_arithmetic(tree: ast.expr) -> bool:
 
 def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
     """Put sizes in place of names, in the one spelling: ("past + seq", {"seq": 1}) → "past+1"."""
-    total: Dim = 0
-    for monomial, coefficient in _read(dim).items():
-        total = add(total, multiply([coefficient, *(_replaced(n, sizes) for n in monomial)]))
-    return total
+    return sum_of(
+        multiply([coefficient, *(_replaced(n, sizes) for n in monomial)])
+        for monomial, coefficient in _read(dim).items()
+    )
 
 
 def _replaced(name: str, sizes: Mapping[str, Dim]) -> Dim:
@@ -81,8 +84,14 @@ def multiply(dims: Iterable[Dim]) -> Dim:
 
 def add(left: Dim, right: Dim) -> Dim:
     """Add two dimensions: ("N", 1) → "N+1"; equal sums have equal names."""
-    total = Counter(_read(left))
-    total.update(_read(right))
+    return sum_of((left, right))
+
+
+def sum_of(dims: Iterable[Dim]) -> Dim:
+    """Add any number of dimensions."""
+    total: Counter[tuple[str, ...]] = Counter()
+    for dim in dims:
+        total.update(_read(dim))
     return _write(dict(total))
 
 
@@ -168,17 +177,21 @@ def _times(left: _Polynomial, right: _Polynomial) -> _Polynomial:
 
 
 def _write(polynomial: _Polynomial) -> Dim:
+    terms = [(m, c) for m, c in polynomial.items() if c]
+    if not any(monomial for monomial, _ in terms):
+        return polynomial.get((), 0)
+    if len(terms) > _MOST_TERMS:
+        if all(coefficient > 0 for _, coefficient in terms):
+            return fresh_dim()
+        larger, smaller = fresh_dim(), fresh_dim()
+        return _write({(larger,): 1, (smaller,): -1})  # it may be negative
     text = ""
-    for monomial, coefficient in sorted(polynomial.items(), reverse=True):
-        if not coefficient:
-            continue
+    for monomial, coefficient in sorted(terms, reverse=True):
         if not monomial:
             text += f"{coefficient:+d}"
             continue
         size = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
         text += ("-" if coefficient < 0 else "+") + size + "*".join(monomial)
-    if not any(m and c for m, c in polynomial.items()):
-        return polynomial.get((), 0)
     return text.removeprefix("+")
 
 

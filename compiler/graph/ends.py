@@ -43,6 +43,10 @@ class Ends(MutableSequence[T]):
         self._items.insert(index, value)
         self._counts[value] += 1
 
+    def count(self, value: Any) -> int:
+        """Count how often a value is in the list."""
+        return self._counts[value]
+
     def __eq__(self, other: object) -> bool:
         return self._items == (other._items if isinstance(other, Ends) else other)
 

@@ -67,6 +67,10 @@ class Value:
         return f"Value({self.name!r}: {self.type})"
 
 
+_WIDE = 16
+"""Nodes of fewer inputs are searched from end to end."""
+
+
 @dataclass(eq=False, slots=True)
 class Node:
     """One operator's call. Omitted optional inputs and outputs are None.
@@ -82,6 +86,10 @@ class Node:
     domain: str = ""
     name: str = ""
     position: int = -1
+    _places: tuple[object, dict[Value | None, list[int]]] = field(
+        default=((), {}), init=False, repr=False
+    )
+    """The inputs as they were and where each stood, for a node that has many of them."""
 
     @property
     def operator(self) -> str:
@@ -124,11 +132,27 @@ class Node:
     @property
     def subgraphs(self) -> list["Graph"]:
         """The graphs among the attributes (branches and bodies)."""
-        found = []
-        for attribute in self.attributes.values():
-            if isinstance(attribute, Graph):
-                found.append(attribute)
-        return found
+        if not self.attributes:
+            return []
+        return [a for a in self.attributes.values() if isinstance(a, Graph)]
+
+    def replace_input(self, old: Value, new: Value) -> None:
+        """Read one value in place of another, wherever it is read."""
+        if len(self.inputs) < _WIDE:
+            self.inputs = tuple(new if v is old else v for v in self.inputs)
+            return
+        seen, places = self._places
+        if seen is not self.inputs:  # they were set by someone else
+            places = {}
+            for k, value in enumerate(self.inputs):
+                places.setdefault(value, []).append(k)
+        inputs = list(self.inputs)
+        moved = places.pop(old, [])
+        for k in moved:
+            inputs[k] = new
+        places.setdefault(new, []).extend(moved)
+        self.inputs = tuple(inputs)
+        self._places = (self.inputs, places)
 
     def reads(self) -> Iterator[Value]:
         """Yield every value this node depends on: its inputs and what its subgraphs capture."""
@@ -295,7 +319,7 @@ class Graph:
     def replace_uses(self, old: Value, new: Value) -> None:
         """Let everything that reads `old`, outputs and subgraphs included, read `new`."""
         for node in self.consumers(old):
-            node.inputs = tuple(new if v is old else v for v in node.inputs)
+            node.replace_input(old, new)
             if node.subgraphs:
                 for subgraph in node.subgraphs:
                     subgraph.replace_uses(old, new)

@@ -275,17 +275,21 @@ def _is_true(value: Value) -> bool:
     return value.constant is not None and bool(value.constant.all())
 
 
-def is_invariant(loop: Recurrence, type_: Type) -> bool:
-    """Tell whether a shape is certainly the same in all steps: it names only sizes from outside."""
-    if not isinstance(type_, TensorType) or type_.shape is None:
-        return False
-    outside = {
-        name
+def sizes_outside(loop: Recurrence) -> set[str]:
+    """Give the names of the sizes that a loop gets from outside."""
+    dims = {
+        dim
         for value in (*loop.node.inputs, *loop.body.captures())
         if value is not None and isinstance(value.type, TensorType)
         for dim in value.shape or ()
-        for name in symbols(dim)
     }
+    return {name for dim in dims for name in symbols(dim)}
+
+
+def is_invariant(type_: Type, outside: Set[str]) -> bool:
+    """Tell whether a shape is certainly the same in all steps: it names only sizes from outside."""
+    if not isinstance(type_, TensorType) or type_.shape is None:
+        return False
     return all(name in outside for dim in type_.shape for name in symbols(dim))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..graph.dims import add, divide, multiply, negate
+from ..graph.dims import add, divide, multiply, negate, sum_of
 from ..graph.ir import Node, Value
 from ..graph.types import ANONYMOUS, Dim, Shape, TensorType, fresh_dim, numpy_dtype
 from ..standard.schemas import attribute
@@ -335,9 +335,7 @@ def _concatenation(node: Node) -> Shape | None:
         return None
     known = [s for s in shapes if s is not None]
     axis = int(np.arange(len(known[0]))[node.attributes["axis"]])
-    total: Dim = 0
-    for shape in known:
-        total = add(total, shape[axis])
+    total = sum_of(shape[axis] for shape in known)
     return (*known[0][:axis], total, *known[0][axis + 1 :])
 
 

@@ -1,5 +1,7 @@
 """Take sums of products out of loops: acc + AᵀB in every step → one product of all A and B."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..differentiation.activity import is_recurrence
@@ -7,7 +9,7 @@ from ..emission.accumulation import cast_to, is_half
 from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
-from ..graph.recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
+from ..graph.recurrence import NewTape, Recurrence, Tape, is_invariant, sizes_outside, steps_dim
 from ..graph.types import TensorType
 from ..standard.schemas import attribute
 from .subgraphs import run_on_subgraphs
@@ -22,27 +24,76 @@ def push_out(graph: Graph) -> bool:
     changed = run_on_subgraphs(push_out, graph)
     for node in graph.nodes():
         if is_recurrence(node):
-            loop = Recurrence(node)
-            for k in reversed(range(loop.states)):
-                changed = _push_state(graph, loop, k) or changed
+            changed = _push_states(graph, Recurrence(node)) or changed
     return changed
 
 
-def _push_state(graph: Graph, loop: Recurrence, k: int) -> bool:
-    term, initial, final = _added(loop, k), loop.initial[k], loop.final[k]
-    if term is None or initial is None or final is None:
+def _push_states(graph: Graph, loop: Recurrence) -> bool:
+    tapes = _Tapes(loop)
+    pushed: dict[int, tuple[Value, Value, Emit]] = {}
+    initial, final = loop.initial, loop.final
+    for k in reversed(range(loop.states)):
+        start, end, term = initial[k], final[k], _added(loop, k)
+        if term is None or start is None or end is None:
+            continue
+        if (emit := _sum_of_steps(loop, tapes, term)) is not None:
+            pushed[k] = start, end, emit
+    if not pushed:
         return False
-    op = Ops(graph, loop.node.position, f"{GRADIENT}{final.name.removeprefix(GRADIENT)}/")
-    total = _summed(op, graph, loop, term)
-    if total is None:
-        return False
-    total = cast_to(op, total, final)
-    if not _is_zero(graph, initial):
-        total = op.Add(initial, total)
-    total.type = final.type
-    graph.redirect(total, final)
-    loop.drop(graph, {k})
+    tapes.write(graph)
+    for start, end, emit in pushed.values():
+        op = Ops(graph, loop.node.position, f"{GRADIENT}{end.name.removeprefix(GRADIENT)}/")
+        total = cast_to(op, emit(op), end)
+        if not _is_zero(graph, start):
+            total = op.Add(start, total)
+        total.type = end.type
+        graph.redirect(total, end)
+    loop.drop(graph, set(pushed))
     return True
+
+
+class _Tapes:
+    """The tensors that stack a body's values of all steps along axis 0, and those that shall."""
+
+    def __init__(self, loop: Recurrence) -> None:
+        self._loop = loop
+        self._outside, self._steps = sizes_outside(loop), steps_dim(loop)
+        self._directions: dict[Value, bool] = {}
+        self._kept: dict[tuple[Value, bool], Value] = {}
+        self._new: dict[tuple[Value, bool], NewTape] = {}
+        read = zip(loop.entries_in, loop.read, loop.input_tapes, strict=True)
+        written = zip(loop.entries_out, loop.written, loop.output_tapes, strict=True)
+        for entry, tape, spec in (*read, *written):
+            if tape is not None and isinstance(tape.type, TensorType) and spec.axis == 0:
+                self._directions.setdefault(entry, spec.backward)
+                self._kept.setdefault((entry, spec.backward), tape)
+
+    def direction(self, value: Value) -> bool | None:
+        """Tell whether a value is kept from the last step to the first, None where it is not."""
+        return self._directions.get(value)
+
+    def can_keep(self, value: Value) -> bool:
+        """Tell whether a value of the body certainly has the same shape in all steps."""
+        return self._loop.body.owns(value) and is_invariant(value.type, self._outside)
+
+    def keep(self, value: Value, backward: bool) -> None:
+        """Write a value of every step to a tape, where none is there; a Loop writes forwards."""
+        key = value, backward
+        if key in self._kept or key in self._new:
+            return
+        type_ = TensorType(value.dtype, (self._steps, *(value.shape or ())))
+        name = f"{GRADIENT}{value.name.removeprefix(GRADIENT)}/steps"
+        self._new[key] = NewTape(value, Tape(0, backward, type_), name=name)
+        self._directions.setdefault(value, backward)
+
+    def write(self, graph: Graph) -> None:
+        """Let the loop write all that shall be kept."""
+        tapes = self._loop.extend(graph, written=list(self._new.values()))
+        self._kept |= zip(self._new, tapes, strict=True)
+
+    def get(self, value: Value, backward: bool) -> Value:
+        """Give the tape of a value."""
+        return self._kept[value, backward]
 
 
 def _added(loop: Recurrence, k: int) -> Node | None:
@@ -51,14 +102,18 @@ def _added(loop: Recurrence, k: int) -> Node | None:
     add = body.producer(after)
     if add is None or add.operator != "Add" or body.consumers(state) != [add]:
         return None
-    if body.consumers(after) or sum(v is after or v is state for v in body.outputs) != 1:
+    if body.consumers(after) or body.outputs.count(after) + body.outputs.count(state) != 1:
         return None
     terms = [v for v in add.inputs if v is not state]
     return body.producer(terms[0]) if len(terms) == 1 and terms[0] is not None else None
 
 
-def _summed(op: Ops, graph: Graph, loop: Recurrence, term: Node) -> Value | None:
-    """Give the sum of a term over all steps, None where it stays inside.
+Emit = Callable[[Ops], Value]
+"""Emits the sum over all steps, once what it reads is kept."""
+
+
+def _sum_of_steps(loop: Recurrence, tapes: _Tapes, term: Node) -> Emit | None:
+    """Tell how to sum a term over all steps, None where it stays inside.
 
     Half precision is added up in float32 in the loop and in one product alike: no cast is needed.
     """
@@ -70,9 +125,9 @@ def _summed(op: Ops, graph: Graph, loop: Recurrence, term: Node) -> Value | None
             return None
         term, swapped = producer, swapped != _is_transposition(term)
     if term.operator == "Gemm" and len(term.inputs) == 2:
-        return _product(op, graph, loop, term, swapped)
+        return _product(tapes, term, swapped)
     if term.operator == "ReduceSum" and not swapped and len(term.inputs) == 2:
-        return _sum(op, loop, term)
+        return _sum(tapes, term)
     return None
 
 
@@ -85,54 +140,41 @@ def _is_widening(node: Node) -> bool:
     return node.operator == "Cast" and bool(x and y and is_half(x) and y.dtype == np.float32)
 
 
-def _product(op: Ops, graph: Graph, loop: Recurrence, gemm: Node, swapped: bool) -> Value | None:
+def _product(tapes: _Tapes, gemm: Node, swapped: bool) -> Emit | None:
     settings = gemm.attributes
     plain = settings.get("alpha", 1.0) == 1.0 and not settings.get("transB", 0)
     if not settings.get("transA", 0) or not plain:
         return None
-    factors = [v for v in gemm.inputs if v is not None and loop.body.owns(v)]
-    if len(factors) != 2 or not all(is_invariant(loop, v.type) for v in factors):
+    factors = gemm.required(2)
+    if not all(map(tapes.can_keep, factors)):
         return None
-    kept = [_kept(loop, v) for v in factors]
-    backward = next((t[1].backward for t in kept if t is not None), False)
-    a, b = (
-        t[0] if t is not None and t[1].backward == backward else _keep(graph, loop, v, backward)
-        for v, t in zip(factors, kept, strict=True)
-    )
-    a, b = op.Flatten(a, axis=-1), op.Flatten(b, axis=-1)
-    return op.Gemm(b, a, transA=1) if swapped else op.Gemm(a, b, transA=1)
+    known = [d for v in factors if (d := tapes.direction(v)) is not None]
+    backward = known[0] if known else False
+    for value in factors:
+        tapes.keep(value, backward)
+
+    def emit(op: Ops) -> Value:
+        a, b = (op.Flatten(tapes.get(v, backward), axis=-1) for v in factors)
+        product: Value = op.Gemm(b, a, transA=1) if swapped else op.Gemm(a, b, transA=1)
+        return product
+
+    return emit
 
 
-def _sum(op: Ops, loop: Recurrence, reduction: Node) -> Value | None:
-    x, axes = reduction.inputs
-    kept = None if x is None else _kept(loop, x)
-    if kept is None or axes is None or axes.constant is None or attribute(reduction, "keepdims"):
+def _sum(tapes: _Tapes, reduction: Node) -> Emit | None:
+    x, axes = reduction.required(2)
+    backward = tapes.direction(x)
+    if backward is None or axes.constant is None or attribute(reduction, "keepdims"):
         return None
-    if x is None or x.rank is None or not axes.constant.size:
+    if x.rank is None or not axes.constant.size:
         return None
     behind = [0, *(int(a) % x.rank + 1 for a in axes.constant)]
-    return op.ReduceSum(kept[0], behind, keepdims=0)
 
+    def emit(op: Ops) -> Value:
+        total: Value = op.ReduceSum(tapes.get(x, backward), behind, keepdims=0)
+        return total
 
-def _kept(loop: Recurrence, value: Value) -> tuple[Value, Tape] | None:
-    """Give a tensor that stacks a body's value of all steps along axis 0, where there is one."""
-    tapes = [
-        *zip(loop.entries_in, loop.read, loop.input_tapes, strict=True),
-        *zip(loop.entries_out, loop.written, loop.output_tapes, strict=True),
-    ]
-    for entry, tape, spec in tapes:
-        if entry is value and tape is not None and isinstance(tape.type, TensorType):
-            if spec.axis == 0:
-                return tape, spec
-    return None
-
-
-def _keep(graph: Graph, loop: Recurrence, value: Value, backward: bool) -> Value:
-    """Write a value of every step to a new tape; a Loop writes forwards only."""
-    type_ = TensorType(value.dtype, (steps_dim(loop), *(value.shape or ())))
-    name = f"{GRADIENT}{value.name.removeprefix(GRADIENT)}/steps"
-    (tape,) = loop.extend(graph, written=[NewTape(value, Tape(0, backward, type_), name=name)])
-    return tape
+    return emit
 
 
 def _is_zero(graph: Graph, value: Value) -> bool:

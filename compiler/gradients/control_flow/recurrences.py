@@ -21,7 +21,7 @@ from ...graph.ir import Graph, Node, Value
 from ...graph.recurrence import Recurrence, Tape, never_stops
 from ...graph.types import Type
 from .backward import Backward, differentiate, recompute_sequences
-from .residuals import lead_inputs, tape_of
+from .residuals import lead_inputs, tapes_of
 
 
 @dataclass
@@ -97,13 +97,15 @@ def _count(op: Ops, loop: Recurrence) -> Value:
     if limit is not None and never_stops(node):
         scalar = limit if limit.shape == () else op.Squeeze(limit)
         return op.Max(scalar, 0)
-    return length(op, *tape_of(op.graph, loop, loop.body.inputs[0]))
+    number = loop.body.inputs[0]
+    return length(op, *tapes_of(op.graph, loop, [number])[number])
 
 
 def _read_residuals(
     op: Ops, loop: Recurrence, part: Backward, reverse: _Reverse, count: Value
 ) -> None:
     graph, (step, going) = part.graph, reverse.graph.inputs
+    entries: dict[Value, Value] = {}
     for value in part.residuals:
         if loop.lead and value is loop.body.inputs[0]:
             inner = Ops(graph, prefix=GRADIENT)
@@ -113,8 +115,10 @@ def _read_residuals(
         else:
             entry = graph.add_value(Value(graph.names.fresh(f"{GRADIENT}{value.name}"), value.type))
             graph.replace_uses(value, entry)
-            tape, spec = tape_of(op.graph, loop, value)
-            _read(reverse, entry, tape, spec)
+            entries[value] = entry
+    tapes = tapes_of(op.graph, loop, list(entries))
+    for value, entry in entries.items():
+        _read(reverse, entry, *tapes[value])
 
 
 def _read(reverse: _Reverse, entry: Value, tape: Value, spec: Tape) -> None:
@@ -133,17 +137,19 @@ def _carry_states(
 ) -> None:
     """Let the cotangents of the states be states, those of what was written be tapes."""
     carried = part.cotangents[: len(active.states)]
+    states_in, starts = loop.states_in, loop.initial
     for k, cotangent in zip(active.states, carried, strict=True):
-        dy, before = dys[k], loop.states_in[k]
+        dy, before = dys[k], states_in[k]
         reverse.initial.append(zeros_like(op, _final(op.graph, loop, k)) if dy is None else dy)
         reverse.states_in.append(cotangent)
         reverse.states_out.append(gradients[before])
-        initial = loop.initial[k]
+        initial = starts[k]
         reverse.types.append(before.type if initial is None else initial.type)
+    specs = loop.output_tapes
     for k, cotangent in zip(active.written, part.cotangents[len(active.states) :], strict=True):
         tape = dys[loop.states + k]
         assert tape is not None
-        _read(reverse, cotangent, tape, loop.output_tapes[k])
+        _read(reverse, cotangent, tape, specs[k])
 
 
 def _final(graph: Graph, loop: Recurrence, k: int) -> Value:
@@ -178,8 +184,9 @@ def _write_entries(
 ) -> list[Value | None]:
     """Let the gradients of the entries that were read be written, each where it was read."""
     tapes: list[Value | None] = []
+    entries = list(zip(loop.entries_in, loop.read, loop.input_tapes, strict=True))
     for k in active.read:
-        entry, tape, spec = loop.entries_in[k], loop.read[k], loop.input_tapes[k]
+        entry, tape, spec = entries[k]
         if tape is not None and entry in gradients:
             reverse.entries_out.append(gradients[entry])
             reverse.written.append(Tape(spec.axis, not spec.backward, tape.type))

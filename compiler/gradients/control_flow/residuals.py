@@ -5,42 +5,51 @@ forward part reads is read again), an output that is there already, a tensor tha
 value's steps where its shape is certainly the same in all of them, a sequence.
 """
 
+from collections.abc import Sequence, Set
+
 from ...emission.naming import GRADIENT
 from ...errors import GradientError
 from ...graph.ir import Graph, Value
-from ...graph.recurrence import NewTape, Recurrence, Tape, is_invariant, steps_dim
-from ...graph.types import SequenceType, TensorType, as_dtype, fresh_dim
+from ...graph.recurrence import NewTape, Recurrence, Tape, is_invariant, sizes_outside, steps_dim
+from ...graph.types import Dim, SequenceType, TensorType, as_dtype, fresh_dim
 
 
-def tape_of(outer: Graph, loop: Recurrence, value: Value) -> tuple[Value, Tape]:
-    """Give the tape that holds a body's value of every step; it is added where it is missing."""
-    for entry, given, spec in zip(loop.entries_in, loop.read, loop.input_tapes, strict=True):
-        if entry is value and given is not None:
-            return given, spec
-    for entry, kept, spec in zip(loop.entries_out, loop.written, loop.output_tapes, strict=True):
-        if entry is value and kept is not None:
-            return kept, spec
-    if not isinstance(value.type, TensorType):
+def tapes_of(
+    outer: Graph, loop: Recurrence, values: Sequence[Value]
+) -> dict[Value, tuple[Value, Tape]]:
+    """Give the tapes that hold a body's values of every step; they are added where missing."""
+    written = zip(loop.entries_out, loop.written, loop.output_tapes, strict=True)
+    read = zip(loop.entries_in, loop.read, loop.input_tapes, strict=True)
+    found: dict[Value, tuple[Value, Tape]] = {}
+    for entry, given, spec in (*read, *written):
+        if given is not None:
+            found.setdefault(entry, (given, spec))
+    missing = [v for v in dict.fromkeys(values) if v not in found]
+    outside, steps = sizes_outside(loop), steps_dim(loop)
+    added = [
+        NewTape(v, Tape(0, False, _kept(loop, v, outside, steps)), name=f"{GRADIENT}{v.name}/steps")
+        for v in missing
+    ]
+    if not loop.is_composite and any(isinstance(t.spec.type, SequenceType) for t in added):
+        loop.make_composite(() if loop.lead else lead_inputs(loop.body))
+    for tape, given in zip(added, loop.extend(outer, written=added), strict=True):
+        found[tape.entry] = given, tape.spec
+    return found
+
+
+def _kept(
+    loop: Recurrence, value: Value, outside: Set[str], steps: Dim
+) -> TensorType | SequenceType:
+    """Give the type of the tape that holds a value of every step."""
+    type_ = value.type
+    if not isinstance(type_, TensorType):
         raise GradientError(
             f"the gradient of {loop.node.op_type} needs '{value.name}' of every step, which is "
             f"{value.type}; only tensors can be kept"
         )
-    return _add_tape(outer, loop, value, value.type)
-
-
-def _add_tape(
-    outer: Graph, loop: Recurrence, value: Value, type_: TensorType
-) -> tuple[Value, Tape]:
-    kept: TensorType | SequenceType
-    if is_invariant(loop, type_):
-        kept = TensorType(type_.dtype, (steps_dim(loop), *(type_.shape or ())))
-    else:
-        kept = SequenceType(TensorType(type_.dtype, None if type_.shape is None else _loose(type_)))
-        if not loop.is_composite:
-            loop.make_composite(() if loop.lead else lead_inputs(loop.body))
-    tape = NewTape(value, Tape(0, False, kept), name=f"{GRADIENT}{value.name}/steps")
-    (steps,) = loop.extend(outer, written=[tape])
-    return steps, tape.spec
+    if is_invariant(type_, outside):
+        return TensorType(type_.dtype, (steps, *(type_.shape or ())))
+    return SequenceType(TensorType(type_.dtype, None if type_.shape is None else _loose(type_)))
 
 
 def _loose(type_: TensorType) -> tuple[int | str, ...]:

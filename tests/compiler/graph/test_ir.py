@@ -536,3 +536,21 @@ def test_a_renamed_copy_stands_beside_its_original() -> None:
     assert kinds(then) == kinds(otherwise) == ["If"]
     assert [v.name for v in then.values()] == ["else_y_1"]
     assert [v.name for v in by_type(then, "If").subgraphs[0].values()] == ["inner_y_1"]
+
+
+def test_a_node_of_many_inputs_reads_each_replacement_wherever_it_stood() -> None:
+    graph = Graph("wide")
+    values = [graph.add_value(value(f"x{k}")) for k in range(30)]
+    graph.inputs = values
+    inputs = (*values, *values[::-1], *values[:5])
+    node = graph.add_node(Node("Concat", inputs, (value("y"),), {"axis": 0}))
+    expected = list(inputs)
+    for old, new in zip(values[:20], values[5:25], strict=True):
+        graph.replace_uses(old, new)
+        expected = [new if v is old else v for v in expected]
+        assert node.inputs == tuple(expected) and graph.consumers(old) == []
+    node.inputs = (values[25], *node.inputs[1:])  # set by someone else in between
+    graph.reconnect(node)
+    graph.replace_uses(values[25], values[0])
+    assert node.inputs == (values[0], *(values[0] if v is values[25] else v for v in expected[1:]))
+    verify(graph)

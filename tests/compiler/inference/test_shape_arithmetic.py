@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import onnxgrad as og
-from onnxgrad.compiler.graph.dims import evaluate
+from onnxgrad.compiler.graph.dims import add, evaluate, negate, sum_of
 from onnxgrad.compiler.graph.types import TensorType
 
 SIZES = [{"N": 0, "M": 1}, {"N": 1, "M": 2}, {"N": 2, "M": 3}, {"N": 5, "M": 2}]
@@ -179,3 +179,31 @@ def test_any_number_of_inputs(op_type: str, count: int) -> None:
     expected = 3 if count == 1 else 5 if op_type == "Max" else 2
     assert graph.outputs[0].shape == (expected,)
     assert og.compile(graph).run(feeds)["y"].shape == (expected,)
+
+
+def test_a_sum_of_very_many_sizes_gets_a_name_of_its_own() -> None:
+    few, many = [f"n{k}" for k in range(60)], [f"n{k}" for k in range(5000)]
+    assert sum_of([*few, 3]) == sum_of([3, *few[::-1]])
+    assert sum_of([*many, *map(negate, many[1:])]) == "n0"
+    joined = sum_of(many)
+    assert isinstance(joined, str) and len(joined) < 20 and "-" not in joined
+    assert add(joined, negate(joined)) == 0
+    assert "-" in str(sum_of([*many, -1])), "this may be negative: it is no size"
+
+
+def test_thousands_of_parts_of_unknown_sizes_are_split_and_joined() -> None:
+    count = 3000
+    b = og.Builder()
+    x, sizes = b.input("x", "float32", ("N",)), b.input("sizes", "int64", (count,))
+    parts = b.op.Split(x, sizes, outputs=count)
+    b.output(b.op.Concat(*parts[::-1], axis=0), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    lengths = np.arange(count) % 3
+    given = np.arange(lengths.sum(), dtype=np.float32)
+    f = og.compile(graph)
+    results = f.run({"x": given, "sizes": lengths, "y.grad": 2 * given})
+    cuts = np.cumsum(lengths)[:-1]
+    expected = np.concatenate(np.split(given, cuts)[::-1])
+    np.testing.assert_array_equal(results["y"], expected)
+    backwards = np.split(2 * given, np.cumsum(lengths[::-1])[:-1])[::-1]
+    np.testing.assert_array_equal(results["x.grad"], np.concatenate(backwards))
