@@ -168,6 +168,7 @@ class Builder:
             raise GraphError(f"the name of a graph is a text, not {name!r}")
         self._graph = Graph(name)
         self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
+        self._graphs = [self._graph]  # all of them, finished subgraphs too
         self._used: list[Graph] = []
         self.op: Any = TensorOps(self)
 
@@ -176,7 +177,7 @@ class Builder:
         """Build on: start from a copy of a graph, such as a loaded model that lacks a loss."""
         builder = cls(require_graph(graph).name)
         builder._graph = graph.copy()
-        builder._open = [builder._graph]
+        builder._open, builder._graphs = [builder._graph], list(_all_graphs(builder._graph))
         return builder
 
     def value(self, name: str) -> Tensor:
@@ -186,7 +187,7 @@ class Builder:
     def input(self, name: str, dtype: Any, shape: Sequence[Dim] | None) -> Tensor:
         """Add an input: `shape` of numbers and names ("N"), None where the rank is unknown."""
         type_ = _type(f"input '{name}'", dtype, shape)
-        value = self._graph.add_value(Value(name, type_))
+        value = self._add(Value(name, type_))
         self._graph.inputs.append(value)
         return Tensor(self, value)
 
@@ -209,6 +210,7 @@ class Builder:
         """
         _require_function(function, len(inputs))
         graph = Graph(getattr(function, "__name__", "").strip("<>") or "body", self._graph.names)
+        self._graphs.append(graph)
         for type_ in [_type_of_input(v) for v in inputs]:
             value = Value(graph.names.fresh(f"{graph.name}.in"), type_)
             graph.inputs.append(graph.add_value(value))
@@ -236,14 +238,20 @@ class Builder:
             locate(error, f"parameter '{name}'")
             raise
         value = Value(name, TensorType(data.dtype, data.shape), data, parameter=True)
-        return Tensor(self, self._graph.add_value(value))
+        return Tensor(self, self._add(value))
 
-    def constant(self, array: Any, name: str = "constant", dtype: Any = None) -> Tensor:
+    def constant(self, array: Any, name: str | None = None, dtype: Any = None) -> Tensor:
         """Add a constant that training leaves alone; Python floats become float32."""
         data = as_array(array, None if dtype is None else as_dtype(dtype)).copy()
         if dtype is None and not isinstance(array, np.ndarray | np.generic):
             data = data.astype(np.float32) if data.dtype == np.float64 else data
-        return Tensor(self, Ops(self._open[-1]).constant(data, name=name))
+        op = Ops(self._open[-1])
+        if name is None:
+            return Tensor(self, op.constant(data))
+        self._clear(name)
+        value = op.constant(data, name=name)
+        self._graph.names.keep(value.name)
+        return Tensor(self, value)
 
     def output(self, tensor: Tensor, name: str | None = None) -> None:
         """Make a tensor an output, under a name where one is given."""
@@ -253,9 +261,11 @@ class Builder:
         if name is not None and name != value.name:
             if self._is_named(value):
                 value = Ops(self._graph).Identity(value)
+            self._clear(name)
             self._graph.rename(value, name)
         elif value in self._graph.outputs:
             raise GraphError(f"'{value.name}' is an output already; give it another name")
+        self._graph.names.keep(value.name)
         self._graph.outputs.append(value)
 
     def build(self) -> Graph:
@@ -277,10 +287,34 @@ class Builder:
                     f"{op_type} got a list with tensors in it: hand tensors over one by one, "
                     f"op.{op_type}(a, b); to make one of them is what op.Concat is for"
                 )
+        outputs = attributes.get("outputs")
+        chosen = outputs if isinstance(outputs, list | tuple) else [name]
+        for wish in chosen:
+            self._clear(wish)
         results = ops.emit(op_type, *map(self._value, inputs), name=name, **attributes)
+        for value in ops.emitted[-1].writes() if any(chosen) else ():
+            self._graph.names.keep(value.name)
         if isinstance(results, Value):
             return Tensor(self, results)
         return tuple(None if v is None else Tensor(self, v) for v in results)
+
+    def _add(self, value: Value) -> Value:
+        """Own an input or a parameter, whose name the user chose."""
+        self._clear(value.name)
+        self._graph.add_value(value)
+        self._graph.names.keep(value.name)
+        return value
+
+    def _clear(self, name: Any) -> None:
+        """Let an inner value whose name nobody chose give way to what shall have it."""
+        names = self._graph.names
+        if not (isinstance(name, str) and names.is_made_up(name)):
+            return
+        public = [*self._graph.inputs, *self._graph.outputs]
+        for graph in self._graphs:
+            for value in graph.values():
+                if value.name == name and value not in public:
+                    graph.rename(value, names.fresh(name))
 
     def _use(self, subgraph: Graph) -> None:
         if subgraph.names is not self._graph.names:
@@ -302,6 +336,14 @@ class Builder:
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
         return graph.producer(value) is None or value in graph.outputs
+
+
+def _all_graphs(graph: Graph) -> Iterator[Graph]:
+    """Yield a graph and its subgraphs."""
+    yield graph
+    for node in graph.nodes():
+        for subgraph in node.subgraphs:
+            yield from _all_graphs(subgraph)
 
 
 def _require_function(function: Any, count: int) -> None:

@@ -62,7 +62,7 @@ class Ops:
             UnsupportedOpError: no such operator.
         """
         schema = get_schema(op_type, domain)
-        if op_type == "Loop" and len(inputs) > 1 and inputs[1] is None:
+        if op_type == "Loop" and inputs and (len(inputs) < 2 or inputs[1] is None):
             inputs = inputs[0], self.constant(True), *inputs[2:]  # runtimes disagree about None
         check_present(schema, inputs)
         while inputs and inputs[-1] is None:

@@ -30,15 +30,26 @@ def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
 
 
 class Names:
-    """The names taken in one model, over all its scopes."""
+    """The names taken in one model, over all its scopes.
+
+    A name that a file or a user chose is claimed; one that the compiler makes up is asked for by
+    `fresh`, keeps clear of what a file has still in store, and gives way to a user's.
+    """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
         self._promised: set[str] = set()
+        self._made_up: set[str] = set()
         self._counts: dict[str, int] = {}
+        self._expected: frozenset[str] = frozenset()
+        self._expected_inside: frozenset[str] = frozenset()
 
     def __contains__(self, name: str) -> bool:
         return name in self._taken
+
+    def expect(self, names: Iterable[str], inside: Iterable[str]) -> None:
+        """Keep names for the values of a file, and of its subgraphs, until they are read."""
+        self._expected, self._expected_inside = frozenset(names), frozenset(inside)
 
     def claim(self, name: str) -> None:
         """Take a name; an error if it is taken or none."""
@@ -47,7 +58,9 @@ class Names:
         if name in self._taken:
             raise GraphError(f"the name '{name}' is used twice; names are unique in a model")
         self._taken.add(name)
-        self._promised.discard(name)
+        if name in self._promised:
+            self._promised.discard(name)
+            self._made_up.add(name)
 
     def claim_all(self, names: Sequence[str]) -> None:
         """Take names, all or none."""
@@ -62,14 +75,30 @@ class Names:
     def release(self, name: str) -> None:
         """Give a name back."""
         self._taken.discard(name)
+        self._made_up.discard(name)
+
+    def is_made_up(self, name: str) -> bool:
+        """Tell whether the compiler chose a name that is taken."""
+        return name in self._made_up
+
+    def keep(self, name: str) -> None:
+        """Let a name count as chosen, so that it gives way to no other."""
+        self._made_up.discard(name)
 
     def fresh(self, wish: str) -> str:
         """Give `wish`, or `wish_1`, `wish_2`, … where it is taken; no name is given twice.
 
         It is not claimed: who asks for just this name may still have it.
         """
+        return self._free(wish, (self._expected, self._expected_inside))
+
+    def inside(self, wish: str) -> str:
+        """Give the name of a file's value in a subgraph; another scope may have taken it."""
+        return self._free(wish, (self._expected,))
+
+    def _free(self, wish: str, kept: Sequence[frozenset[str]]) -> str:
         name, count = wish, self._counts.get(wish, 0)
-        while name in self._taken or name in self._promised:
+        while name in self._taken or name in self._promised or any(name in k for k in kept):
             count += 1
             name = f"{wish}_{count}"
         self._counts[wish] = count
@@ -79,5 +108,7 @@ class Names:
     def copy(self) -> "Names":
         """Give an independent copy."""
         other = Names(self._taken)
+        other._made_up = set(self._made_up)
         other._counts = dict(self._counts)
+        other._expected, other._expected_inside = self._expected, self._expected_inside
         return other

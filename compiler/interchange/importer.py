@@ -72,9 +72,27 @@ def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
         type=pins.reader,
         trusts_declared=trusts,
     )
+    graph.names.expect(_names(model.graph), _names_inside(model.graph))
     read_graph(model.graph, graph, {}, context, pins.types)
+    graph.names.expect((), ())
     pins.check_used()
     return graph
+
+
+def _names(proto: GraphProto) -> Iterator[str]:
+    """Yield the names of a graph's own values."""
+    yield from (v.name for v in proto.input)
+    yield from (t.name for t in proto.initializer)
+    yield from (t.values.name for t in proto.sparse_initializer)
+    for node in proto.node:
+        yield from node.output
+
+
+def _names_inside(proto: GraphProto) -> Iterator[str]:
+    """Yield the names of the values in a graph's subgraphs."""
+    for node in _all_nodes(proto.node):
+        for graph in _subgraphs(node):
+            yield from _names(graph)
 
 
 def _versions(model: ModelProto) -> dict[str, int]:
@@ -184,9 +202,12 @@ def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
     while pending:
         node = pending.pop()
         yield node
-        for attribute in node.attribute:
-            graphs: list[GraphProto] = [*attribute.graphs]
-            if attribute.HasField("g"):
-                graphs.append(attribute.g)
-            for graph in graphs:
-                pending.extend(graph.node)
+        for graph in _subgraphs(node):
+            pending.extend(graph.node)
+
+
+def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g

@@ -12,7 +12,7 @@ from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
 from ..graph.wording import settings
 from ..inference.exact_moves import constant
-from ..standard.schemas import attribute_value, check_call, find_schema
+from ..standard.schemas import attribute_value, check_call, find_schema, without_omitted
 from .body_types import loop_types, map_types, scan_types
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
@@ -110,12 +110,11 @@ class NodeReader:
 
     def _emit(self, call: Call) -> list[Value | None]:
         """Emit an operator at our opset."""
-        names, inputs = call.outputs, call.inputs
+        names = call.outputs
         schema = find_schema(call.op_type, call.domain, call.version)
-        while inputs and inputs[-1] is None:
-            inputs.pop()
+        call.inputs = list(without_omitted(schema, call.inputs))
         if schema is not None:
-            check_call(schema, len(inputs), call.attributes)
+            check_call(schema, len(call.inputs), call.attributes)
         upgrade_call(self._within(next(filter(None, names), "")), call)
         results = self.op.emit(
             call.op_type,

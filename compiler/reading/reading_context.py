@@ -54,7 +54,9 @@ class Context:
         """Give a value of the file its own name, unless another scope has taken it."""
         if not name:
             raise ModelFileError(f"a value of the graph '{graph.name}' has no name")
-        return graph.names.fresh(self.prefix + name) if inner else name
+        if not inner:
+            return name
+        return graph.names.fresh(self.prefix + name) if self.prefix else graph.names.inside(name)
 
 
 def domain_of(name: str) -> str:

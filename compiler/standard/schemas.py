@@ -131,6 +131,21 @@ def check_present(schema: OpSchema, inputs: Sequence[object]) -> None:
             )
 
 
+def without_omitted(schema: OpSchema | None, inputs: Sequence[Any]) -> Sequence[Any]:
+    """Give inputs without the omitted ones at their end, but those that a call must hold room for.
+
+    Loop takes a count and a condition first: both may be omitted, and both are counted.
+    """
+    option = OpSchema.FormalParameterOption
+    counted = schema.min_input if schema is not None else 0
+    while inputs and inputs[-1] is None:
+        last = len(inputs) - 1
+        if last < counted and schema is not None and schema.inputs[last].option == option.Optional:
+            break
+        inputs = inputs[:-1]
+    return inputs
+
+
 def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> None:
     """Refuse a wrong number of inputs, and attributes that the operator lacks or that cannot be."""
     if not schema.min_input <= inputs <= schema.max_input:

@@ -19,3 +19,20 @@ def test_a_name_that_was_made_can_be_claimed_once() -> None:
         names.claim("x")
     names.release("x")
     assert names.fresh("x") == "x"
+
+
+def test_made_up_names_keep_clear_of_what_a_file_has_in_store() -> None:
+    names = Names()
+    names.expect(["constant"], ["inner"])
+    assert names.fresh("constant") == "constant_1"
+    assert names.fresh("inner") == "inner_1"
+    assert names.inside("inner") == "inner" and names.inside("constant") == "constant_2"
+
+
+def test_only_names_that_nobody_chose_are_made_up() -> None:
+    names = Names()
+    names.claim("chosen")
+    names.claim(names.fresh("x"))
+    names.claim(names.fresh("y"))
+    names.keep("y")
+    assert [names.is_made_up(n) for n in ("chosen", "x", "y", "z")] == [False, True, False, False]
