@@ -13,7 +13,7 @@ from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
-from onnxgrad.compiler.passes.split_sequences import split_sequences
+from onnxgrad.compiler.passes.refine_types import settle
 
 from .advice import refuse_unused, warn_of_rounding
 
@@ -50,7 +50,7 @@ def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     """Copy a graph; give also where each of its values went."""
     mapping: dict[Value, Value] = {}
     copy = require_graph(graph).copy(mapping)
-    split_sequences(copy)
+    settle(copy)
     return copy, mapping
 
 

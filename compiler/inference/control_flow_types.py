@@ -37,7 +37,11 @@ def _if(node: Node) -> list[Type | None]:
             f"If '{node.name}': then_branch has {len(then.outputs)} outputs, "
             f"else_branch {len(other.outputs)}"
         )
-    return [join(a.type, b.type) for a, b in zip(then.outputs, other.outputs, strict=True)]
+    joined = [join(a.type, b.type) for a, b in zip(then.outputs, other.outputs, strict=True)]
+    condition = node.inputs[0]
+    if condition is None or condition.constant is None or condition.parameter:
+        return [*joined]
+    return [v.type for v in (then if condition.constant.all() else other).outputs]
 
 
 def _loop(node: Node) -> list[Type | None]:

@@ -71,6 +71,7 @@ def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
         tensor=tensor,
         type=pins.reader,
         trusts_declared=trusts,
+        pinned=bool(shapes),
     )
     graph.names.expect(_names(model.graph), _names_inside(model.graph))
     read_graph(model.graph, graph, {}, context, pins.types)

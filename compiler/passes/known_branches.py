@@ -1,8 +1,9 @@
 """Put the branch that a condition is known to choose in place of its If."""
 
+from ..emission.inlining import move_in
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
-from ..graph.ir import Graph, Node, Value, copy_node
+from ..graph.ir import Graph, Node
 from .subgraphs import run_on_subgraphs
 
 
@@ -26,17 +27,8 @@ def _take(graph: Graph, node: Node) -> bool:
     pairs = zip(node.outputs, branch.outputs, strict=True)
     if any(a is not None and type(a.type) is not type(b.type) for a, b in pairs):
         return False
-    op = Ops(graph, node.position, f"{node.title}/")
-    mapping: dict[Value, Value] = {}
-    for value in branch.values():
-        name = graph.names.fresh(f"{op.prefix}{value.name}")
-        mapping[value] = Value(name, value.type, value.constant, value.parameter, value.elements)
-        if branch.producer(value) is None:
-            graph.add_value(mapping[value])
-    for inner in branch.nodes():
-        copied = copy_node(inner, mapping, graph.names, renamed=True)
-        copied.position = node.position
-        graph.add_node(copied)
-    computed = (v if branch.producer(v) else op.Identity(mapping.get(v, v)) for v in branch.outputs)
-    put_in_place(op, node, [mapping.get(v, v) for v in computed])
+    op = Ops(graph, node.position)
+    outputs = move_in(op, branch)
+    computed = {v for inner in op.emitted for v in inner.writes()}
+    put_in_place(op, node, [v if v in computed else op.Identity(v) for v in outputs])
     return True

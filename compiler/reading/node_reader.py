@@ -14,6 +14,7 @@ from ..graph.wording import settings
 from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema, without_omitted
 from .body_types import loop_types, map_types, scan_types
+from .branches import read_chosen
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
@@ -78,12 +79,27 @@ class NodeReader:
         names = [self._name(name) for name in proto.output]
         domain = domain_of(proto.domain)
         version = self.context.versions.get(domain, 1)
-        attributes = self._attributes(proto, inputs)
-        call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
-        for name, value in zip(proto.output, self._read(call, proto.overload), strict=False):
+        results: Sequence[Value | None] | None = self._chosen(proto, inputs, names)
+        if results is None:
+            attributes = self._attributes(proto, inputs)
+            call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
+            results = self._read(call, proto.overload)
+        for name, value in zip(proto.output, results, strict=False):
             if name and value is not None:
                 self._refine(value, name)
                 self.scope[name] = value
+
+    def _chosen(
+        self, proto: NodeProto, inputs: Sequence[Value | None], names: Sequence[str]
+    ) -> list[Value | None] | None:
+        """Read the one branch of an If that can be taken, None where there are two."""
+        context = replace(self.context, trials=self.context.trials + 1)
+
+        def read(branch: GraphProto, graph: Graph, trial: bool) -> None:
+            self._graph(branch, graph, context if trial else self.context, [])
+
+        may_fail = self.context.pinned and context.trials <= NESTED_TRIALS
+        return read_chosen(self.op, proto, inputs, names, read, may_fail)
 
     def _read(self, call: Call, overload: str) -> Sequence[Value | None]:
         """Emit what a call stands for; give its outputs."""

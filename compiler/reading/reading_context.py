@@ -47,6 +47,8 @@ class Context:
     """Whether the types that the file gives to what nodes compute may fill in what we lack."""
     captured: Mapping[str, Value] = field(default_factory=dict)
     """What the subgraphs of a function's call read from around it."""
+    pinned: bool = False
+    """Whether sizes were given that the file leaves open, at which some branch may not run."""
     trials: int = 0
     """How many bodies around this one are only read for the types of what they give."""
 

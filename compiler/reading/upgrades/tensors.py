@@ -33,6 +33,12 @@ def scatter(op: Ops, call: Call) -> None:
     call.op_type = "ScatterElements"
 
 
+@upgrade("Range", before=ALWAYS)
+def range_(op: Ops, call: Call) -> None:
+    """Runtimes take one element for a scalar, and so does ONNX's own body of AffineGrid."""
+    call.inputs = [op.Squeeze(v, [0]) if v and v.shape == (1,) else v for v in call.inputs]
+
+
 @upgrade("OneHot", before=11)
 def one_hot(op: Ops, call: Call) -> None:
     """Negative indices chose nothing; now they count from the end."""
