@@ -28,11 +28,13 @@ def gelu_grad(op: Ops, node: Node) -> Value:
 
     Φ(x) = ½(1 + erf(x/√2)) and φ(x) = e^(−x²/2)/√(2π). With u = √(2/π)(x + 0.044715x³) and
     t = tanh u, the approximation ½x(1 + t) has the derivative
-    ½(1 + t) + ½x(1 − t²)·√(2/π)(1 + 3·0.044715x²).
+    ½(1 + t) + ½x(1 − t²)·√(2/π)(1 + 3·0.044715x²). Beyond ±16, where t is ±1 to the last digit of
+    float64, x stands still, so that no power of it overflows.
     """
     dy, x = node.required(2)
     half = op.like(0.5, x)
     if attribute(node, "approximate") == "tanh":
+        x = op.Clip(x, op.like(-16, x), op.like(16, x))
         square = op.Mul(x, x)
         cubic = op.Mul(op.Add(op.Mul(square, 0.044715), 1.0), x)
         tanh = op.Tanh(op.Mul(cubic, sqrt(2 / pi)))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..emission.accumulation import accumulate, cast_to
+from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
@@ -17,7 +17,8 @@ def softmax_cross_entropy_loss_grad(op: Ops, node: Node) -> Value:
     weight = label_weights(op, log_prob, labels, rest[0] if rest else None, node.attributes)
     scale = op.Mul(dy, weight)
     if attribute(node, "reduction") == "mean":
-        scale = op.Div(scale, accumulate(op, weight, None, keepdims=0))
+        total = op.ReduceSum(as_float32(op, weight), None, keepdims=0)  # over 65,504 labels, too
+        scale = cast_to(op, op.Div(as_float32(op, scale), total), dy)
     here = one_hot(op, log_prob, labels)
     softmax = op.Exp(log_prob)
     slope = op.Where(here, op.Sub(softmax, 1.0), softmax)

@@ -7,6 +7,7 @@ where callers get the engine from, so that the rules are there.
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from ..composites.expand import expand_node, has_body
+from ..emission.accumulation import as_float32, cast_to
 from ..emission.broadcasting import reduce_to
 from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
@@ -16,6 +17,7 @@ from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
 from ..inference.shapes import refine
 from .activity import Path, flows_inside
+from .half_precision import in_float32, reads_half
 from .rules import (
     BODY_WHERE,
     RULES,
@@ -94,14 +96,18 @@ def apply_rule(op: GradientOps, node: Node, arriving: Iterable[Value | None]) ->
         return {}
     rule = RULES[key]
     try:
-        entries = rule.function(op, node, *arriving)
+        seen, dys = node, list(arriving)
+        if rule.widens and reads_half(node):
+            seen = in_float32(op, node)
+            dys = [None if dy is None else as_float32(op, dy) for dy in dys]
+        entries = rule.function(op, seen, *dys)
     except Exception as error:
         locate(error, f"in the gradient of {node.label}")
         raise
     result: dict[Value, Entry] = {}
     for value, entry in _pairs(node, entries):
         if isinstance(entry, Value):
-            entry = _fit(op, node, value, entry, rule.broadcasts)
+            entry = _fit(op, node, value, entry, rule.broadcasts, seen is not node)
             if isinstance(previous := result.get(value), Value):
                 entry = add(op, previous, entry)
         if entry is not None or value not in result:
@@ -181,10 +187,12 @@ def _pairs(node: Node, entries: Entries) -> Iterable[tuple[Value, Entry]]:
     return [(v, e) for v, e in zip(node.inputs, listed, strict=False) if v is not None]
 
 
-def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool) -> Value:
+def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool, widened: bool) -> Value:
     """Bring a gradient to its value's type; they must agree but for what is symbolic."""
     if not isinstance(value.type, TensorType):
         return entry
+    if widened and isinstance(entry.type, TensorType):
+        entry = cast_to(op, entry, value)
     if broadcasts:
         entry = reduce_to(op, entry, value)
     if entry.dtype != value.dtype or not _may_equal(entry.shape, value.shape):

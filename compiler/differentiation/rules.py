@@ -45,10 +45,15 @@ RuleFunction = Callable[..., Entries]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A gradient rule; with `broadcasts` the engine sums its entries to the inputs' shapes."""
+    """A gradient rule, and what the engine does around it.
+
+    With `broadcasts` it sums the entries to the inputs' shapes; with `widens` it lets the rule see
+    a half-precision node in float32.
+    """
 
     function: RuleFunction
     broadcasts: bool
+    widens: bool
 
 
 class GradientOps(Ops):
@@ -93,14 +98,14 @@ def tangent(*op_types: str, domain: str = "") -> Callable[[TangentRule], Tangent
 
 
 def gradient(
-    *op_types: str, domain: str = "", broadcasts: bool = False
+    *op_types: str, domain: str = "", broadcasts: bool = False, widens: bool = False
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Register `rule(op, node, dy)` as the gradient of the named operators."""
 
     def register(function: RuleFunction) -> RuleFunction:
         for op_type in op_types:
             assert (domain, op_type) not in RULES, op_type
-            RULES[domain, op_type] = Rule(function, broadcasts)
+            RULES[domain, op_type] = Rule(function, broadcasts, widens)
         return function
 
     return register

@@ -1,20 +1,15 @@
 """Gradients of activation functions; at a kink the value of the flatter side is taken.
 
-Formulas use y rather than eˣ where they can: y does not overflow, and eˣ that is computed only to
-be discarded by a Where would turn second derivatives into NaN.
+Formulas that could overflow are written so that they cannot: what a Where discards would turn
+second derivatives into NaN.
 """
 
 from math import pi, sqrt
-from typing import Any
 
 from ..differentiation.rules import Entries, composite_gradient, gradient
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
-from ..standard.schemas import attribute, attribute_defaults
-
-
-def _setting(node: Node, name: str) -> Any:
-    return node.attributes.get(name, attribute_defaults(node.op_type).get(name))
+from ..standard.schemas import attribute
 
 
 @gradient("Relu")
@@ -35,7 +30,7 @@ def relu_grad(op: Ops, node: Node, dy: Value) -> Entries:
 def leaky_relu(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx = 1 where x ≥ 0, else alpha"""
     (x,) = node.inputs
-    return op.Where(op.Less(x, 0.0), op.Mul(dy, _setting(node, "alpha")), dy)
+    return op.Where(op.Less(x, 0.0), op.Mul(dy, attribute(node, "alpha")), dy)
 
 
 @gradient("PRelu", broadcasts=True)
@@ -50,41 +45,46 @@ def prelu(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ThresholdedRelu")
 def thresholded_relu(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx = 1 where x > alpha, else 0"""
-    return op.Where(op.Greater(node.inputs[0], _setting(node, "alpha")), dy, 0.0)
+    return op.Where(op.Greater(node.inputs[0], attribute(node, "alpha")), dy, 0.0)
 
 
-@gradient("Elu")
+@gradient("Elu", widens=True)
 def elu(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx alpha(eˣ − 1) = y + alpha where x ≤ 0, else 1"""
-    return _exponential_branch(op, node, dy, op.Add(node.outputs[0], _setting(node, "alpha")), dy)
+    """d/dx alpha(eˣ − 1) = alpha·eˣ where x ≤ 0, else 1"""
+    return _exponential_branch(op, node, op.Mul(dy, attribute(node, "alpha")), 1.0, dy)
 
 
-@gradient("Celu")
+@gradient("Celu", widens=True)
 def celu(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx alpha(e^(x/alpha) − 1) = y/alpha + 1 where x ≤ 0, else 1"""
-    slope = op.Add(op.Mul(node.outputs[0], 1 / _setting(node, "alpha")), 1.0)
-    return _exponential_branch(op, node, dy, slope, dy)
+    """d/dx alpha(e^(x/alpha) − 1) = e^(x/alpha) where x ≤ 0, else 1"""
+    return _exponential_branch(op, node, dy, 1 / attribute(node, "alpha"), dy)
 
 
-@gradient("Selu")
+@gradient("Selu", widens=True)
 def selu(op: Ops, node: Node, dy: Value) -> Entries:
-    """d/dx gamma·alpha(eˣ − 1) = y + gamma·alpha where x ≤ 0, else gamma"""
-    gamma = _setting(node, "gamma")
-    slope = op.Add(node.outputs[0], gamma * _setting(node, "alpha"))
-    return _exponential_branch(op, node, dy, slope, op.Mul(dy, gamma))
+    """d/dx gamma·alpha(eˣ − 1) = gamma·alpha·eˣ where x ≤ 0, else gamma"""
+    right = op.Mul(dy, attribute(node, "gamma"))
+    return _exponential_branch(op, node, op.Mul(right, attribute(node, "alpha")), 1.0, right)
 
 
-def _exponential_branch(op: Ops, node: Node, dy: Value, slope: Value, right: Value) -> Value:
-    """Give `right` where x is positive, else dy·slope."""
-    return op.Where(op.Greater(node.inputs[0], 0.0), right, op.Mul(dy, slope))
+def _exponential_branch(op: Ops, node: Node, left: Value, rate: float, right: Value) -> Value:
+    """Give `right` where x is positive, else left·e^(rate·x).
+
+    Not by y: near −alpha it has lost what of eˣ there was. The exponent never is positive, for an
+    infinity that a Where discards would turn second derivatives into NaN.
+    """
+    (x,) = node.required(1)
+    low = op.Min(x, 0.0)
+    power = op.Exp(low if rate == 1 else op.Mul(low, rate))
+    return op.Where(op.Greater(x, 0.0), right, op.Mul(left, power))
 
 
 @gradient("Shrink")
 def shrink(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx = 1 where |x| > lambd, else 0; bias only shifts"""
-    if _setting(node, "lambd") <= 0:  # nothing is cut, not even x = 0
+    if attribute(node, "lambd") <= 0:  # nothing is cut, not even x = 0
         return dy
-    outside = op.Greater(op.Abs(node.inputs[0]), _setting(node, "lambd"))
+    outside = op.Greater(op.Abs(node.inputs[0]), attribute(node, "lambd"))
     return op.Where(outside, dy, 0.0)
 
 
@@ -93,10 +93,10 @@ def hard_sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx = alpha where 0 < y < 1, else 0"""
     (y,) = node.outputs
     inside = op.And(op.Greater(y, 0.0), op.Less(y, 1.0))
-    return op.Where(inside, op.Mul(dy, _setting(node, "alpha")), 0.0)
+    return op.Where(inside, op.Mul(dy, attribute(node, "alpha")), 0.0)
 
 
-@gradient("HardSwish")
+@gradient("HardSwish", widens=True)
 def hard_swish(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x(x/6 + ½) = x/3 + ½ where |x| < 3, else 0 on the left and 1 on the right"""
     (x,) = node.inputs
@@ -105,26 +105,26 @@ def hard_swish(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Where(op.Less(op.Abs(x), 3.0), middle, right)
 
 
-@gradient("Sigmoid")
+@gradient("Sigmoid", widens=True)
 def sigmoid(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx σ(x) = σ(x)(1 − σ(x))"""
     (y,) = node.outputs
     return op.Mul(dy, op.Mul(y, op.Sub(1.0, y)))
 
 
-@gradient("Swish")
+@gradient("Swish", widens=True)
 def swish(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x·σ(αx), see _swish_slope"""
     (x,) = node.required(1)
-    _, slope = _swish_slope(op, x, _setting(node, "alpha"))
+    _, slope = _swish_slope(op, x, attribute(node, "alpha"))
     return op.Mul(dy, slope)
 
 
-@gradient("SwiGLU")
+@gradient("SwiGLU", widens=True)
 def swiglu(op: Ops, node: Node, dy: Value) -> Entries:
     """y = a·σ(αa)·b: a product of Swish(a) and b"""
     a, b = node.required(2)
-    gate, slope = _swish_slope(op, a, _setting(node, "alpha"))
+    gate, slope = _swish_slope(op, a, attribute(node, "alpha"))
     return op.Mul(op.Mul(dy, b), slope), op.Mul(dy, gate)
 
 
@@ -136,27 +136,27 @@ def _swish_slope(op: Ops, x: Value, alpha: float) -> tuple[Value, Value]:
     return op.Mul(x, s), slope
 
 
-@gradient("Softplus")
+@gradient("Softplus", widens=True)
 def softplus(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx ln(1 + eˣ) = σ(x)"""
     return op.Mul(dy, op.Sigmoid(node.inputs[0]))
 
 
-@gradient("Softsign")
+@gradient("Softsign", widens=True)
 def softsign(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x/(1 + |x|) = 1/(1 + |x|)²"""
     below = op.Add(op.Abs(node.inputs[0]), 1.0)
     return op.Div(op.Div(dy, below), below)
 
 
-@gradient("Tanh")
+@gradient("Tanh", widens=True)
 def tanh(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx tanh x = 1 − tanh²x"""
     (y,) = node.outputs
     return op.Mul(dy, op.Sub(1.0, op.Mul(y, y)))
 
 
-@gradient("Mish")
+@gradient("Mish", widens=True)
 def mish(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x·t = t + x(1 − t²)σ(x), where t = tanh(ln(1 + eˣ))"""
     (x,) = node.inputs
@@ -165,14 +165,14 @@ def mish(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(dy, op.Add(t, op.Mul(x, bend)))
 
 
-@gradient("Erf")
+@gradient("Erf", widens=True)
 def erf(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx erf(x) = 2/√π · e^(−x²)"""
     (x,) = node.inputs
     return op.Mul(dy, op.Mul(op.Exp(op.Neg(op.Mul(x, x))), 2 / sqrt(pi)))
 
 
-@gradient("Gelu")
+@gradient("Gelu", widens=True)
 def gelu(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx x·Φ(x) = Φ(x) + x·φ(x), see the composite GeluGrad"""
     (x,) = node.required(1)

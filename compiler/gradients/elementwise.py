@@ -25,7 +25,7 @@ def multiply(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(dy, b), op.Mul(dy, a)
 
 
-@gradient("Div", broadcasts=True)
+@gradient("Div", broadcasts=True, widens=True)
 def divide(op: Ops, node: Node, dy: Value) -> Entries:
     """d(a/b) = da/b − (a/b)/b·db"""
     _, b = node.inputs
@@ -34,7 +34,7 @@ def divide(op: Ops, node: Node, dy: Value) -> Entries:
     return da, op.Neg(op.Mul(da, y))
 
 
-@gradient("Mod", broadcasts=True)
+@gradient("Mod", broadcasts=True, widens=True)
 def modulo(op: Ops, node: Node, dy: Value) -> Entries:
     """a mod b = a − q·b with the whole quotient q:  d(a mod b) = da − q·db
 
@@ -69,32 +69,32 @@ def absolute(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(dy, op.Sign(node.inputs[0]))
 
 
-@gradient("Sqrt")
+@gradient("Sqrt", widens=True)
 def square_root(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx √x = 1/(2√x)"""
     return op.Div(op.Mul(dy, 0.5), node.outputs[0])
 
 
-@gradient("Reciprocal")
+@gradient("Reciprocal", widens=True)
 def reciprocal(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx 1/x = −1/x²"""
     (y,) = node.outputs
     return op.Neg(op.Mul(op.Mul(dy, y), y))
 
 
-@gradient("Exp")
+@gradient("Exp", widens=True)
 def exponential(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx eˣ = eˣ"""
     return op.Mul(dy, node.outputs[0])
 
 
-@gradient("Log")
+@gradient("Log", widens=True)
 def logarithm(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx ln x = 1/x"""
     return op.Div(dy, node.inputs[0])
 
 
-@gradient("Pow", broadcasts=True)
+@gradient("Pow", broadcasts=True, widens=True)
 def power(op: Ops, node: Node, dy: Value) -> Entries:
     """d(xᵉ) = e·xᵉ⁻¹·dx + xᵉ·ln x·de
 

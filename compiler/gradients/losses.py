@@ -2,7 +2,7 @@
 
 from ..composites.losses import label_weights, one_hot
 from ..differentiation.rules import Entries, Entry, gradient
-from ..emission.accumulation import accumulate, cast_to
+from ..emission.accumulation import accumulate, as_float32, cast_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
@@ -36,7 +36,8 @@ def negative_log_likelihood_loss(op: Ops, node: Node, dy: Value) -> Entries:
     weight = label_weights(op, x, labels, weights[0] if weights else None, node.attributes)
     scale = op.Neg(op.Mul(dy, weight))
     if _reduction(node) == "mean":
-        scale = op.Div(scale, accumulate(op, weight, None, keepdims=0))
+        total = op.ReduceSum(as_float32(op, weight), None, keepdims=0)  # over 65,504 labels, too
+        scale = cast_to(op, op.Div(as_float32(op, scale), total), dy)
     dx = op.Where(one_hot(op, x, labels), op.Unsqueeze(scale, [1]), 0.0)
     return dx, None, *(_by_weights(op, node, dy, x) for _ in weights)
 
@@ -50,9 +51,9 @@ def _by_weights(op: Ops, node: Node, dy: Value | None, log_prob: Value) -> Entry
     loss = op.Neg(accumulate(op, op.Where(here, log_prob, 0.0), [1], keepdims=0))
     if _reduction(node) == "mean":
         weight = label_weights(op, log_prob, labels, weights, node.attributes)
-        total = accumulate(op, weight, None, keepdims=0)
-        loss = op.Div(op.Sub(loss, node.outputs[0]), total)
-    terms = op.Mul(dy, loss)
+        total = op.ReduceSum(as_float32(op, weight), None, keepdims=0)
+        loss = op.Div(as_float32(op, op.Sub(loss, node.outputs[0])), total)
+    terms = op.Mul(cast_to(op, dy, loss), loss)
     if (ignored := node.attributes.get("ignore_index")) is not None:
         terms = op.Where(op.Equal(labels, ignored), 0.0, terms)
     by_class = op.Where(here, op.Unsqueeze(terms, [1]), 0.0)

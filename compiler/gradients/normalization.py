@@ -140,7 +140,7 @@ def mean_variance_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     return cast_to(op, op.Div(dx, op.Add(deviation, 1e-9)), x)
 
 
-@gradient("LpNormalization")
+@gradient("LpNormalization", widens=True)
 def lp_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     """y = x/‖x‖:  dx = (dy − d‖x‖/dx·Σ dy·y)/‖x‖, with d‖x‖/dx = y (p = 2) or sign x (p = 1)
 

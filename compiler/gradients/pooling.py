@@ -116,7 +116,7 @@ def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(op.Div(dy, count), largest)
 
 
-@gradient("LpPool")
+@gradient("LpPool", widens=True)
 def lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """y = (Σ |x|ᵖ)^(1/p) over windows:  dx = sign(x)·|x|^(p−1) · Σ dy / y^(p−1)"""
     (x,), y = node.required(1), node.output()
@@ -126,7 +126,7 @@ def lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(_slope(op, x, p), share)
 
 
-@gradient("GlobalLpPool")
+@gradient("GlobalLpPool", widens=True)
 def global_lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """y = (Σ |x|ᵖ)^(1/p):  dx = sign(x)·|x|^(p−1) · dy / y^(p−1)"""
     (x,), y = node.required(1), node.output()
@@ -134,7 +134,7 @@ def global_lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(_slope(op, x, p), _by_norm(op, dy, y, p))
 
 
-@gradient("LRN")
+@gradient("LRN", widens=True)
 def local_response_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     """y = x·D^(−β), D = bias + α/size·Σ x² over neighbouring channels.
 

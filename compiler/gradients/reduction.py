@@ -52,7 +52,7 @@ def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
     return cast_to(op, op.Reciprocal(op.Div(*sizes)), x)
 
 
-@gradient("ReduceSumSquare")
+@gradient("ReduceSumSquare", widens=True)
 def reduce_sum_square(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ x²:  dx = 2x·dy"""
     scaled = op.Mul(node.first_input, 2.0)
@@ -65,7 +65,7 @@ def reduce_l1(op: Ops, node: Node, dy: Value) -> Entries:
     return _by_first(node, op.Mul(with_axes(op, node, dy), op.Sign(node.first_input)))
 
 
-@gradient("ReduceL2")
+@gradient("ReduceL2", widens=True)
 def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
     """y = √Σ x²:  dx = x·dy/y, 0 where all x are 0 (no second derivative there: NaN)"""
     (y,) = node.outputs
@@ -73,19 +73,25 @@ def reduce_l2(op: Ops, node: Node, dy: Value) -> Entries:
     return _by_first(node, op.Mul(with_axes(op, node, op.Mul(dy, inverse)), node.first_input))
 
 
-@gradient("ReduceLogSum")
+@gradient("ReduceLogSum", widens=True)
 def reduce_log_sum(op: Ops, node: Node, dy: Value) -> Entries:
-    """y = ln Σ x:  dx = dy/Σ x = dy·e⁻ʸ"""
-    return _by_first(node, spread(op, node, op.Mul(dy, op.Exp(op.Neg(node.outputs[0])))))
+    """y = ln Σ x:  dx = dy/Σ x; not dy·e⁻ʸ, for y is rounded"""
+    total = op.ReduceSum(*node.inputs, **node.attributes)
+    return _by_first(node, spread(op, node, op.Div(dy, total)))
 
 
-@gradient("ReduceLogSumExp")
+@gradient("ReduceLogSumExp", widens=True)
 def reduce_log_sum_exp(op: Ops, node: Node, dy: Value) -> Entries:
-    """y = ln Σ eˣ:  dx = e^(x − y)·dy, and 0 where every x is −∞"""
+    """y = ln Σ eˣ:  dx = dy·eᵘ/Σ eᵘ with u = x − y, and 0 where every x is −∞
+
+    Σ eᵘ is 1 but for the rounding of y, which is as large as 4 at x = 10⁸ in float32.
+    """
     y = node.output()
     shift = with_axes(op, node, op.Where(op.Equal(y, -np.inf), 0.0, y))
-    softmax = op.Exp(op.Sub(node.first_input, shift))
-    return _by_first(node, op.Mul(with_axes(op, node, dy), softmax))
+    powers = op.Exp(op.Sub(node.first_input, shift))
+    total = op.ReduceSum(powers, *node.inputs[1:], **node.attributes)
+    share = op.Div(dy, op.Where(op.Equal(total, 0), 1.0, total))
+    return _by_first(node, op.Mul(with_axes(op, node, share), powers))
 
 
 @gradient("ReduceMax", "ReduceMin")
@@ -98,7 +104,7 @@ def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
     return _by_first(node, op.Where(chosen, with_axes(op, node, share), 0.0))
 
 
-@gradient("ReduceProd")
+@gradient("ReduceProd", widens=True)
 def reduce_prod(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Π x:  dxᵢ = dy·Π xⱼ over the others, zeros among them or not"""
     x = node.first_input

@@ -5,69 +5,69 @@ from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 
 
-@gradient("Sin")
+@gradient("Sin", widens=True)
 def sine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx sin x = cos x"""
     return op.Mul(dy, op.Cos(node.inputs[0]))
 
 
-@gradient("Cos")
+@gradient("Cos", widens=True)
 def cosine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx cos x = −sin x"""
     return op.Neg(op.Mul(dy, op.Sin(node.inputs[0])))
 
 
-@gradient("Tan")
+@gradient("Tan", widens=True)
 def tangent(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx tan x = 1 + tan²x"""
     (y,) = node.outputs
     return op.Mul(dy, op.Add(op.Mul(y, y), 1.0))
 
 
-@gradient("Asin")
+@gradient("Asin", widens=True)
 def arc_sine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx asin x = 1/√(1 − x²)"""
     return op.Div(dy, op.Sqrt(_one_minus_square(op, node.inputs[0])))
 
 
-@gradient("Acos")
+@gradient("Acos", widens=True)
 def arc_cosine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx acos x = −1/√(1 − x²)"""
     return op.Neg(op.Div(dy, op.Sqrt(_one_minus_square(op, node.inputs[0]))))
 
 
-@gradient("Atan")
+@gradient("Atan", widens=True)
 def arc_tangent(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx atan x = 1/(1 + x²)"""
     (x,) = node.inputs
     return op.Div(dy, op.Add(op.Mul(x, x), 1.0))
 
 
-@gradient("Sinh")
+@gradient("Sinh", widens=True)
 def hyperbolic_sine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx sinh x = cosh x"""
     return op.Mul(dy, op.Cosh(node.inputs[0]))
 
 
-@gradient("Cosh")
+@gradient("Cosh", widens=True)
 def hyperbolic_cosine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx cosh x = sinh x"""
     return op.Mul(dy, op.Sinh(node.inputs[0]))
 
 
-@gradient("Asinh")
+@gradient("Asinh", widens=True)
 def area_hyperbolic_sine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx asinh x = 1/√(x² + 1) = 1/cosh y, which squares nothing and so cannot overflow"""
     return op.Div(dy, op.Cosh(node.outputs[0]))
 
 
-@gradient("Acosh")
+@gradient("Acosh", widens=True)
 def area_hyperbolic_cosine(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx acosh x = 1/√(x² − 1) = 1/sinh y, which squares nothing and so cannot overflow"""
     return op.Div(dy, op.Sinh(node.outputs[0]))
 
 
-@gradient("Atanh")
+@gradient("Atanh", widens=True)
 def area_hyperbolic_tangent(op: Ops, node: Node, dy: Value) -> Entries:
     """d/dx atanh x = 1/(1 − x²)"""
     return op.Div(dy, _one_minus_square(op, node.inputs[0]))
