@@ -1,7 +1,13 @@
-"""Gradients of operators that write by index, with each way to reduce."""
+"""Gradients of operators that write by index, with each way to reduce.
+
+Where an index is written twice without a reduction the standard leaves open which update stays.
+Numbers in place of the updates, written the same way, tell which did: only that has a gradient.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from ..differentiation.rules import Entries, gradient
 from ..emission.accumulation import cast_to, scatter
@@ -17,6 +23,7 @@ class Access:
 
     read: Callable[[Value], Value]
     write: Callable[[Value, Value, str], Value]
+    repeats: bool  # whether two updates may go to one place
 
 
 @gradient("ScatterElements")
@@ -26,6 +33,7 @@ def scatter_elements(op: Ops, node: Node, dy: Value) -> Entries:
     access = Access(
         read=lambda x: op.GatherElements(x, indices, axis=axis),
         write=lambda x, updates, reduction: scatter(op, x, indices, updates, reduction, axis),
+        repeats=not _all_distinct(indices, axis),
     )
     return _scatter(op, node, dy, access)
 
@@ -41,23 +49,49 @@ def scatter_nd(op: Ops, node: Node, dy: Value) -> Entries:
             if reduction == "none"
             else scattered(op, x, indices, updates, reduction)
         ),
+        repeats=not _all_distinct(indices, None),
     )
     return _scatter(op, node, dy, access)
 
 
 def _scatter(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
-    """none: dx is zero where x was overwritten; add: dx = dy; either way du = dy read at indices"""
+    """none: dx is zero where x was overwritten, du = dy read at the indices of those that stayed;
+
+    add: dx = dy and du = dy read at indices.
+    """
     x, _, updates = node.required(3)
     match attribute(node, "reduction"):
         case "none":
             nothing = zeros(op, op.Shape(updates), updates)
-            return access.write(dy, nothing, "none"), None, access.read(dy)
+            dx, du = access.write(dy, nothing, "none"), access.read(dy)
+            return dx, None, _of_those_that_stayed(op, x, du, access) if access.repeats else du
         case "add":
             return dy, None, access.read(dy)
         case "mul":
             return _product(op, node, dy, access)
         case _:
             return _extremum(op, node, dy, access)
+
+
+def _of_those_that_stayed(op: Ops, x: Value, du: Value, access: Access) -> Value:
+    """Give du, and zero for updates that a later one has overwritten."""
+    numbers = numbered(op, op.Shape(du))
+    written = access.write(zeros(op, op.Shape(x), numbers), numbers, "none")
+    return op.Where(op.Equal(access.read(written), numbers), du, 0.0)
+
+
+def _all_distinct(indices: Value, axis: int | None) -> bool:
+    """Tell whether no two of the indices (along an axis, or tuples) name one place for certain."""
+    known = None if indices.parameter else indices.constant
+    if known is None or (known < 0).any():  # −1 may be another name of a place
+        return False
+    if axis is None:
+        rows = known.reshape(-1, known.shape[-1])
+    else:
+        places = np.indices(known.shape)
+        places[axis] = known
+        rows = places.reshape(known.ndim, -1).T
+    return len(np.unique(rows, axis=0)) == len(rows)
 
 
 def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
