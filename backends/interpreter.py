@@ -153,7 +153,7 @@ class Interpreter:
         self._load = device.load
         self._inputs = list(graph.inputs)
         self._outputs = [v.name for v in graph.outputs]
-        self._shared = {id(v.constant) for v in graph.values() if v.constant is not None}
+        self._shared = {id(_owner(v.constant)) for v in graph.values() if v.constant is not None}
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""

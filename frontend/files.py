@@ -29,6 +29,8 @@ def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | None = 
 
     Args:
         source: the model; external data are looked for beside a path, never outside its folder.
+            They are mapped into memory, not copied: leave these files as they are while the graph
+            is in use (saving over them is safe).
         shapes: numbers for sizes that the model leaves open: by symbol, such as {"N": 8}, or all
             sizes of an input by its name, such as {"image": (1, 3, None, None)}, None for those
             that stay open.

@@ -108,6 +108,18 @@ def type_string(type_: Type) -> str:
     return f"{kind}({type_string(type_.element)})"
 
 
+def is_packed(dtype: np.dtype) -> bool:
+    """Tell whether files hold several numbers of this dtype in a byte; arrays never do."""
+    return dtype.kind not in "OUS" and onnx_dtype(dtype) in _PACKED
+
+
+_PACKED = {
+    number
+    for name, number in TensorProto.DataType.items()
+    if name.startswith(("INT2", "UINT2", "INT4", "UINT4", "FLOAT4", "FLOAT6"))
+}
+
+
 def is_float(dtype: np.dtype) -> bool:
     """Tell whether gradients can flow through this dtype: real floats of at least 16 bits."""
     return dtype.name in ("float32", "float64", "float16", "bfloat16")

@@ -14,7 +14,7 @@ from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
-from ..standard.protos import TensorWriter, graph_proto, tensor_proto, value_proto
+from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
 from ..standard.schemas import find_schema, last_version
 from .batch_statistics import keep_statistics
 from .lowering import lower
@@ -89,7 +89,7 @@ def write_model(
     ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
     model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
     onnx.helper.set_model_props(model, graph.metadata)
-    model.graph.CopyFrom(graph_proto(graph, tensor))
+    write_graph(model.graph, graph, tensor)
     model.functions.extend(library.protos)
     model.graph.value_info.extend(value_proto(v) for v in _between(graph))
     return model

@@ -1,5 +1,7 @@
 """Read tensors of a model, sparse ones filled up; those in other files are external_data.py's."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 from onnx import SparseTensorProto, TensorProto
@@ -19,10 +21,13 @@ class TensorReader:
             raise ModelFileError(
                 f"the tensor '{proto.name}' lies in another file; load the model by its path"
             )
+        return self._checked(proto, lambda: onnx.numpy_helper.to_array(proto))
+
+    def _checked(self, proto: TensorProto, read: Callable[[], np.ndarray]) -> np.ndarray:
         if any(d < 0 for d in proto.dims):
             raise ModelFileError(f"the tensor '{proto.name}' has the shape {list(proto.dims)}")
         try:
-            return onnx.numpy_helper.to_array(proto)
+            return read()
         except (ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"the tensor '{proto.name}' is damaged: {error}") from error
 

@@ -56,7 +56,7 @@ def attribute_proto(name: str, value: Any, kind: int = 0) -> AttributeProto:
         case kinds.TENSOR:
             proto.t.CopyFrom(tensor_proto(np.asarray(value)))
         case kinds.GRAPH:
-            proto.g.CopyFrom(graph_proto(value))
+            write_graph(proto.g, value)
         case kinds.TYPE_PROTO:
             proto.tp.CopyFrom(to_proto(value))
         case kinds.INTS:
@@ -104,12 +104,12 @@ CONSTANT_MARK = "constant"
 """doc_string of the initializers that are no parameters: training leaves them alone."""
 
 
-def graph_proto(graph: Graph, tensor: TensorWriter = tensor_proto) -> GraphProto:
-    """Write a graph or subgraph as it stands; constants become initializers.
+def write_graph(proto: GraphProto, graph: Graph, tensor: TensorWriter = tensor_proto) -> None:
+    """Write a graph or subgraph as it stands into a message; constants become initializers.
 
     What an input starts with is not written: whoever runs the model feeds its inputs.
     """
-    proto = GraphProto(name=graph.name, doc_string=graph.doc)
+    proto.name, proto.doc_string = graph.name, graph.doc
     proto.input.extend(value_proto(v) for v in graph.inputs)
     proto.output.extend(value_proto(v) for v in graph.outputs)
     inputs = set(graph.inputs)
@@ -120,7 +120,6 @@ def graph_proto(graph: Graph, tensor: TensorWriter = tensor_proto) -> GraphProto
                 initializer.doc_string = CONSTANT_MARK
             proto.initializer.append(initializer)
     proto.node.extend(call_proto(n, tensor) for n in graph.nodes())
-    return proto
 
 
 def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
@@ -136,7 +135,8 @@ def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
     )
     for key, graph in node.attributes.items():
         if isinstance(graph, Graph):
-            proto.attribute.append(onnx.helper.make_attribute(key, graph_proto(graph, tensor)))
+            attribute = proto.attribute.add(name=key, type=AttributeProto.GRAPH)
+            write_graph(attribute.g, graph, tensor)
     return proto
 
 
