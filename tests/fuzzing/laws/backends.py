@@ -1,0 +1,132 @@
+"""(A) Backends agree: NumPy, onnxruntime, and stock onnxruntime on the exported file."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+import onnxgrad as og
+
+from ..case import Case, Feeds
+from ..closeness import expected, largest, plain, require_close, unit_of
+from ..file_road import write
+from ..program import Array
+from ..verdict import Wrong
+from .derivatives import draw_derivative
+from .law import Law, any_precision
+
+NOISES = 2
+
+LACKS = ("NOT_IMPLEMENTED", "ot supported", "not support", "only supports", "lrn.cc", "Conv_nchwc")
+"""What onnxruntime says where it has no kernel, or one that takes less than the standard."""
+
+NOT_OURS = "stock onnxruntime on a file not ours"
+
+Run = Callable[[Feeds], dict[str, Any]]
+
+
+def check(case: Case) -> None:
+    """Compare a program's outputs with its formulas, then its derivatives between backends."""
+    stock = _stock(case, write(case.program), NOT_OURS)
+    runs = {**stock, **_runs(case, case.graph)}
+    names = case.program.outputs()
+    for world in range(case.program.worlds):
+        values, tolerances = expected(case.program, world)
+        for backend, run in runs.items():
+            results = _run(case, backend, run, case.feeds(world))
+            if results is None:
+                continue
+            for name, value, tolerance in zip(names, values, tolerances, strict=True):
+                what = f"{name} by {backend} and by formula, world {world}"
+                require_close(what, results[name], value, tolerance)
+    if case.targets and case.sources:
+        _check_derivative(case)
+    if case.refusal is not None:
+        raise case.refusal
+
+
+def _run(case: Case, backend: str, run: Run, feeds: Feeds) -> dict[str, Any] | None:
+    """Run; give nothing where our backend refuses."""
+    case.stage(f"{backend} runs")
+    try:
+        return run(feeds)
+    except og.OnnxgradError as error:
+        case.refusal = error
+    except Exception as error:
+        if not any(text in str(error) for text in LACKS):
+            raise Wrong(f"{backend}: {error}") from error
+    return None
+
+
+def _check_derivative(case: Case) -> None:
+    """Compare NumPy with the others; noise is how far the last bits of what is fed move it."""
+    derivative = draw_derivative(case, case.rng(5))
+    runs = _runs(case, derivative.graph)
+    numpy = runs.pop("NumPy")
+    rng, unit = case.rng(6), unit_of(case.program)
+    for world in range(case.program.worlds):
+        feeds = derivative.feeds(world)
+        first = numpy(feeds)
+        spreads = dict.fromkeys(first, 0.0)
+        for _ in range(NOISES):
+            noisy = numpy({n: _shaken(rng, a, unit) for n, a in feeds.items()})
+            spreads = {n: max(s, _apart(first[n], noisy[n])) for n, s in spreads.items()}
+        for backend, run in runs.items():
+            results = _run(case, backend, run, feeds)
+            if results is None:
+                continue
+            for name, value in first.items():
+                what = f"{derivative.kind}: {name} by {backend} and NumPy, world {world}"
+                size = max(largest(plain(value)), 0.1)
+                tolerance = 100 * spreads[name] + 300 * unit * size
+                require_close(what, results[name], value, tolerance)
+
+
+def _shaken(rng: np.random.Generator, array: Array, unit: float) -> Array:
+    wide = plain(array)
+    if wide.dtype.kind != "f":
+        return array
+    return (wide * (1 + 4 * unit * rng.choice([-1.0, 1.0], wide.shape))).astype(array.dtype)
+
+
+def _apart(a: Any, b: Any) -> float:
+    a, b = plain(a), plain(b)
+    if a.dtype.kind != "f" or a.shape != b.shape or not a.size:
+        return 0.0
+    return float(np.abs(a - b).max())
+
+
+def _runs(case: Case, graph: og.Graph) -> dict[str, Run]:
+    runs = {"NumPy": og.compile(graph).run, **_stock(case, og.to_onnx(graph), "stock onnxruntime")}
+    case.stage("our onnxruntime backend compiles")
+    try:
+        runs["our onnxruntime backend"] = og.compile(graph, backend="onnxruntime").run
+    except og.OnnxgradError as error:
+        case.refusal = error
+    return runs
+
+
+def _stock(case: Case, model: onnx.ModelProto, what: str) -> dict[str, Run]:
+    """Open a plain session; give nothing where onnxruntime lacks a kernel or Python a dtype."""
+    ends = [*model.graph.input, *model.graph.output]
+    is_handed = all(v.type.tensor_type.elem_type != onnx.TensorProto.BFLOAT16 for v in ends)
+    if not case.stock or not is_handed:
+        return {}
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    case.stage(f"{what} opens")
+    content = model.SerializeToString()
+    try:
+        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        if any(text in str(error) for text in LACKS):
+            return {}
+        raise Wrong(f"{what}: {error}") from error
+    names = [v.name for v in session.get_outputs()]
+    return {what: lambda feeds: dict(zip(names, session.run(names, feeds), strict=True))}
+
+
+LAW = Law("A", "backends agree with the formulas and each other", any_precision, check)
