@@ -1,7 +1,6 @@
 """Batching of operators along axes: what counts axes from the front counts one further."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
@@ -57,19 +56,18 @@ def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
     if x is None or x.rank is None or axes is not None and axes.batched:
         return None
     op = batch.op
-    everything = op.constant(list(range(1, x.rank + 1)), "int64")
-    if axes is None:
-        chosen = None if attribute(node, "noop_with_empty_axes") else everything
-        if chosen is None or not x.rank:
-            attributes: dict[str, Any] = node.attributes | {"noop_with_empty_axes": 1}
-            return op.emit(node.op_type, x.value, **attributes)
-    elif axes.value.shape is None or not isinstance(axes.value.shape[0], int):
+    count = 0 if axes is None else axes.value.shape[0] if axes.value.shape else None
+    if not isinstance(count, int):
         return None
-    elif not axes.value.shape[0]:
-        noop = attribute(node, "noop_with_empty_axes")
-        chosen = axes.value if noop else everything
-    else:
+    if axes is not None and count:
         chosen = shifted(batch, axes.value)
+    elif attribute(node, "noop_with_empty_axes"):
+        return op.emit(node.op_type, x.value, **node.attributes)
+    elif x.rank:
+        chosen = op.constant(list(range(1, x.rank + 1)), "int64")
+    else:  # each scalar is reduced over an axis of its own
+        wide = op.Unsqueeze(x.value, [1])
+        return op.emit(node.op_type, wide, [1], **node.attributes | {"keepdims": 0})
     return op.emit(node.op_type, x.value, chosen, **node.attributes)
 
 
