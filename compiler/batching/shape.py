@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..graph.types import Dim
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
 from .axes import shifted
@@ -35,22 +36,24 @@ def reshape(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Res
     x, target = required(operands, 2)
     if target.batched:
         return None
-    op, sizes = batch.op, _without_minus_one(batch.op, x, target.value, node)
-    return op.Reshape(x.value, op.Concat(batch.size, *sizes, axis=0), **node.attributes)
-
-
-def _without_minus_one(op: Ops, x: Operand, target: Value, node: Node) -> list[Value]:
-    """Give a target with the size that a −1 in it stands for: a batch may have no elements."""
-    elements = elements_of(target)
+    op, elements = batch.op, elements_of(target.value)
     if elements is None or -1 not in elements:
-        return [target]
+        return op.Reshape(x.value, op.Concat(batch.size, target.value, axis=0), **node.attributes)
+    sizes = _without_minus_one(op, x, target.value, elements, node)
+    return op.Reshape(x.value, op.Concat(batch.size, *sizes, axis=0), allowzero=1)
+
+
+def _without_minus_one(
+    op: Ops, x: Operand, target: Value, elements: Sequence[Dim], node: Node
+) -> list[Value]:
+    """Give a target's sizes with that which a −1 in it stands for: a batch may have no elements."""
     sizes: list[Value] = [
         op.Shape(x.value, start=k + 1, end=k + 2)
         if size == 0 and not attribute(node, "allowzero")
         else op.Slice(target, [k], [k + 1])
         for k, size in enumerate(elements)
     ]
-    place = elements.index(-1)
+    place = list(elements).index(-1)
     others = op.Concat([1], *sizes[:place], *sizes[place + 1 :], axis=0)
     count = op.Max(op.ReduceProd(others, keepdims=1), [1])
     sizes[place] = op.Div(op.ReduceProd(op.Shape(x.value, start=1), keepdims=1), count)
