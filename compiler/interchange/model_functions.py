@@ -43,7 +43,7 @@ class FunctionLibrary:
             self.protos.append(self._function(node, name))
             self._names[key] = name
         node.op_type, node.domain, node.attributes = self._names[key], COMPOSITE_DOMAIN, {}
-        node.inputs = tuple(v for v in node.inputs if v is not None)
+        node.inputs = tuple(dict.fromkeys(v for v in node.inputs if v is not None))
         node.outputs = tuple(v for v in node.outputs if v is not None)
 
     def _function(self, node: Node, name: str) -> FunctionProto:
@@ -64,14 +64,14 @@ class FunctionLibrary:
 
 
 def _graph_of(node: Node) -> Graph:
-    """Make a graph that holds a copy of the node alone."""
+    """Make a graph that holds a copy of the node alone; a value it reads twice is one input."""
     graph = Graph(node.op_type)
     mapping: dict[Value, Value] = {}
     for value in dict.fromkeys(v for v in node.inputs if v is not None):
         name = graph.names.fresh(f"x{len(graph.inputs)}")
         copied = Value(name, value.type, value.constant, value.parameter, value.elements)
         mapping[value] = graph.add_value(copied)
-    graph.inputs = [mapping[v] for v in node.inputs if v is not None]
+    graph.inputs = list(mapping.values())
     outputs = [None if v is None else Value(f"y{k}", v.type) for k, v in enumerate(node.outputs)]
     attributes = {
         k: a.copy(None, graph.names, renamed=True) if isinstance(a, Graph) else a

@@ -63,6 +63,16 @@ def test_a_state_of_symbolic_size_in_a_function(kind: str, opset: int) -> None:
     assert judge(graph, feeds, expected, opset, functions=True) == RIGHT
 
 
+def test_a_function_that_reads_one_value_twice() -> None:
+    """x·x/√mean(x²): RMSNormalization is a function at opset 21"""
+    b = og.Builder("twice")
+    x = b.input("x", "float32", (2,))
+    b.output(b.op.RMSNormalization(x, x, epsilon=0.0), "y")
+    data = np.array([0.3, -0.4], np.float32)
+    expected = {"y": data**2 / np.float32(np.sqrt(0.125))}
+    assert judge(b.build(), {"x": data}, expected, 21, functions=True) == RIGHT
+
+
 def squeezed(declared: list[str] | None) -> onnx.ModelProto:
     """Squeeze without axes of (N, 1) at opset 9, whose rank nothing but the file tells."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1])
