@@ -40,7 +40,6 @@ ONLY_IN = {
     "onnxruntime": {
         "backends/onnxruntime.py",
         "backends/onnxruntime_sessions.py",
-        "frontend/demo/replay.py",  # without us
     },
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-NAMES = sorted(p.name for p in EXAMPLES.glob("*.py") if p.name != "demo.py")  # test_demo.py runs it
+NAMES = sorted(p.name for p in EXAMPLES.glob("*.py"))  # test_demo.py runs demo/
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,10 +5,10 @@ import signal
 import sys
 from typing import NoReturn
 
-from . import demo, execute, models, operators
+from . import execute, models, operators
 from .application import app
 
-__all__ = ["app", "demo", "execute", "main", "models", "operators"]
+__all__ = ["app", "execute", "main", "models", "operators"]
 
 
 def main() -> None:

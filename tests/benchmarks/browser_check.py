@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 import onnxgrad as og
-from onnxgrad.demo.network import batches, build_network, load_digits
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "helpers"))
+sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parents[1] / "examples")]
 
+from demo.network import batches, build_network, load_digits  # noqa: E402  # see below
 from op_samples import SAMPLES, graphs  # noqa: E402  # they are no package
 
 PACKAGE = "onnxruntime-web@1.30.0"

@@ -169,7 +169,7 @@ def test_ops_lists_the_standard() -> None:
 
 
 def test_every_command_helps_with_an_example() -> None:
-    for name in ("info", "grad", "run", "validate", "draw", "ops", "demo"):
+    for name in ("info", "grad", "run", "validate", "draw", "ops"):
         assert f"Example: onnxgrad {name}" in run(name, "--help")
 
 

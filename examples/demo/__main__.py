@@ -1,5 +1,9 @@
-"""Run the demo from the network to the files and print what came out."""
+"""Run the demo from the network to the files and print what came out.
 
+Run: make demo, or PYTHONPATH=examples python -m demo [FOLDER]
+"""
+
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,27 +13,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from onnxgrad.compiler.graph.ir import Graph
+import onnxgrad as og
 
-from ..drawing import draw
-from ..files import save
-from ..optim import SGD, Adam, Optimizer
-from ..running import compile
-from ..training import start_graph, train_step, with_parameters
-from ..validation import validate
 from .curves import plot
 from .network import Digits, batches, build_network, load_digits, steps_per_epoch
 from .replay import replay
 
-OPTIMIZERS: dict[str, Optimizer] = {"sgd": SGD(0.05, momentum=0.9), "adam": Adam(2e-3)}
+OPTIMIZERS: dict[str, og.optim.Optimizer] = {
+    "sgd": og.optim.SGD(0.05, momentum=0.9),
+    "adam": og.optim.Adam(2e-3),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
     """What training with one optimizer gave."""
 
-    step: Graph
-    model: Graph
+    step: og.Graph
+    model: og.Graph
     losses: list[float]
     accuracy: float
     seconds: float
@@ -48,12 +49,12 @@ def main(out: Path = Path("out/demo"), epochs: int = 5) -> float:
     curves = {}
     for name, training in trained.items():
         step, start = out / f"{name}_step.onnx", out / f"{name}_start.onnx"
-        save(training.step, step)
-        save(start_graph(training.step), start)
-        save(training.model, out / f"{name}_model.onnx")
+        og.save(training.step, step)
+        og.save(og.start_graph(training.step), start)
+        og.save(training.model, out / f"{name}_model.onnx")
         curves[name] = (training.losses, replay(step, start, batches(digits, epochs)))
     plot(curves, out / "losses.png")
-    draw(trained["sgd"].step, out / "sgd_step.svg")
+    og.draw(trained["sgd"].step, out / "sgd_step.svg")
     table = Table(title="trained on NumPy, replayed from the files in onnxruntime")
     for column in ("optimizer", "steps", "time", "held-out digits right", "largest difference"):
         table.add_column(column, justify="right")
@@ -62,15 +63,17 @@ def main(out: Path = Path("out/demo"), epochs: int = 5) -> float:
         row = (str(len(training.losses)), f"{training.seconds:.1f} s", f"{training.accuracy:.2%}")
         table.add_row(name, *row, f"{difference:.1e}")
     console.print(table)
-    console.print(validate(trained["sgd"].step, next(batches(digits, 1))))
+    console.print(og.validate(trained["sgd"].step, next(batches(digits, 1))))
     console.print(f"written to {out}/: {', '.join(sorted(p.name for p in out.iterdir()))}")
     return min(t.accuracy for t in trained.values())
 
 
-def train(network: Graph, optimizer: Optimizer, name: str, digits: Digits, epochs: int) -> Training:
+def train(
+    network: og.Graph, optimizer: og.optim.Optimizer, name: str, digits: Digits, epochs: int
+) -> Training:
     """Train the network on the NumPy backend."""
-    step = train_step(network, "loss", optimizer)
-    stepper = compile(step).stepper()
+    step = og.train_step(network, "loss", optimizer)
+    stepper = og.compile(step).stepper()
     start, losses = time.perf_counter(), []
     columns = (
         TextColumn("{task.description}"),
@@ -85,7 +88,11 @@ def train(network: Graph, optimizer: Optimizer, name: str, digits: Digits, epoch
             losses.append(float(stepper.run(batch)["loss"]))
             progress.update(task, advance=1, description=f"{name}: loss {losses[-1]:.4f}")
     seconds = time.perf_counter() - start
-    model = with_parameters(network, stepper.state())
-    logits = compile(model)(image=digits.test_images, label=digits.test_labels)["logits"]
+    model = og.with_parameters(network, stepper.state())
+    logits = og.compile(model)(image=digits.test_images, label=digits.test_labels)["logits"]
     accuracy = float(np.mean(logits.argmax(axis=1) == digits.test_labels))
     return Training(step, model, losses, accuracy, seconds)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("out/demo"))

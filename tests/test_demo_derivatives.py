@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from demo.network import build_network, load_digits
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.precision import with_dtype
-from onnxgrad.demo.network import build_network, load_digits
 
 STEP = 1e-5
 

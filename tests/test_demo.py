@@ -5,8 +5,7 @@ from xml.etree import ElementTree
 
 import onnx
 import pytest
-
-from onnxgrad.demo.main import main
+from demo.__main__ import main
 
 
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

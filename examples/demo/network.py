@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.errors import BackendUnavailableError
-from onnxgrad.compiler.graph.ir import Graph
-
-from ..builder import Builder, Tensor
+import onnxgrad as og
 
 HELD_OUT = 360
 BATCH = 64
@@ -30,7 +27,7 @@ def load_digits() -> Digits:
     try:
         from sklearn import datasets  # an extra, for the demo only
     except ImportError:
-        raise BackendUnavailableError("the demo needs: pip install 'onnxgrad[demo]'") from None
+        raise og.BackendUnavailableError("the demo needs: pip install 'onnxgrad[demo]'") from None
     found: Any = datasets.load_digits()
     order = np.random.default_rng(0).permutation(len(found.target))
     images = (found.images[order, None] / 16).astype(np.float32)
@@ -53,18 +50,20 @@ def steps_per_epoch(digits: Digits) -> int:
     return len(digits.labels) // BATCH
 
 
-def build_network() -> Graph:
+def build_network() -> og.Graph:
     """Build Conv → Gelu three times, one strided and one dilated, then MatMul and the loss."""
-    b = Builder("digits")
+    b = og.Builder("digits")
     op, random = b.op, np.random.default_rng(0)
     image = b.input("image", "float32", ("N", 1, 8, 8))
     label = b.input("label", "int64", ("N",))
 
-    def weight(name: str, shape: tuple[int, ...], fan_in: int) -> Tensor:
+    def weight(name: str, shape: tuple[int, ...], fan_in: int) -> og.Tensor:
         scale = np.sqrt(2 / fan_in)
         return b.parameter(name, (scale * random.normal(size=shape)).astype(np.float32))
 
-    def layer(x: Tensor, name: str, width: int, channels: int, **attributes: list[int]) -> Tensor:
+    def layer(
+        x: og.Tensor, name: str, width: int, channels: int, **attributes: list[int]
+    ) -> og.Tensor:
         w = weight(f"{name}.weight", (width, channels, 3, 3), 9 * channels)
         bias = b.parameter(f"{name}.bias", np.zeros(width, np.float32))
         return op.Gelu(op.Conv(x, w, bias, **attributes), name=name)
