@@ -1,15 +1,17 @@
 """Sessions of onnxruntime, opened once more without its optimizer where that spoils a graph."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from onnx import ModelProto
 
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
-from ..compiler.interchange.exporter import write_model
+from ..compiler.graph.types import onnx_dtype
 from .onnxruntime_kernels import lacking_kernels
+from .onnxruntime_weights import write_apart
 
 R = TypeVar("R")
 
@@ -31,9 +33,10 @@ class Opened:
         Raises:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
-        self._write: Callable[[], ModelProto] | None = lambda: write_model(graph, opset)
+        model, self._weights = write_apart(graph, opset)
+        self._model: ModelProto | None = model
         try:
-            self.session = open_session(self._write())
+            self.session = open_session(model, self._weights)
         except Exception as error:  # onnxruntime's errors have no base of their own
             try:
                 self._keep(self._unoptimized(), error)
@@ -45,7 +48,7 @@ class Opened:
         try:
             result = call(self.session)
         except Exception as error:
-            if self._write is None:
+            if self._model is None:
                 raise
             try:
                 plain = self._unoptimized()
@@ -53,15 +56,15 @@ class Opened:
             except Exception:
                 raise error from None
             self._keep(plain, error)
-        self._write = None
+        self._model = None
         return result
 
     def _unoptimized(self) -> Any:
-        assert self._write is not None
-        return open_session(self._write(), optimized=False)
+        assert self._model is not None
+        return open_session(self._model, self._weights, optimized=False)
 
     def _keep(self, session: Any, error: Exception) -> None:
-        self.session, self._write = session, None
+        self.session, self._model = session, None
         warnings.warn(
             "onnxruntime's optimizer fails on this graph, which now runs without it, more slowly: "
             f"{first_line(error)}",
@@ -70,16 +73,34 @@ class Opened:
         )
 
 
-def open_session(model: ModelProto, optimized: bool = True) -> Any:
-    """Open a session on the CPU; what is wrong comes as an exception and is not printed."""
+def open_session(
+    model: ModelProto, weights: Mapping[str, np.ndarray], optimized: bool = True
+) -> Any:
+    """Open a session on the CPU; what is wrong comes as an exception and is not printed.
+
+    The session reads the weights where they lie: they must stay as long as it does.
+    """
     import onnxruntime as ort  # loads only when it is used
 
     options = ort.SessionOptions()
+    if weights:
+        values = [_as_ort_value(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
     options.log_severity_level = 4
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     providers = ["CPUExecutionProvider"]
     return ort.InferenceSession(model.SerializeToString(), options, providers=providers)
+
+
+def _as_ort_value(array: np.ndarray) -> Any:
+    """See an array as a value of onnxruntime's, which does not keep the array."""
+    import onnxruntime as ort  # loads only when it is used
+
+    if array.dtype.isbuiltin == 1:
+        return ort.OrtValue.ortvalue_from_numpy(array)
+    plain = array.view(f"u{array.dtype.itemsize}")
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(plain, onnx_dtype(array.dtype))
 
 
 def first_line(error: Exception) -> str:

@@ -153,8 +153,8 @@ def counter() -> og.Graph:
 def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnxruntime_sessions.open_session
 
-    def open_session(model: Any, optimized: bool = True) -> Any:
-        session = right(model, optimized)
+    def open_session(model: Any, weights: Any, optimized: bool = True) -> Any:
+        session = right(model, weights, optimized)
         return Fragile(session) if optimized else session
 
     monkeypatch.setattr(onnxruntime_sessions, "open_session", open_session)
@@ -204,3 +204,29 @@ def test_the_opset_suits_the_operator_that_has_no_other_way() -> None:
     arrays = {"x": np.ones((2, 3, 4), np.float32), "image": np.ones((1, 1, 4, 4), np.float32)}
     for name, array in og.compile(b.build(), "onnxruntime").run(arrays).items():
         np.testing.assert_allclose(array, np.ones_like(array), rtol=1e-4, err_msg=name)
+
+
+def test_large_weights_run_where_they_lie_in_every_dtype_and_scope() -> None:
+    """In the graph, in a branch, in bfloat16, and one that is changed afterwards."""
+    rng = np.random.default_rng(0)
+    given = rng.normal(size=(200, 100)).astype(np.float32)
+    b = og.Builder("weights")
+    x, flag = b.input("x", "float32", (3, 200)), b.input("flag", "bool", ())
+    w = b.parameter("w", given)
+    half = b.parameter("half", rng.normal(size=(200, 200)).astype("bfloat16"))
+    inner = rng.normal(size=(200, 100)).astype(np.float32)
+    y = b.op.If(
+        flag, then_branch=b.subgraph(lambda: x @ inner), else_branch=b.subgraph(lambda: x @ w)
+    )
+    b.output(y, "y")
+    b.output(b.op.Cast(half, to="float32") @ w, "z")
+    graph = b.build()
+    feeds = {"x": rng.normal(size=(3, 200)).astype(np.float32)}
+    compiled = og.compile(graph, "onnxruntime")
+    weights = {v.name: v.constant.copy() for v in graph.values() if v.constant is not None}
+    given[:] = 0
+    for flag_, matrix in ((True, inner), (False, weights["w"])):
+        results = compiled.run({**feeds, "flag": np.array(flag_)})
+        np.testing.assert_allclose(results["y"], feeds["x"] @ matrix, rtol=1e-4, atol=1e-4)
+        z = weights["half"].astype(np.float32) @ weights["w"]
+        np.testing.assert_allclose(results["z"], z, rtol=1e-4, atol=1e-4)

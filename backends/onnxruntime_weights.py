@@ -1,0 +1,53 @@
+"""Large weights are handed to onnxruntime where they lie, not through a message of 2 GB at most."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+
+from ..compiler.graph.ir import Graph
+from ..compiler.graph.types import is_packed, onnx_dtype
+from ..compiler.interchange.exporter import write_model
+from ..compiler.standard.protos import tensor_proto
+
+_LEAST = 2**16
+"""Smaller weights stay in the message, in bytes."""
+
+
+def write_apart(graph: Graph, opset: int) -> tuple[ModelProto, dict[str, np.ndarray]]:
+    """Write a model without its large weights; give those by name."""
+    weights: dict[str, np.ndarray] = {}
+
+    def tensor(array: np.ndarray, name: str) -> TensorProto:
+        if array.nbytes < _LEAST or array.dtype.kind in "OUS" or is_packed(array.dtype):
+            return tensor_proto(array, name)
+        weights[name] = array
+        proto = TensorProto(name=name, data_type=onnx_dtype(array.dtype), dims=array.shape)
+        proto.data_location = TensorProto.EXTERNAL
+        proto.external_data.add(key="location", value="memory")
+        return proto
+
+    model = write_model(graph, opset, tensor=tensor)
+    for inner in _subgraphs(model.graph):  # onnxruntime takes weights for the whole graph only
+        for proto in inner.initializer:
+            if proto.data_location == TensorProto.EXTERNAL:
+                proto.CopyFrom(tensor_proto(weights.pop(proto.name), proto.name))
+    return model, {name: _settled(array) for name, array in weights.items()}
+
+
+def _subgraphs(graph: GraphProto) -> Iterator[GraphProto]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                yield attribute.g
+                yield from _subgraphs(attribute.g)
+
+
+def _settled(array: np.ndarray) -> np.ndarray:
+    """Give an array that nobody writes to any more: itself, or a copy."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return array.copy()
+        base = base.base
+    return np.ascontiguousarray(array)
