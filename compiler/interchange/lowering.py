@@ -56,6 +56,7 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
                 _lower(subgraph, opset, expand, refused)
             if node.subgraphs:
                 graph.reconnect(node)
+        pending += [n for node in pending for n in _respell(graph, node)]
         before = set(graph.nodes())
         for node in pending:
             if node.domain == COMPOSITE_DOMAIN:
@@ -65,16 +66,29 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
         pending = [n for n in graph.nodes() if n not in before]
 
 
+def _respell(graph: Graph, node: Node) -> list[Node]:
+    """Say a call so that every reader understands it; give the nodes that this adds."""
+    respell = None if node.domain else SPELLINGS.get(node.op_type)
+    if respell is None or _is_known(graph, node):
+        return []
+    op = Ops(graph, node.position, f"{node.title}/")
+    if respell(op, node):
+        graph.reconnect(node)
+    return op.emitted
+
+
+def _is_known(graph: Graph, node: Node) -> bool:
+    """Tell whether what a node gives will stand as constants."""
+    return all(v.constant is not None and v not in graph.outputs for v in node.writes())
+
+
 def _lower_node(
     graph: Graph, node: Node, opset: int, expand: Expand, refused: dict[str, str]
 ) -> None:
-    if all(v.constant is not None and v not in graph.outputs for v in node.writes()):
-        return  # its outputs will stand as constants
+    if _is_known(graph, node):
+        return
     prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
-    respell = None if node.domain else SPELLINGS.get(node.op_type)
-    if respell is not None and respell(op, node):
-        graph.reconnect(node)
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return

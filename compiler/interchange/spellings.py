@@ -3,9 +3,11 @@
 What is said so is said at any opset and means the same; it is left as it is where no shape tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
+from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
 from ..graph.ir import Node
 from ..graph.types import is_static
 from ..inference.window_shapes import transposed_shape
@@ -67,12 +69,72 @@ def without_stretching(op: Ops, node: Node) -> bool:
 
 
 @spelling("Resize")
-def listed_length(op: Ops, node: Node) -> bool:
-    """Tell how many sizes or scales there are: ONNX's inference takes an unknown number for 0."""
-    x = node.inputs[0]
-    if x is None or x.rank is None:
+def resize(op: Ops, node: Node) -> bool:
+    """Count axes from the front, and say what onnxruntime leaves out.
+
+    It keeps the aspect ratio of axes at the front only.
+    """
+    x = node.first_input
+    if x.rank is None:
         return False
-    count = len(node.attributes.get("axes") or range(x.rank))
+    axes = resized_axes(node, x.rank)
+    counted = "axes" in node.attributes and node.attributes["axes"] != axes
+    if counted:
+        node.attributes["axes"] = axes
+    listed = _listed_length(op, node, len(axes))
+    return _crop_to_the_same_size(op, node, axes) or listed or counted
+
+
+def _crop_to_the_same_size(op: Ops, node: Node, axes: Sequence[int]) -> bool:
+    """Crop to one more sample, at the same distances, and leave it out.
+
+    Along axes whose size stays, onnxruntime does not look at the crop.
+    """
+    x, roi, scales, sizes = node.first_input, *(node.input(k) for k in (1, 2, 3))
+    if roi is None or not crops(node) or keeps_aspect_ratio(node) or _is_looked_at(node, axes):
+        return False
+    before = op.Gather(op.Shape(x), axes)
+    length, last = op.Add(before, 1), op.Max(op.Sub(before, 1), 1)
+    start, end = op.Split(roi, num_outputs=2)
+    whole = op.And(op.Equal(start, op.like(0, roi)), op.Equal(end, op.like(1, roi)))
+    stays = op.Equal(before, sizes) if scales is None else op.Equal(scales, op.like(1, scales))
+    overlooked = op.And(stays, op.Not(whole))
+    longer = op.Cast(overlooked, to="int64")
+    if scales is None:
+        sizes, length = op.Add(sizes, longer), cast_to(op, length, roi)
+    else:  # a hair more than the quotient, so that no rounding makes it less
+        more = op.Div(cast_to(op, length, scales), cast_to(op, before, scales))
+        scales = op.Where(overlooked, op.Mul(more, 1 + 2.0**-22), scales)
+        length = op.Mul(cast_to(op, scales, roi), cast_to(op, before, roi))
+    share = op.Div(op.Sub(length, 1.0), cast_to(op, last, roi))
+    reach = op.Mul(op.Sub(end, start), op.Where(overlooked, share, op.like(1, share)))
+    crop = op.Concat(start, op.Add(start, reach), axis=0)
+    resized = op.Resize(x, crop, scales, sizes, **node.attributes)
+    kept = op.Sub(op.Gather(op.Shape(resized), axes), longer)
+    node.op_type, node.attributes = "Slice", {}
+    node.inputs = (resized, op.constant([0] * len(axes)), kept, op.constant(axes))
+    return True
+
+
+def _is_looked_at(node: Node, axes: Sequence[int]) -> bool:
+    """Tell whether every axis certainly gets another size, has one element, or is not cropped."""
+    x, y, roi, scales = node.first_input, node.output(), node.input(1), node.input(2)
+    for k, axis in enumerate(axes):
+        before, after = (None if v.shape is None else v.shape[axis] for v in (x, y))
+        if isinstance(before, int) and isinstance(after, int) and (before != after or before == 1):
+            continue
+        if scales is not None and scales.constant is not None and scales.constant[k] != 1:
+            continue
+        if roi is None or roi.constant is None:
+            return False
+        if (roi.constant[k], roi.constant[k + len(axes)]) != (0, 1):
+            return False
+    return True
+
+
+def _listed_length(op: Ops, node: Node, count: int) -> bool:
+    """Tell how many sizes or scales there are: ONNX's inference takes an unknown number for 0."""
+    x = node.first_input
     told = [
         v if v is None or v is x or is_static(v.shape) else op.Reshape(v, [k])
         for v, k in zip(node.inputs, [0, 2 * count, count, count], strict=False)

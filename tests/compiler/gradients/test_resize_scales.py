@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from finite_differences import finite_differences
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.ops.op_resize import Resize
 
@@ -89,8 +90,11 @@ def feeds_of(graph: og.Graph, scales: tuple[float, ...], dtype: Any = np.float64
 
 
 def forward(graph: og.Graph, feeds: Arrays) -> np.ndarray:
-    """Run the reference on float64."""
-    evaluator = ReferenceEvaluator(og.to_onnx(graph), new_ops=[PreciseResize])
+    """Run the reference of the one node on float64."""
+    (node,) = graph.nodes()
+    inputs = ["" if v is None else v.name for v in node.inputs]
+    proto = helper.make_node("Resize", inputs, ["y"], **node.attributes)
+    evaluator = ReferenceEvaluator(proto, new_ops=[PreciseResize])
     return np.asarray(evaluator.run(None, feeds)[0])  # type: ignore[index]  # a list of outputs
 
 
