@@ -14,10 +14,11 @@ from ..compiler.composites.expand import expand_node, has_body
 from ..compiler.emission.accumulation import as_float32, cast_to, is_half
 from ..compiler.emission.ops import Ops
 from ..compiler.emission.replacing import put_in_place
+from ..compiler.emission.resampling import resized_axes
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
 from ..compiler.graph.ir import Graph, Node, Value
-from ..compiler.graph.types import as_dtype, is_static
+from ..compiler.graph.types import as_dtype
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.widen import Supports, run_wider, widen_node
 
@@ -290,16 +291,17 @@ def unpool_then_pad(op: Ops, node: Node) -> list[Value | None] | None:
 @rewrite("Resize")
 def align_corners_by_scale(op: Ops, node: Node) -> list[Value | None] | None:
     """x = i·(L − 1)/(s·L − 1), with s·L not rounded = the crop [0, (⌊s·L⌋ − 1)/(s·L − 1)]."""
-    x, scales = node.inputs[0], _input(node, 2)
+    x, scales = node.first_input, _input(node, 2)
     attributes = dict(node.attributes)
     mode = attributes.get("coordinate_transformation_mode", "half_pixel")
-    if mode != "align_corners" or scales is None or x is None or "axes" in attributes:
+    if mode != "align_corners" or scales is None or x.rank is None:
         return None
-    if scales.constant is not None and is_static(x.shape):
-        lengths = np.array(x.shape, np.float64) * scales.constant
+    before = op.Gather(op.Shape(x), resized_axes(node, x.rank))
+    if scales.constant is not None and before.constant is not None:
+        lengths = before.constant * scales.constant.astype(np.float64)
         if (lengths == np.floor(lengths)).all():
             return None  # nothing is rounded
-    length = op.Mul(op.Cast(op.Shape(x), to="float32"), scales)
+    length = op.Mul(op.Cast(before, to="float32"), scales)
     inner = op.Sub(op.Floor(length), 1.0)
     end = op.Div(inner, op.Where(op.Greater(inner, 0.0), op.Sub(length, 1.0), 1.0))
     roi = op.Concat(op.Mul(end, 0.0), end, axis=0)
