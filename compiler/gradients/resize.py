@@ -63,31 +63,30 @@ def _is_kept(node: Node, k: int, axis: int) -> bool:
 def _transposed_matrix(op: Ops, node: Node, k: int, axes: list[int]) -> Value:
     """Resize the identity as an image (1, n, n, 1) along its third axis: Rᵀ of shape (n, m).
 
-    Where the aspect ratio is kept the image is as wide as the limiting axis and resized along both,
-    so that it gets the same scale; its columns are equal, and the first one is taken.
+    Its columns are doubled, and the first ones taken: onnxruntime leaves an image as it is whose
+    sizes stay, even where it is cropped or its scale is nearly 1. Where the aspect ratio is kept
+    the image is as wide as the limiting axis, so that it gets the same scale.
     """
     (x,) = node.required(1)
     roi, scales, sizes = node.input(1), node.input(2), node.input(3)
-    y = node.output()
-    size, resized = dimension(op, x, axes[k]), dimension(op, y, axes[k])
-    settings = dict(node.attributes) | {"axes": [2], "extrapolation_value": 0.0}
-    width = op.constant([1])
-    chosen = op.constant([k])
-    crop = None
+    size, resized = dimension(op, x, axes[k]), dimension(op, node.output(), axes[k])
+    crop, width = None, op.constant([1])
     if roi is not None and crops(node):
-        crop = op.Gather(roi, [k, k + len(axes)])
+        start, end = (op.Gather(roi, [at]) for at in (k, k + len(axes)))
+        zero, one = (op.constant(np.full(1, v, roi.dtype)) for v in (0, 1))
+        crop = op.Concat(start, zero, end, one, axis=0)
     if sizes is not None and keeps_aspect_ratio(node):
         all_sizes = op.Gather(op.Shape(x), axes)
         decisive = limiting(op, node, all_sizes, sizes)
-        settings["axes"] = [2, 3]
         width = op.Gather(all_sizes, decisive)
-        chosen = op.Concat(chosen, decisive, axis=0)
-        if crop is not None:
-            start, end = op.Split(crop, num_outputs=2)
-            zero, one = (op.constant(np.full(1, v, crop.dtype)) for v in (0, 1))
-            crop = op.Concat(start, zero, end, one, axis=0)
+        sizes = op.Gather(sizes, op.Concat([k], decisive, axis=0))
+    else:
+        scales, sizes = (
+            None if v is None else op.Concat(op.Gather(v, [k]), np.full(1, 2, v.dtype), axis=0)
+            for v in (scales, sizes)
+        )
+    settings = dict(node.attributes) | {"axes": [2, 3], "extrapolation_value": 0.0}
     image = _identity(op, x, size, width)
-    scales, sizes = (None if v is None else op.Gather(v, chosen) for v in (scales, sizes))
     matrix = op.Slice(op.Resize(image, crop, scales, sizes, **settings), [0], [1], [3])
     return op.Reshape(matrix, op.Concat(size, resized, axis=0), allowzero=1)
 

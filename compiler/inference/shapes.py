@@ -266,11 +266,12 @@ def _range(node: Node) -> Shape | None:
 
 
 def _resize(node: Node) -> Shape | None:
-    sizes = _from_elements(3)(node)
-    x = node.inputs[0]
-    plain = "axes" not in node.attributes and x is not None and x.rank is not None
-    stretched = attribute(node, "keep_aspect_ratio_policy") == "stretch"
-    return sizes if sizes and plain and stretched else None
+    x, sizes = node.first_input, _from_elements(3)(node)
+    if not sizes or x.shape is None or attribute(node, "keep_aspect_ratio_policy") != "stretch":
+        return None
+    axes = [axis % len(x.shape) for axis in node.attributes.get("axes") or range(len(x.shape))]
+    after = dict(zip(axes, sizes, strict=True))
+    return tuple(after.get(axis, dim) for axis, dim in enumerate(x.shape))
 
 
 def dft_shape(node: Node) -> Shape | None:
