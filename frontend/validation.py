@@ -1,35 +1,35 @@
 """Check a graph on all backends, and its gradients against finite differences."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from onnxgrad.backends import find_backend
-from onnxgrad.backends.checking.comparison import (
-    ROUNDING_UNITS,
-    TOLERANCES,
-    difference,
-    magnitude_of,
+from onnxgrad.backends.checking.agreement import compare_backends
+from onnxgrad.backends.checking.differences import (
+    EPSILON,
+    NUDGES,
+    MovedGraph,
+    random_direction,
+    scatter,
 )
-from onnxgrad.backends.checking.everywhere import compare_backends, run_everywhere
+from onnxgrad.backends.checking.draws import drawing_nodes, hold_draws, show_draws
+from onnxgrad.backends.checking.everywhere import compare_gradients, run_everywhere
 from onnxgrad.backends.checking.random_feeds import draw_feeds
-from onnxgrad.backends.checking.report import Comparison, Report
+from onnxgrad.backends.checking.report import Report, undecided
 from onnxgrad.backends.feeds import check_feeds
-from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
-from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.graph.types import dtype_name, is_float
+from onnxgrad.compiler.graph.ir import Graph, Node
+from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
 
 from .selection import OF, WRT, Selection, find_values
 from .transforms import vjp
 
 Feeds = Mapping[str, Any]
-
-STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
-"""Steps of the central differences; the two neighbours that agree best give the estimate."""
 
 DIRECTIONS = 3
 
@@ -80,11 +80,13 @@ def check_gradients(
 
     The gradient of Σ <random cotangent, of> is compared along random directions with differences
     of the graph in float64; then each backend's gradient, in the graph's own dtype, with that.
+    What is drawn at random, such as the mask of Dropout, is drawn once and then held.
 
     Args:
         graph: any graph.
         of: what is differentiated, one value or several.
-        wrt: by what: inputs, initializers or any value inside.
+        wrt: by what: inputs, initializers or any value inside; patterns as in `grad`. Where nothing
+            depends on it, that is checked: the gradient must be zero.
         feeds: arrays by input name; what is not given is drawn by its type.
         backends: names of backends; by default all that can run here.
         seed: seed of what is drawn.
@@ -92,7 +94,8 @@ def check_gradients(
 
     Returns:
         A report, falsy where a gradient is off, overflows or cannot be compared, for the graph is
-        not finite there, or a backend failed.
+        not finite there, a backend failed, or nothing was decided. Undecided is what differences
+        cannot tell: the graph is not smooth at this point, a loop draws random numbers.
 
     Raises:
         GradientError, UnsupportedOpError: as `grad` does.
@@ -105,118 +108,106 @@ def check_gradients(
         raise GradientError(f"'{both[0]}' is in both of and wrt: there is nothing to check")
     drawn = draw_feeds(graph, feeds or {}, seed)
     check_feeds(graph.inputs, drawn)
-    rng = np.random.default_rng(seed)
-    double = with_dtype(graph, DOUBLE)
-    wide = {name: _widened(array) for name, array in drawn.items()}
-    values = _run(_with_outputs(double, [*targets, *sources]), wide)
-    cotangents = {n: np.asarray(rng.uniform(0.5, 1.5, values[n].shape)) for n in targets}
-    backward, renamed = _gradient(graph, targets, sources)
-    fed = {renamed[n]: a.astype(graph.find(n).dtype) for n, a in cotangents.items()}
-    cotangents = {n: _widened(fed[renamed[n]]) for n in targets}  # what rounding left of them
-    exact, names = _gradient(double, targets, sources)
-    found = _run(exact, wide | {names[n]: cotangents[n] for n in targets})
-    gradients = {n: found[names[n]] for n in sources}
     report = Report(f"gradients of {graph.name}")
-    moved = _Moved(double, {n: values[n] for n in sources}, wide, cotangents)
+    held, loose = ([n.label for n in nodes] for nodes in drawing_nodes(graph))
+    if loose:
+        why = f"{', '.join(loose)} draws random numbers, other ones in each run"
+        report.comparisons += [undecided(f"{name}.grad", why) for name in sources]
+        return report
+    if held:
+        report.notes.append(f"drawn at random, once for all: {', '.join(held)}")
+    rng = np.random.default_rng(seed)
+    taken = _differentiate(graph, targets, sources, drawn, rng)
+    if taken.narrow:
+        listed = ", ".join(taken.narrow)
+        report.notes.append(f"differences are in less than float64, for there is none of {listed}")
     for name in sources:
-        directions = [_direction(rng, values[name]) for _ in range(DIRECTIONS)]
-        checks = [moved.check(name, gradients[name], d, tolerance) for d in directions]
-        report.comparisons.append(max(checks, key=lambda c: (not c.passed, c.error)))
-    results = run_everywhere(backward, drawn | fed, backends, report)
-    for backend, result in results.items():
-        given = {n: result[renamed[n]] for n in sources}
-        report.comparisons += _against_double(backend, given, gradients)
+        gradient = taken.gradients[name]
+        directions = [random_direction(rng, taken.values[name]) for _ in range(DIRECTIONS)]
+        report.comparisons.append(taken.moved.check(name, gradient, directions, tolerance))
+    for backend, result in run_everywhere(taken.backward, taken.feeds, backends, report).items():
+        given = {n: result[taken.outputs[n]] for n in sources}
+        report.comparisons += compare_gradients(backend, given, taken.gradients, taken.terms)
     return report
 
 
-class _Moved:
-    """A graph whose values can be moved: Σ <cotangent, of> at points around the feeds."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was differentiated: in float64, at one point, and ready to run on backends."""
 
-    def __init__(self, graph: Graph, values: Feeds, feeds: Feeds, cotangents: Feeds) -> None:
-        graph = _with_outputs(graph, list(cotangents))
-        self._steps = {name: _add_step(graph, graph.find(name)) for name in values}
-        outputs = [v.name for v in graph.outputs]  # one of them may have been moved itself
-        self._cotangents = dict(zip(outputs, cotangents.values(), strict=True))
-        self._feeds = dict(feeds)
-        self._feeds |= {self._steps[n]: np.zeros_like(a) for n, a in values.items()}
-        self._run = find_backend("numpy").prepare(graph).run
+    values: Feeds
+    exact: Graph
+    at: Feeds
+    """What `exact`, the gradient in float64, is fed."""
+    names: Mapping[str, str]
+    """The names of the gradients in `exact`."""
+    gradients: Feeds
+    moved: MovedGraph
+    backward: Graph
+    feeds: Feeds
+    outputs: Mapping[str, str]
+    """The names of the gradients in `backward`."""
+    narrow: Sequence[str]
+    """The nodes that compute in less than float64, for their operators do not take it."""
 
-    def check(
-        self, name: str, gradient: np.ndarray, direction: np.ndarray, tolerance: float
-    ) -> Comparison:
-        """Compare <gradient, direction> with central differences along that direction."""
-        slopes, largest = [], 0.0
-        for step in STEPS:
-            ahead, behind = (self._total(name, sign * step * direction) for sign in (1, -1))
-            slopes.append((ahead - behind) / (2 * step))
-            largest = max(largest, abs(ahead), abs(behind))
-        gaps = np.abs(np.diff(slopes))
-        best = int(np.argmin(gaps))
-        slope, gap = slopes[best + 1], gaps[best]
-        analytic = float((gradient * direction).sum())
-        length = np.linalg.norm(direction) / np.sqrt(max(direction.size, 1))
-        scale = max(abs(slope), float(np.linalg.norm(gradient) * length))
-        noise = ROUNDING_UNITS * float(np.finfo(DOUBLE).eps) * largest / STEPS[best + 1]
-        apart = difference(np.array(analytic), np.array(slope), tolerance, noise)
-        error = abs(analytic - slope) / scale if scale and apart.error else apart.error
-        finite = bool(np.isfinite(slope))
-        passed = finite and not apart.note and error <= tolerance
-        note = apart.note if finite else "not finite here: nothing can be compared, try other feeds"
-        if not passed and not note and gap > tolerance * scale:
-            note = f"not smooth here: differences part by {gap / scale:.1g} among themselves"
-        return Comparison(
-            f"{name}.grad", "gradient", "finite differences", error, tolerance, passed, "", note
-        )
-
-    def _total(self, name: str, step: np.ndarray) -> float:
-        results = self._run({**self._feeds, self._steps[name]: step})
-        return float(sum((results[n] * dy).sum() for n, dy in self._cotangents.items()))
+    def terms(self, name: str) -> float:
+        """Give the size of the terms that a gradient sums, as far as its rounding shows them."""
+        run = find_backend("numpy").prepare(_with_outputs(self.exact, [self.names[name]])).run
+        points = ({n: _larger(a, by) for n, a in self.at.items()} for by in NUDGES)
+        rounding = scatter(run(point)[self.names[name]] for point in points)
+        return max(self.moved.terms(name), rounding / EPSILON)
 
 
-def _add_step(graph: Graph, value: Value) -> str:
-    """Let everything that reads a value read value + step, a new input; give its name."""
-    step = Value(graph.names.fresh(f"{value.name}.step"), value.type)
-    graph.inputs.append(graph.add_value(step))
-    moved = Ops(graph).Add(value, step)
-    node = graph.producer(moved)
-    assert node is not None
-    graph.replace_uses(value, moved)
-    node.inputs = (value, step)
-    graph.reconnect(node)
-    return step.name
+def _differentiate(
+    graph: Graph, of: list[str], wrt: list[str], feeds: Feeds, rng: np.random.Generator
+) -> _Taken:
+    double = with_dtype(graph, DOUBLE)
+    wide = {name: _widened(array) for name, array in feeds.items()}
+    values = _run(_with_outputs(double, [*of, *wrt]), wide)
+    cotangents = {n: np.asarray(rng.uniform(0.5, 1.5, values[n].shape)) for n in of}
+    backward, outputs = _gradient(graph, of, wrt)
+    fed = {outputs[n]: a.astype(graph.find(n).dtype) for n, a in cotangents.items()}
+    cotangents = {n: _widened(fed[outputs[n]]) for n in of}  # what rounding left of them
+    exact, names = _gradient(double, of, wrt)
+    shown = show_draws(exact)
+    at = wide | {names[n]: cotangents[n] for n in of}
+    found = _run(exact, at)
+    draws = {key: found[name] for key, name in shown.items()}
+    around = _with_outputs(double, of)
+    for random in (around, backward, exact):
+        hold_draws(random, draws)
+    moving = {n: values[n] for n in wrt}
+    narrow = [n.label for n in double.nodes() if n.op_type != "Cast" and _is_narrow(n)]
+    return _Taken(
+        moving,
+        exact,
+        at,
+        names,
+        {n: found[names[n]] for n in wrt},
+        MovedGraph(around, moving, wide, cotangents),
+        backward,
+        {**feeds, **fed},
+        outputs,
+        narrow,
+    )
+
+
+def _larger(array: Any, by: float) -> Any:
+    floating = hasattr(array, "dtype") and is_float(array.dtype)
+    return array * (1 + by) if floating else array
+
+
+def _is_narrow(node: Node) -> bool:
+    types = [v.type for v in (*node.reads(), *node.writes())]
+    dtypes = [t.dtype for t in types if isinstance(t, TensorType)]
+    return any(is_float(d) and d != DOUBLE for d in dtypes)
 
 
 def _gradient(graph: Graph, of: list[str], wrt: list[str]) -> tuple[Graph, dict[str, str]]:
     """Give the gradient's graph with nothing else as output, and the names of what it added."""
     names = {n: graph.names.fresh(f"{n}.check") for n in dict.fromkeys([*of, *wrt])}
-    backward = vjp(graph, of, wrt, names=names, allow_unused=False)
+    backward = vjp(graph, of, wrt, names=names, allow_unused=True)
     return _with_outputs(backward, [names[n] for n in wrt]), names
-
-
-def _against_double(backend: str, given: Feeds, exact: Feeds) -> list[Comparison]:
-    """Compare a backend's gradients, in their own dtype, with those in float64."""
-    largest = max((magnitude_of(a) for a in exact.values()), default=0.0)
-    found = []
-    for name, gradient in given.items():
-        dtype = dtype_name(gradient.dtype)
-        noise = ROUNDING_UNITS * TOLERANCES[dtype] ** 2 * largest
-        apart = difference(_widened(gradient), exact[name], TOLERANCES[dtype], noise)
-        note = apart.note
-        if note and np.isfinite(exact[name]).all():
-            note = f"overflows {dtype}: finite in float64, up to {magnitude_of(exact[name]):.2g}"
-        found.append(
-            Comparison(
-                f"{name}.grad",
-                backend,
-                "float64",
-                apart.error,
-                apart.tolerance,
-                apart.passed,
-                "",
-                note,
-            )
-        )
-    return found
 
 
 def _with_outputs(graph: Graph, names: Sequence[str]) -> Graph:
@@ -234,8 +225,3 @@ def _widened(array: Any) -> Any:
         return [_widened(a) for a in array]
     floating = hasattr(array, "dtype") and is_float(array.dtype)
     return array.astype(DOUBLE) if floating else array
-
-
-def _direction(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
-    """Draw a direction as long as the values are large."""
-    return np.asarray(rng.standard_normal(array.shape)) * (magnitude_of(array) or 1.0)

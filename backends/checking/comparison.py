@@ -1,7 +1,7 @@
 """Compare results within the tolerance of their dtype; it runs nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ class Difference:
     error: float
     tolerance: float
     note: str = ""
+    remark: str = ""
+    """What a reader should know of results that agree."""
 
     @property
     def passed(self) -> bool:
@@ -43,7 +45,9 @@ def compare(
     if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
         pairs = zip(actual, expected, strict=True)
         each = [compare(a, b, tolerances, magnitude) for a, b in pairs]
-        return max(each, key=lambda d: (bool(d.note), d.error - d.tolerance), default=_same())
+        worst = max(each, key=lambda d: (bool(d.note), d.error - d.tolerance), default=_same())
+        remarks = [d.remark for d in each if d.remark]
+        return replace(worst, remark=remarks[0]) if remarks else worst
     if actual is None and expected is None:
         return _same()
     if not (hasattr(actual, "shape") and hasattr(expected, "shape")):
@@ -65,14 +69,17 @@ def _compare_tensors(
         return Difference(0.0 if np.array_equal(actual, expected) else np.inf, tolerance)
     noise = 0.0
     if is_float(actual.dtype):
-        noise = ROUNDING_UNITS * magnitude * _epsilon(actual.dtype)
+        noise = ROUNDING_UNITS * magnitude * epsilon(actual.dtype)
     return difference(actual.astype("f8"), expected.astype("f8"), tolerance, noise)
 
 
 def difference(
     actual: np.ndarray, expected: np.ndarray, tolerance: float, noise: float = 0.0
 ) -> Difference:
-    """Compare float64 arrays of one shape; infinities and NaN must stand at the same places."""
+    """Compare float64 arrays of one shape; infinities and NaN must stand at the same places.
+
+    That they do is remarked: it says that there was nothing to compare, not that all is well.
+    """
     finite = np.isfinite(expected)
     odd = ~finite & ~(np.isnan(actual) & np.isnan(expected)) & (actual != expected)
     lost = finite & ~np.isfinite(actual)
@@ -81,9 +88,12 @@ def difference(
         return Difference(np.inf, tolerance, f"{count} NaN or infinite on one side")
     apart = float(np.abs(actual[finite] - expected[finite]).max(initial=0.0))
     scale = magnitude_of(expected)
+    error = apart / scale if scale else np.inf
     if apart <= noise:
-        return Difference(min(apart / scale, tolerance) if scale else 0.0, tolerance)
-    return Difference(apart / scale if scale else np.inf, tolerance)
+        error = min(error, tolerance) if scale else 0.0
+    count = int((~finite).sum())
+    remark = f"{count} of {finite.size} NaN or infinite on both sides" if count else ""
+    return Difference(error, tolerance, remark=remark)
 
 
 def magnitude_of(array: Any) -> float:
@@ -94,7 +104,8 @@ def magnitude_of(array: Any) -> float:
     return float(wide[np.isfinite(wide)].max(initial=0.0))
 
 
-def _epsilon(dtype: np.dtype) -> float:
+def epsilon(dtype: np.dtype) -> float:
+    """Give the distance of 1 to the next number."""
     return 2.0**-7 if dtype.name == "bfloat16" else float(np.finfo(dtype).eps)
 
 

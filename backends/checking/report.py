@@ -21,9 +21,16 @@ class Comparison:
     error: float
     """Largest difference, relative to the largest magnitude."""
     tolerance: float
-    passed: bool
+    passed: bool | None
+    """None where it is undecided: what it is compared with tells nothing there."""
     producer: str = ""
     note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Say in a word or two how it went; a note says more."""
+        said = {True: "ok", False: "differs", None: "undecided"}[self.passed]
+        return f"{said}: {self.note}" if self.note else said
 
     def __str__(self) -> str:
         by = f", which {self.producer} computes," if self.producer else ""
@@ -34,9 +41,14 @@ class Comparison:
         )
 
 
+def undecided(value: str, why: str) -> Comparison:
+    """Give the entry for a gradient that cannot be compared at all."""
+    return Comparison(value, "gradient", "finite differences", math.nan, 0.0, None, "", why)
+
+
 @dataclass(slots=True)
 class Report:
-    """The outcome of a check: falsy where something differs or failed.
+    """The outcome of a check: falsy where something differs or failed, or nothing was decided.
 
     `first` is the first value in topological order at which backends part, where they do.
     """
@@ -49,11 +61,16 @@ class Report:
     first: Comparison | None = None
 
     def __bool__(self) -> bool:
-        compared = bool(self.comparisons) and all(c.passed for c in self.comparisons)
-        return compared and not self.failures
+        verdicts = [c.passed for c in self.comparisons]
+        return True in verdicts and False not in verdicts and not self.failures
+
+    @property
+    def undecided(self) -> list[Comparison]:
+        """The comparisons that tell nothing; their notes say why."""
+        return [c for c in self.comparisons if c.passed is None]
 
     def to_json(self) -> str:
-        """Give everything as JSON; an infinite or undefined error is null."""
+        """Give everything as JSON; errors that are no number and open verdicts are null."""
         content = {"passed": bool(self), **asdict(self)}
         for entry in [*content["comparisons"], *filter(None, [content["first"]])]:
             entry["error"] = entry["error"] if math.isfinite(entry["error"]) else None
@@ -66,6 +83,8 @@ class Report:
         lines += [f"{name} was not run: {why}" for name, why in self.unavailable.items()]
         if not self.comparisons:
             lines.append("nothing was compared")
+        elif len(self.undecided) == len(self.comparisons):
+            lines.append("nothing was decided")
         return lines + self.notes
 
     def __rich__(self) -> "RenderableType":
@@ -75,8 +94,10 @@ class Report:
 
         table = Table("value", "of", "against", "error", "allowed", "", title=self.title)
         for c in self.comparisons:
-            mark = Text("ok", "green") if c.passed else Text(c.note or "differs", "bold red")
-            error, allowed = f"{c.error:.2g}", f"{c.tolerance:.2g}"
+            style = {True: "green", False: "bold red", None: "yellow"}[c.passed]
+            mark = Text(c.verdict, style)
+            error = "" if math.isnan(c.error) else f"{c.error:.2g}"
+            allowed = f"{c.tolerance:.2g}"
             table.add_row(Text(c.value), c.of, c.against, error, allowed, mark)
         return Group(table, *(Text(line) for line in self.summary()))
 

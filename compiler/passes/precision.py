@@ -8,7 +8,9 @@ from onnx.defs import OpSchema
 
 from ..composites import STANDARD_BODIES
 from ..composites.expand import expand_node
+from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
 from ..graph.names import Names
@@ -32,7 +34,8 @@ def with_dtype(graph: Graph, dtype: np.dtype) -> Graph:
     """Copy a graph with every float tensor in `dtype`: inputs, constants, casts and results.
 
     An operator that does not take `dtype` works in its own, between casts; those of ai.onnx.ml,
-    which answer in float32 whatever they get, stand as their bodies.
+    which answer in float32 whatever they get, stand as their bodies, and DequantizeLinear as its
+    formula, for its scale is a number like others.
     """
     copy = graph.copy()
     _spell_out(copy)
@@ -44,9 +47,44 @@ def _spell_out(graph: Graph) -> None:
         for subgraph in node.subgraphs:
             _spell_out(subgraph)
             graph.reconnect(node)
-        if node.domain and node.operator in STANDARD_BODIES:
+        if node.operator == "DequantizeLinear":
+            _spell_out_dequantization(graph, node)
+        elif node.domain and node.operator in STANDARD_BODIES:
             with suppress(UnsupportedOpError):  # a setting for which there is no body
                 expand_node(graph, node)
+
+
+def _spell_out_dequantization(graph: Graph, node: Node) -> None:
+    """(x − zero point)·scale"""
+    x, scale = node.required(2)
+    zero, y = node.input(2), node.output()
+    op = Ops(graph, node.position, f"{y.name}/")
+    if (factor := _spread(op, scale, x, node)) is None:
+        return  # its rank or sizes are not known, so it stays as it is
+    steps = op.Cast(x, to=y.dtype)
+    if zero is not None:
+        steps = op.Sub(steps, _spread(op, op.Cast(zero, to=y.dtype), x, node))
+    put_in_place(op, node, [op.Mul(steps, cast_to(op, factor, steps))])
+
+
+def _spread(op: Ops, v: Value, x: Value, node: Node) -> Value | None:
+    """Bring scales or zero points, one for x or for each slice or block, to where they broadcast.
+
+    None where ranks or sizes that this needs are not known.
+    """
+    if v.rank == 0:
+        return v
+    axis, block = node.attributes.get("axis", 1), node.attributes.get("block_size", 0)
+    if x.shape is None or v.shape is None:
+        return None
+    axis %= len(x.shape)
+    if block:
+        size = x.shape[axis]
+        return op.Gather(v, np.arange(size) // block, axis=axis) if isinstance(size, int) else None
+    if v.shape == (1,):
+        return op.Squeeze(v)
+    trailing = list(range(1, len(x.shape) - axis))
+    return op.Unsqueeze(v, trailing) if trailing else v
 
 
 class _Caster:

@@ -57,6 +57,32 @@ def test_lower_precision_too(dtype: str) -> None:
     np.testing.assert_allclose(og.compile(graph).run({"x": x})["y"], np.exp(x), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("scale", "attributes"),
+    [
+        (np.float32(0.3), {}),
+        (np.float32([0.3]), {}),
+        (np.float32([0.1, 0.2, 0.3]), {}),
+        (np.float32([0.1, 0.2]), {"axis": 0}),
+        (np.float32([0.1, 0.2, 0.3, 0.4]), {"axis": -1}),
+        (np.float32(np.arange(1, 13).reshape(2, 3, 2)) / 7, {"axis": 2, "block_size": 2}),
+    ],
+)
+def test_a_scale_is_a_number_like_others(scale: Any, attributes: dict[str, int]) -> None:
+    """DequantizeLinear follows its scale in float64, which the operator itself does not take."""
+    b = og.Builder("g")
+    x = np.arange(-12, 12, dtype=np.int8).reshape(2, 3, 4)
+    zero = np.full(scale.shape, 3, np.int8)
+    held = b.parameter("scale", scale)
+    b.output(b.op.DequantizeLinear(b.input("x", "int8", x.shape), held, zero, **attributes), "y")
+    graph = b.build()
+    wide = with_dtype(graph, np.dtype(np.float64))
+    single, double = (og.compile(g).run({"x": x})["y"] for g in (graph, wide))
+    np.testing.assert_allclose(double, single, rtol=1e-6)
+    moved = og.with_parameters(wide, {"scale": np.float64(scale) * (1 + 1e-9)})
+    np.testing.assert_allclose(og.compile(moved).run({"x": x})["y"] - double, double * 1e-9, 1e-5)
+
+
 def test_bits_keep_their_type() -> None:
     b = og.Builder("g")
     b.output(b.op.BitCast(b.input("x", "float32", (1,)), to=6), "y")
