@@ -8,7 +8,6 @@ import numpy as np
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.positions import dimension
-from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
 from .registry import standard_body
@@ -25,11 +24,9 @@ def attention(op: Ops, node: Node) -> Sequence[Value | None]:
     mask, past_k, past_v, lengths = node.input(3), node.input(4), node.input(5), node.input(6)
     settings = node.attributes
     heads, groups = settings.get("q_num_heads"), settings.get("kv_num_heads")
-    joined = q.rank != 4
-    if heads is not None and groups is not None and joined:
+    joined = q.known_rank == 3
+    if joined and heads is not None and groups is not None:
         q, k, v = _split(op, q, heads), _split(op, k, groups), _split(op, v, groups)
-    if q.rank != 4:
-        raise UnsupportedOpError("the rank of its queries is unknown", [node.operator])
     if past_k is not None and past_v is not None:
         k, v = op.Concat(past_k, k, axis=2), op.Concat(past_v, v, axis=2)
     root = cast_to(op, op.Sqrt(_scale(op, q, settings.get("scale"))), q)

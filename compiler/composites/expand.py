@@ -1,10 +1,11 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
+from ..errors import locate
 from ..graph.ir import Graph, Node, Value
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.schemas import find_schema
@@ -35,14 +36,21 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     """
     prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
-    if node.domain == COMPOSITE_DOMAIN:
-        results = find_body(node.op_type, form)(op, node)
-    elif node.operator in STANDARD_BODIES:
-        results = STANDARD_BODIES[node.operator](op, node)
-    else:
-        results = emit_function_body(op, node)
+    try:
+        results = _emit_body(op, node, form)
+    except Exception as error:
+        locate(error, f"in the body of {node.label}")
+        raise
     put_in_place(op, node, (results,) if isinstance(results, Value) else results)
     return op.emitted
+
+
+def _emit_body(op: Ops, node: Node, form: str | None) -> Value | Sequence[Value | None]:
+    if node.domain == COMPOSITE_DOMAIN:
+        return find_body(node.op_type, form)(op, node)
+    if node.operator in STANDARD_BODIES:
+        return STANDARD_BODIES[node.operator](op, node)
+    return emit_function_body(op, node)
 
 
 def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:

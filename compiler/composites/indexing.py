@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from ..emission.accumulation import scatter
 from ..emission.ops import Ops
 from ..emission.positions import int64, scattered
-from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
 from .onnx_bodies import emit_function_body
@@ -57,15 +56,14 @@ def tensor_scatter(op: Ops, node: Node) -> Value:
     """
     cache, update = node.required(2)
     starts = node.input(2)
-    if update.rank is None:
-        raise UnsupportedOpError("the rank of its inputs is unknown", [node.operator])
-    axis = attribute(node, "axis") % update.rank
+    rank = update.known_rank
+    axis = attribute(node, "axis") % rank
     count, length = (op.Shape(v, start=axis, end=axis + 1) for v in (update, cache))
     places = op.Unsqueeze(op.Range(0, op.Squeeze(count, [0]), 1), [0])
     if starts is not None:
         places = op.Add(op.Unsqueeze(starts, [1]), places)
     if attribute(node, "mode") == "circular":
         places = op.Mod(places, length)
-    others = [k for k in range(1, update.rank) if k != axis]
+    others = [k for k in range(1, rank) if k != axis]
     indices = op.Expand(op.Unsqueeze(places, others), op.Shape(update))
     return op.ScatterElements(cache, indices, update, axis=axis)

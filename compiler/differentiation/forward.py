@@ -10,7 +10,7 @@ from ..composites.expand import expand_node, has_body
 from ..emission.naming import TANGENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, zeros_like
-from ..errors import GradientError
+from ..errors import GradientError, locate
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import is_differentiable
 from .reverse import Sums, apply_rule, expand_path, has_rule, total, walk_back
@@ -43,7 +43,12 @@ def push_forward(graph: Graph, tangents: Mapping[Value, Value], of: Iterable[Val
         first = next(node.writes())
         op = Ops(graph, prefix=f"{TANGENT}{first.name.removeprefix(TANGENT)}/")
         rule = TANGENT_RULES.get((node.domain, node.op_type))
-        pushed = rule(op, node, known) if rule is not None else _transposed(op, node, known)
+        try:
+            pushed = rule(op, node, known) if rule is not None else _transposed(op, node, known)
+        except Exception as error:
+            if node.label not in str(error):
+                locate(error, f"in the tangent of {node.label}")
+            raise
         for value, tangent in pushed.items():
             known[value] = add(op, known[value], tangent) if value in known else tangent
     return {v: known[v] for v in of if v in known}

@@ -124,7 +124,7 @@ def window(op: Ops, x: Value, starts: Sizes, sizes: Sizes) -> Value:
     before = op.Max(op.Neg(starts), zero)
     after = op.Max(op.Sub(ends, sizes_of(op, x)), zero)
     rank = len(elements_of(before) or elements_of(after) or elements_of(sizes) or ())
-    axes = spatial_axes(rank or _length(starts, sizes))
+    axes = spatial_axes(rank or _length(starts, sizes) or x.known_rank - 2)
     added = op.Concat(before, after, axis=0)
     if any(numbers(added) or [1]):
         x = op.Pad(x, added, None, op.constant(axes))
@@ -137,7 +137,7 @@ def window(op: Ops, x: Value, starts: Sizes, sizes: Sizes) -> Value:
 
 def _length(*vectors: Value) -> int:
     lengths = [v.shape[0] for v in vectors if v.shape and isinstance(v.shape[0], int)]
-    return max(lengths)
+    return max(lengths, default=0)
 
 
 def size_at(op: Ops, x: Value, axis: int) -> Size:

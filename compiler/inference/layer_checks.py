@@ -130,6 +130,25 @@ def _rotary(node: Node) -> None:
     require(node, fits, f"rotary_embedding_dim={turned} is more than a head's {width}")
 
 
+def _attention(node: Node) -> None:
+    """Check that heads share the width of each of Q, K and V, and queries' heads those of keys."""
+    heads, groups = (node.attributes.get(f"{k}_num_heads") or 0 for k in ("q", "kv"))
+    for index, count, name in ((0, heads, "q_num_heads"), (1, groups, ""), (2, groups, "")):
+        shape, name = shape_of(node, index), name or "kv_num_heads"
+        if shape is None:
+            continue
+        require(node, len(shape) in (3, 4), f"Q, K and V have rank 3 or 4, not {len(shape)}")
+        if len(shape) == 3:
+            require(node, count > 0, f"{name} must be given where Q, K and V have rank 3")
+            whole = not isinstance(shape[2], int) or shape[2] % count == 0
+            require(node, whole, f"{name}={count} cannot share {shape[2]}")
+        elif count:
+            require(node, may_equal(shape[1], count), f"{name}={count}, but there are {shape[1]}")
+    if heads and groups:
+        reason = f"kv_num_heads={groups} cannot share q_num_heads={heads}"
+        require(node, heads % groups == 0, reason)
+
+
 def _split(node: Node) -> None:
     """Check that there are as many outputs as parts."""
     parts, sizes = node.attributes.get("num_outputs"), shape_of(node, 1)
@@ -161,6 +180,7 @@ def _quantization(node: Node) -> None:
 
 
 LAYER_CHECKS: dict[str, Callable[[Node], None]] = {
+    "Attention": _attention,
     "BatchNormalization": partial(_per_channel, names=["scale", "bias", "input_mean", "input_var"]),
     "DepthToSpace": _depth_to_space,
     "DequantizeLinear": _quantization,

@@ -11,8 +11,13 @@ from .sample import Sample
 Arrays = dict[str, np.ndarray]
 
 
-def graph_of(sample: Sample, symbolic: bool = False, dtype: Any = None) -> og.Graph:
-    """Build the graph of a sample; `symbolic` leaves all sizes and integer inputs to run time."""
+def graph_of(
+    sample: Sample, symbolic: bool = False, dtype: Any = None, ranks: bool = True
+) -> og.Graph:
+    """Build the graph of a sample; `symbolic` leaves all sizes and integer inputs to run time.
+
+    Without `ranks` it leaves even those of all inputs to run time.
+    """
     b = og.Builder(sample.op)
     inputs: list[og.Tensor | None] = []
     for k, array in enumerate(sample.inputs):
@@ -23,7 +28,8 @@ def graph_of(sample: Sample, symbolic: bool = False, dtype: Any = None) -> og.Gr
         if not (floating or symbolic):
             inputs.append(b.constant(array))
             continue
-        shape = [f"d{k}_{axis}" for axis in range(array.ndim)] if symbolic else array.shape
+        shape: Any = [f"d{k}_{axis}" for axis in range(array.ndim)] if symbolic else array.shape
+        shape = shape if ranks else None
         inputs.append(b.input(f"x{k}", dtype if floating and dtype else array.dtype, shape))
     results = getattr(b.op, sample.op)(*inputs, outputs=sample.outputs, **sample.attributes)
     for k, y in enumerate(results if isinstance(results, tuple) else [results]):

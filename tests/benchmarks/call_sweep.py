@@ -1,0 +1,59 @@
+"""Judge calls that are hardly ever made: attributes that cannot be, inputs without a rank.
+
+Every attribute of every version of every operator is changed, and every sample row is called
+with inputs of unknown rank. Prints what became of them, and fails where anything is wrong.
+"""
+
+import collections
+import sys
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+
+from changed_calls import changes, is_right, verdict  # noqa: E402  # tests/ is no package
+from old_calls import ROWS  # noqa: E402
+from op_samples import SAMPLES  # noqa: E402
+from unknown_ranks import verdicts  # noqa: E402
+
+
+def report(title: str, found: Iterable[tuple[str, str, bool]]) -> int:
+    """Print how many calls met each verdict, and those that are wrong; count these."""
+    tally: collections.Counter[str] = collections.Counter()
+    wrong = 0
+    for call, told, right in found:
+        tally[told.partition(":")[0] if right else "wrong"] += 1
+        wrong += not right
+        if not right:
+            print(f"{call}: {told}")
+    print(f"{title}: " + ", ".join(f"{n} {told}" for told, n in tally.most_common()))
+    return wrong
+
+
+def main() -> int:
+    """Run both sweeps."""
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    onnxruntime.set_default_logger_severity(4)
+    attributes = (
+        (str(change), told, is_right(change, told, symbolic))
+        for symbolic in (False, True)
+        for call, version in ROWS
+        for change in changes(call, version, symbolic)
+        for told in [verdict(change)]
+    )
+    ranks = (
+        (f"{sample} {step}", told, told in ("right", "refused"))
+        for sample in SAMPLES
+        for fed in (False, True)
+        for step, told in verdicts(sample, fed).items()
+    )
+    return report("changed attributes", attributes) + report("unknown ranks", ranks)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main() else 0)
