@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.emission.naming import after_step
 from ..compiler.errors import GraphError
 from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.ir import Graph, Value
 from .base import Executable, Stepper, SteppingExecutable
 from .feeds import check_feeds
-
-SUFFIX = ".new"
-"""The output "w.new" is what the input "w" becomes."""
 
 
 def make_stepper(
@@ -37,7 +35,7 @@ def make_stepper(
     if feedback is not None:
         feedback = require_mapping(feedback, "feedback")
     else:
-        feedback = {n: n + SUFFIX for n in inputs if n + SUFFIX in outputs}
+        feedback = {n: after_step(n) for n in inputs if after_step(n) in outputs}
     _check(inputs, outputs, feedback)
     fed = [inputs[name] for name in feedback]
     state = require_mapping(state or {}, "state")

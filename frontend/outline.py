@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from os.path import commonprefix
 
+from onnxgrad.compiler.emission.naming import GRADIENT, STATE_KEY, STEP, TANGENT
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
 FORWARD, DERIVATIVE, UPDATE, INPUT, OUTPUT = "forward", "derivative", "update", "input", "output"
@@ -65,7 +66,7 @@ def outline(graph: Graph, most: int) -> Outline:
             _operator(graph, group[0], boxes, phases) if len(group) == 1 else _module(group, phases)
         )
         boxes.update(dict.fromkeys(group, box))
-    state = json.loads(graph.metadata.get("onnxgrad.state", "{}"))
+    state = json.loads(graph.metadata.get(STATE_KEY, "{}"))
     for value in graph.inputs:
         if value.name not in state and value.constant is None and graph.consumers(value):
             boxes[value] = Box(INPUT, value.name, str(value.type), f"input {value}")
@@ -88,9 +89,9 @@ def find_phases(graph: Graph) -> dict[Node, str]:
     for node in graph.nodes():
         before = {phases[p] for v in node.reads() if (p := graph.producer(v)) in phases}
         name = next(node.writes()).name
-        if UPDATE in before or name.startswith("update/"):
+        if UPDATE in before or name.startswith(STEP):
             phases[node] = UPDATE
-        elif DERIVATIVE in before or name.startswith(("grad/", "tangent/")):
+        elif DERIVATIVE in before or name.startswith((GRADIENT, TANGENT)):
             phases[node] = DERIVATIVE
         else:
             phases[node] = FORWARD
@@ -100,7 +101,7 @@ def find_phases(graph: Graph) -> dict[Node, str]:
 def scoped_name(node: Node) -> str:
     """Give the name that tells a node's module: its own "a/b/c", or else its first output's."""
     name = node.name if "/" in node.name else next(node.writes()).name
-    for prefix in ("grad/", "tangent/", "update/"):
+    for prefix in (GRADIENT, TANGENT, STEP):
         name = name.removeprefix(prefix)
     return name
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from onnxgrad.compiler.differentiation.reverse import backpropagate
+from onnxgrad.compiler.emission.naming import STATE_KEY, STEP, after_step
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_graph, require_mapping
@@ -23,9 +24,6 @@ from .optim import Optimizer
 from .parameters import ADVICE, choose_parameters, statistics_of
 from .selection import copied, require_scalar, seed_of_one, select_one
 from .update import Update, is_optimizer_state
-
-STATE_KEY = "onnxgrad.state"
-"""Key of a step's metadata, also in its file: a JSON object of input name → output name."""
 
 State = dict[str, np.ndarray]
 
@@ -89,9 +87,9 @@ def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
         if before not in step.inputs:
             step.inputs.append(before)
         taken = after in step.outputs
-        if step.producer(after) is None or taken or not after.name.startswith("update/"):
-            after = Ops(step, prefix="update/").Identity(after)
-        if (name := f"{before.name}.new") in step.names:
+        if step.producer(after) is None or taken or not after.name.startswith(STEP):
+            after = Ops(step, prefix=STEP).Identity(after)
+        if (name := after_step(before.name)) in step.names:
             raise GraphError(
                 f"the name '{name}', of what '{before.name}' becomes, is taken; the graph may be a "
                 "training step already"

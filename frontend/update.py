@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.compiler.emission.naming import STEP
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array
@@ -29,7 +30,7 @@ class Update:
     """What an optimizer's `update` emits through: operators, state and the learning rate."""
 
     def __init__(self, graph: Graph, learning_rate: float | str) -> None:
-        self.op = Ops(graph, prefix="update/")
+        self.op = Ops(graph, prefix=STEP)
         self.pairs: dict[Value, Value] = {}
         self._graph = graph
         self._parameters: dict[Value, Value] = {}

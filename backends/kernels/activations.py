@@ -7,7 +7,7 @@ from .blocks import BLOCK_BYTES, blockwise
 from .elementwise import where
 from .erf import write_erf
 from .precision import widened
-from .registry import Array, kernel
+from .registry import Array, composite_kernel, kernel
 
 _SQRT_HALF = math.sqrt(0.5)
 _TANH_SCALE = math.sqrt(2 / math.pi)  # 0.5·(1 + tanh(scale·(x + 0.044715·x³))) approximates Φ(x)
@@ -34,7 +34,7 @@ def relu(xp: Any, x: Array) -> Array:
     return blockwise(xp, write, x)
 
 
-@kernel("ReluGrad", domain="onnxgrad")
+@composite_kernel("ReluGrad")
 def relu_grad(xp: Any, dy: Array, y: Array) -> Array:
     """Return dy, but 0 where y <= 0; an infinite dy gives 0 there, a NaN of y lets dy through."""
     return blockwise(xp, _write_relu_grad, y, dy)
@@ -240,7 +240,7 @@ def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
     return blockwise(xp, _write_gelu if approximate == "none" else _write_gelu_tanh, x)
 
 
-@kernel("GeluGrad", domain="onnxgrad")
+@composite_kernel("GeluGrad")
 @widened
 def gelu_grad(xp: Any, dy: Array, x: Array, approximate: str = "none") -> Array:
     """Return dy times the derivative of Gelu at x."""

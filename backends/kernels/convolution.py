@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .precision import widened
-from .registry import Array, kernel
+from .registry import Array, composite_kernel, kernel
 from .windows import Windows, padded, windows
 
 _PRODUCT_BYTES = 1 << 19  # products that are added up stay in cache
@@ -175,7 +175,7 @@ def conv_transpose(
     return y
 
 
-@kernel("ConvInputGrad", domain="onnxgrad")
+@composite_kernel("ConvInputGrad")
 @widened
 def conv_input_grad(
     xp: Any,
@@ -260,7 +260,7 @@ def _input_gradient(
     return _channels_first(dx)
 
 
-@kernel("ConvWeightGrad", domain="onnxgrad")
+@composite_kernel("ConvWeightGrad")
 @widened
 def conv_weight_grad(
     xp: Any,

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from .precision import is_half, widen, widened
-from .registry import Array, KernelDoesNotApply, kernel
+from .registry import Array, KernelDoesNotApply, composite_kernel, kernel
 
 
 def _in_range(xp: Any, indices: Array, size: int) -> Array:
@@ -70,7 +70,7 @@ def gather(xp: Any, x: Array, indices: Array, axis: int = 0) -> Array:
     return y if x.dtype.kind != "O" else xp.asarray(y, object)  # one text alone is no array
 
 
-@kernel("GatherGrad", domain="onnxgrad")
+@composite_kernel("GatherGrad")
 @widened
 def gather_grad(xp: Any, dy: Array, indices: Array, x_shape: Array, axis: int = 0) -> Array:
     """Add slices of dy into zeros of shape x_shape (int64, 1-D) along an axis."""

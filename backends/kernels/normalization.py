@@ -9,7 +9,7 @@ from typing import Any
 
 from .precision import widen, widened
 from .reduction import reduce_to_shape
-from .registry import Array, kernel
+from .registry import Array, composite_kernel, kernel
 
 
 def _average(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
@@ -60,7 +60,7 @@ def layer_normalization(
     )
 
 
-@kernel("LayerNormalizationGrad", domain="onnxgrad")
+@composite_kernel("LayerNormalizationGrad")
 @widened
 def layer_normalization_grad(
     xp: Any,
@@ -142,7 +142,7 @@ def batch_normalization(
     return y, running[0], running[1]
 
 
-@kernel("BatchNormalizationGrad", domain="onnxgrad")
+@composite_kernel("BatchNormalizationGrad")
 def batch_normalization_grad(
     xp: Any,
     dy: Array,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .precision import widened
-from .registry import Array, KernelDoesNotApply, kernel
+from .registry import Array, KernelDoesNotApply, composite_kernel, kernel
 from .windows import Windows, padded, windows
 
 _ALL = (slice(None), slice(None))
@@ -76,7 +76,7 @@ def _indices_of_largest(
     return found
 
 
-@kernel("MaxPoolGrad", domain="onnxgrad")
+@composite_kernel("MaxPoolGrad")
 @widened
 def max_pool_grad(xp: Any, dy: Array, indices: Array, x_shape: Array) -> Array:
     """Add dy into zeros of shape x_shape (int64, 1-D) at flat row-major indices."""
@@ -146,7 +146,7 @@ def average_pool(
     return y
 
 
-@kernel("AveragePoolGrad", domain="onnxgrad")
+@composite_kernel("AveragePoolGrad")
 @widened
 def average_pool_grad(
     xp: Any,

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from .precision import is_half, widen, widened
-from .registry import Array, Kernel, kernel
+from .registry import Array, Kernel, composite_kernel, kernel
 
 
 def reduced_axes(x: Array, axes: Array, noop_with_empty_axes: int = 0) -> tuple[int, ...]:
@@ -137,7 +137,7 @@ kernel("ArgMax")(functools.partial(_argument, "argmax"))
 kernel("ArgMin")(functools.partial(_argument, "argmin"))
 
 
-@kernel("ReduceToShape", domain="onnxgrad")
+@composite_kernel("ReduceToShape")
 def reduce_to_shape(xp: Any, dy: Array, shape: Array) -> Array:
     """Sum dy over the axes along which `shape` (int64, 1-D) would broadcast to it."""
     target = tuple(shape.tolist())

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ...compiler.opset import COMPOSITE_DOMAIN
+
 Array = Any  # an array of NumPy or CuPy: kernels are written once for both
 Kernel = Callable[..., Any]
 
@@ -46,3 +48,8 @@ def kernel(*op_types: str, domain: str = "", same_as: str = "") -> Callable[[Ker
         return function
 
     return register
+
+
+def composite_kernel(*op_types: str) -> Callable[[Kernel], Kernel]:
+    """Register a kernel for composites, see `kernel`."""
+    return kernel(*op_types, domain=COMPOSITE_DOMAIN)

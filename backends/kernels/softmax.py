@@ -3,7 +3,7 @@
 from typing import Any
 
 from .precision import widen, widened
-from .registry import Array, kernel
+from .registry import Array, composite_kernel, kernel
 
 
 def _below_largest(xp: Any, x: Array, axis: int) -> Array:
@@ -40,7 +40,7 @@ def hardmax(xp: Any, x: Array, axis: int = -1) -> Array:
     return y
 
 
-@kernel("SoftmaxGrad", domain="onnxgrad")
+@composite_kernel("SoftmaxGrad")
 @widened
 def softmax_grad(xp: Any, dy: Array, y: Array, axis: int = -1) -> Array:
     """Return y·(dy - Σ dy·y), y being the softmax."""
@@ -50,7 +50,7 @@ def softmax_grad(xp: Any, dy: Array, y: Array, axis: int = -1) -> Array:
     return dx
 
 
-@kernel("LogSoftmaxGrad", domain="onnxgrad")
+@composite_kernel("LogSoftmaxGrad")
 @widened
 def log_softmax_grad(xp: Any, dy: Array, y: Array, axis: int = -1) -> Array:
     """Return dy - exp(y)·Σ dy, y being the logarithm of the softmax."""
@@ -114,7 +114,7 @@ def softmax_cross_entropy_loss(
     return loss, log_prob
 
 
-@kernel("SoftmaxCrossEntropyLossGrad", domain="onnxgrad")
+@composite_kernel("SoftmaxCrossEntropyLossGrad")
 def softmax_cross_entropy_loss_grad(
     xp: Any,
     dy: Array,

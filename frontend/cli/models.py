@@ -7,13 +7,14 @@ import typer
 
 from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.differentiation.reverse import has_rule
+from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..drawing import draw
 from ..files import save
-from ..training import STATE_KEY, state_names
+from ..training import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
 from .terminal import busy, listed, print_json, print_table, read
