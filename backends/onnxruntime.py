@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ..compiler.errors import UnsupportedOpError
+from ..compiler.errors import GraphError, UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import TensorType, Type, is_static
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.standard.protos import tensor_proto
-from .base import Stepper
+from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
+from .onnxruntime_hazards import has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_rewrites import adapt
 from .onnxruntime_sessions import Opened
+from .registry import find_backend
 from .stepping import RunStepper
 
 
@@ -50,14 +52,20 @@ class OnnxruntimeBackend:
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
         opset = best_opset(prepared)
         adapt(prepared, partial(has_kernel, opset=opset))
-        return OnnxruntimeExecutable(graph, Opened(prepared, opset))
+        return OnnxruntimeExecutable(graph, Opened(prepared, opset), has_hazards(prepared))
 
 
 class OnnxruntimeExecutable:
-    """An inference session with the graph's own inputs and outputs."""
+    """An inference session with the graph's own inputs and outputs.
 
-    def __init__(self, graph: Graph, opened: Opened) -> None:
+    Where an array without elements is fed, what onnxruntime refuses or dies of runs on NumPy.
+    """
+
+    def __init__(self, graph: Graph, opened: Opened, hazards: bool) -> None:
         self.opened = opened
+        self._graph = graph
+        self._hazards = hazards
+        self._numpy: Executable | None = None
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
         self._names = [v.name for v in graph.outputs]
@@ -76,17 +84,33 @@ class OnnxruntimeExecutable:
         """Run on arrays by input name; give the outputs by name."""
         arrays = check_feeds(self.inputs, feeds)
         named = {v.name: a for v, a in zip(self.inputs, arrays, strict=True)}
+        is_empty = any(map(has_no_elements, arrays))
+        if is_empty and self._hazards:
+            return self.run_on_numpy(named)
+        try:
+            return self._run(named)
+        except GraphError:
+            if not is_empty:
+                raise
+            return self.run_on_numpy(named)
+
+    def _run(self, named: dict[str, Any]) -> dict[str, Any]:
         if self._gives_bytes:
             fed = {name: _to_ort(array) for name, array in named.items()}
             with told_as_ours():
                 values = self.opened.run(lambda s: s.run_with_ort_values(self._names, fed))
             results = map(_from_ort, values)
         else:
-            for name in self._fed_bytes:
-                named[name] = _to_ort(named[name])
+            fed = {n: _to_ort(a) if n in self._fed_bytes else a for n, a in named.items()}
             with told_as_ours():
-                results = self.opened.run(lambda s: s.run(self._names, named))
+                results = self.opened.run(lambda s: s.run(self._names, fed))
         return dict(zip(self._names, results, strict=True))
+
+    def run_on_numpy(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run without onnxruntime."""
+        if self._numpy is None:
+            self._numpy = find_backend("numpy").prepare(self._graph)
+        return self._numpy.run(feeds)
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back without a copy; what is no plain tensor goes the plain way."""
@@ -104,6 +128,7 @@ class BoundStepper:
         feedback: Mapping[str, str],
         state: Mapping[str, Any],
     ) -> None:
+        self._executable = executable
         self._opened = executable.opened
         self._feedback = feedback
         self._inputs = [v for v in executable.inputs if v.name not in feedback]
@@ -126,6 +151,8 @@ class BoundStepper:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
         self._stage(feeds)
+        if any(map(has_no_elements, self._staged.values())):
+            return self._run_without_elements(feeds)
         with told_as_ours():
             self._opened.run(self._run_bound)
         binding = self._bindings[self._turn]
@@ -136,6 +163,14 @@ class BoundStepper:
             results |= {n: v.numpy() for n, v in zip(self._allocated, last, strict=True)}
             results = {name: results[name] for name in self._order}
         return results
+
+    def _run_without_elements(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run off the buffers, and fill those that the next run reads."""
+        results = self._executable.run({**feeds, **self._states[self._turn]})
+        self._turn = 1 - self._turn
+        for name, output in self._feedback.items():
+            self._states[self._turn][name][...] = results[output]
+        return {name: results[name] for name in self._order}
 
     def _run_bound(self, session: Any) -> None:
         if session is not self._session:

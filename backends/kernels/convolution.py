@@ -284,7 +284,8 @@ def conv_weight_grad(
         dw = xp.zeros((group, maps // group, math.prod(kernel_shape) * channels), dy.dtype)
         for images, columns in _column_blocks(xp, _gather(xp, image, over, group), rank):
             # (group, maps, images·outputs) · (group, images·outputs, kernel·channels)
-            dw += xp.matmul(dy[images].reshape(-1, group, maps // group).T.swapaxes(0, 1), columns)
+            part = dy[images].reshape(columns.shape[1], group, maps // group)
+            dw += xp.matmul(part.transpose(1, 2, 0), columns)
     dw = dw.reshape(maps, *kernel_shape, channels)
     return dw.transpose(0, rank + 1, *range(1, rank + 1))
 

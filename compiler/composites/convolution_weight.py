@@ -62,10 +62,12 @@ def derived(op: Ops, node: Node) -> Value:
     """A convolution again: X by dY, batch and channels of both swapped, stride and dilation too.
 
     Where the stride does not divide the kernel's reach, it gives more than K positions: cropped.
-    Groups of channels of X become groups of channels of its swapped batch.
+    Groups of channels of X become groups of channels of its swapped batch. A dY without positions
+    gets one of zeros: no runtime takes a kernel of size 0, and onnxruntime 1.32 hangs.
     """
     dy, x, w_shape, group = _parts(node)
     rank = len(node.attributes["strides"])
+    dy = _with_positions(op, dy, rank)
     swap = [1, 0, *spatial_axes(rank)]
     if group == 1:
         image = op.Transpose(x, perm=swap)
@@ -85,6 +87,16 @@ def derived(op: Ops, node: Node) -> Value:
     )
     found = op.Transpose(found, perm=swap)
     return window(op, found, [0] * rank, op.Slice(w_shape, [2], [2 + rank]))
+
+
+def _with_positions(op: Ops, dy: Value, rank: int) -> Value:
+    sizes = sizes_of(op, dy)
+    known = elements_of(sizes)
+    if known is not None and all(isinstance(n, int) and n > 0 for n in known):
+        return dy
+    missing = op.Max(op.Sub(1, sizes), 0)
+    pads = op.Concat(op.constant(np.zeros(rank, np.int64)), missing, axis=0)
+    return op.Pad(dy, pads, None, op.constant(spatial_axes(rank)))
 
 
 @form("ConvWeightGrad", "taps")

@@ -1,4 +1,4 @@
-"""Bodies of the gradients of normalizations; half precision is computed in float32."""
+"""Bodies of normalizations and of their gradients; half precision is computed in float32."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,23 @@ from ..emission.accumulation import as_float32, cast_to
 from ..emission.broadcasting import reduce_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
-from .registry import form
+from .onnx_bodies import emit_function_body
+from .registry import form, standard_body
+
+
+@standard_body("LayerNormalization")
+def layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
+    """ONNX's body, which takes scale and bias in the shape of the normalized axes only."""
+    x, *affine = node.inputs
+    assert x is not None
+    if x.shape is None:
+        return emit_function_body(op, node)
+    axis = node.attributes.get("axis", -1) % len(x.shape)
+    full = [
+        v if v is None or v.shape == x.shape[axis:] else op.Expand(v, op.Shape(x, start=axis))
+        for v in affine
+    ]
+    return emit_function_body(op, node, [x, *full])
 
 
 @form("LayerNormalizationGrad")

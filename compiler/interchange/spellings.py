@@ -5,17 +5,19 @@ What is said so is said at any opset and means the same; it is left as it is whe
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
 from ..graph.ir import Node
 from ..graph.types import is_static
 from ..inference.window_shapes import transposed_shape
-from ..standard.einsum import explicit_terms
 from ..standard.schemas import attribute
 from .downgrades import Downgrade, pad
+from .einsum_spelling import einsum
 
-SPELLINGS: dict[str, Downgrade] = {"Pad": pad}
+SPELLINGS: dict[str, Downgrade] = {"Einsum": einsum, "Pad": pad}
 """For each operator its spelling. Of Pad, onnxruntime 1.32 moves a Transpose past one of some axes
 as if it were one of all axes, and then fails."""
 
@@ -44,28 +46,28 @@ def over_all_but_channels(op: Ops, node: Node) -> bool:
     return True
 
 
-@spelling("Einsum")
-def without_stretching(op: Ops, node: Node) -> bool:
-    """Leave out axes of size 1 whose index is longer elsewhere: ONNX's inference takes the first.
+@spelling("Squeeze")
+def as_many_axes_as_given(op: Ops, node: Node) -> bool:
+    """Leave x as it is where axes are given and there are none: onnxruntime takes that for all.
 
-    So "i,ij->ij" with one i in the first operand becomes ",ij->ij".
+    Where run time tells how many there are, x takes the shape of its other axes.
     """
-    operands = [v for v in node.inputs if v is not None]
-    if any(v.shape is None for v in operands):
+    x, *rest = node.inputs
+    axes = rest[0] if rest else None
+    if x is None or axes is None or axes.shape is None:
         return False
-    ranks = [len(v.shape or ()) for v in operands]
-    terms, output, _ = explicit_terms(node.attributes["equation"], ranks)
-    shapes = [v.shape or () for v in operands]
-    pairs = zip("".join(terms), (d for s in shapes for d in s), strict=True)
-    longer = {index for index, dim in pairs if dim != 1}
-    values = []
-    for k, (x, term, shape) in enumerate(zip(operands, terms, shapes, strict=True)):
-        single = [a for a, index in enumerate(term) if shape[a] == 1 and index in longer]
-        values.append(op.Squeeze(x, single) if single else x)
-        terms[k] = "".join(index for a, index in enumerate(term) if a not in single)
-    if values != operands:
-        node.inputs, node.attributes["equation"] = tuple(values), f"{','.join(terms)}->{output}"
-    return values != operands
+    if axes.shape == (0,):
+        node.op_type, node.inputs = "Identity", (x,)
+        return True
+    if is_static(axes.shape) or x.rank is None:
+        return False
+    rank = op.constant(x.rank)
+    places = op.Mod(op.Add(axes, rank), rank)
+    ones = op.constant(np.ones(x.rank, np.int64))
+    kept = op.ScatterElements(ones, places, op.Expand(op.constant(0), op.Shape(axes)))
+    shape = op.Compress(op.Shape(x), op.Cast(kept, to="bool"), axis=0)
+    node.op_type, node.inputs, node.attributes = "Reshape", (x, shape), {"allowzero": 1}
+    return True
 
 
 @spelling("Resize")

@@ -81,8 +81,12 @@ class _Worker(Generic[T]):
         self.process.join()
 
     def run(self, case: Case) -> list[T]:
-        """Give the outcomes of a case; after a crash the rest of them come from a new process."""
+        """Give the outcomes of a case; after a crash the rest of them come from a new process.
+
+        A process that ends between two judgements was ended from outside: that happens once.
+        """
         outcomes: list[T] = []
+        ended_before = False
         while True:
             pending: T | None = None
             self.connection.send((*case, frozenset(o.key for o in outcomes)))
@@ -96,9 +100,11 @@ class _Worker(Generic[T]):
                 self.stop()
                 detail = str(error) or f"the process ended with {self.process.exitcode}"
                 self.start()
-                if not pending:
+                if pending:
+                    outcomes.append(pending.killed(detail))
+                elif ended_before:
                     raise RuntimeError(f"{case[0]}: {detail}") from error
-                outcomes.append(pending.killed(detail))
+                ended_before = not pending
 
     def receive(self, seconds: int | None) -> T | None:
         if not self.connection.poll(seconds):

@@ -1,0 +1,45 @@
+"""Calls that stock onnxruntime misunderstands are saved in another way that it understands."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import onnxgrad as og
+
+
+def run_saved(graph: og.Graph, feeds: Any, opset: int = 21) -> Any:
+    session: Any = onnxruntime.InferenceSession(og.to_onnx(graph, opset=opset).SerializeToString())
+    return session.run(None, feeds)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("axes", [[], [1], [-3, 1]])
+def test_squeeze_takes_out_the_axes_that_it_is_given(axes: list[int], symbolic: bool) -> None:
+    b = og.Builder("squeeze")
+    x = b.input("x", "float32", (1, 1, 3))
+    given = np.array(axes, np.int64)
+    b.output(b.op.Squeeze(x, b.input("axes", "int64", ("n",)) if symbolic else given), "y")
+    graph, array = b.build(), np.arange(3, dtype=np.float32).reshape(1, 1, 3)
+    feeds = {"x": array, "axes": given} if symbolic else {"x": array}
+    expected = np.squeeze(array, tuple(axes))
+    np.testing.assert_array_equal(og.compile(graph, "onnxruntime").run(feeds)["y"], expected)
+    if not symbolic:  # a file tells the rank of what it gives
+        np.testing.assert_array_equal(run_saved(graph, feeds)[0], expected)
+
+
+@pytest.mark.parametrize("opset", [16, 17, 21])
+@pytest.mark.parametrize("shape", [(1,), (3, 1), (4,), (3, 4)])
+def test_scale_of_a_layer_normalization_broadcasts(shape: tuple[int, ...], opset: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 4)).astype(np.float32)
+    scale, bias = (rng.normal(size=shape).astype(np.float32) for _ in range(2))
+    b = og.Builder("normalization")
+    given = [b.input(n, "float32", s) for n, s in (("x", (2, 3, 4)), ("s", shape), ("b", shape))]
+    b.output(b.op.LayerNormalization(*given, axis=1), "y")
+    (y,) = run_saved(b.build(), {"x": x, "s": scale, "b": bias}, opset)
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean((1, 2), keepdims=True)
+    normal = centred / np.sqrt((centred**2).mean((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(y, normal * scale + bias, rtol=1e-4, atol=1e-5)
