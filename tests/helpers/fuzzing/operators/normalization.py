@@ -8,7 +8,7 @@ import numpy as np
 from ..operator import Operator, Unsuitable, f32, register
 from ..program import Array
 from ..scope import Scope, given
-from .special import log_softmax, softmax
+from .special import log_softmax, mean, softmax
 from .windows import image
 
 
@@ -49,12 +49,12 @@ def _lp_distance(x: Array, axis: int = -1, p: int = 2) -> Array:
 
 def _spread(x: Array, axes: tuple[int, ...]) -> Array:
     """Give how far a normalization is from dividing by nothing."""
-    return np.sqrt(x.var(axis=axes)) / 5
+    return np.sqrt(mean((x - mean(x, axes)) ** 2, axes)) / 5
 
 
 def _normalized(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
-    centred = x - x.mean(axis=axes, keepdims=True)
-    return np.asarray(centred / np.sqrt((centred**2).mean(axis=axes, keepdims=True) + epsilon))
+    centred = x - mean(x, axes)
+    return np.asarray(centred / np.sqrt(mean(centred**2, axes) + epsilon))
 
 
 def _epsilon(s: Scope) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _draw_rms(s: Scope) -> None:
 def _rms(
     x: Array, scale: Array, axis: int = -1, epsilon: float = f32(1e-5), stash_type: int = 1
 ) -> Array:
-    square = (x * x).mean(axis=_trailing(x, axis), keepdims=True)
+    square = mean(x * x, _trailing(x, axis))
     return np.asarray(x / np.sqrt(square + epsilon) * scale)
 
 
@@ -167,8 +167,8 @@ def _draw_mean_variance(s: Scope) -> None:
 
 
 def _mean_variance(x: Array, axes: list[int]) -> Array:
-    centred = x - x.mean(axis=tuple(axes), keepdims=True)
-    deviation = np.sqrt((x * x).mean(axis=tuple(axes), keepdims=True) - (x - centred) ** 2)
+    centred = x - mean(x, tuple(axes))
+    deviation = np.sqrt(mean(x * x, tuple(axes)) - (x - centred) ** 2)
     return np.asarray(centred / (deviation + 1e-9))
 
 
@@ -236,7 +236,7 @@ register(
         "RMSNormalization",
         _draw_rms,
         _rms,
-        lambda x, scale, axis=-1, **_: np.sqrt((x * x).mean(axis=_trailing(x, axis))) / 5,
+        lambda x, scale, axis=-1, **_: np.sqrt(mean(x * x, _trailing(x, axis))) / 5,
         weight=0.6,
     ),
     Operator(

@@ -33,7 +33,7 @@ def check(case: Case) -> None:
     for world in range(case.program.worlds):
         feeds = case.feeds(world)
         points = [leaf.array(world) for leaf in case.sources]
-        u, w = (dict(zip(wrt, directions(rng, points), strict=True)) for _ in "uw")
+        u, w = (dict(zip(wrt, directions(rng, points, alone=0.0), strict=True)) for _ in "uw")
         u = {n: a if n in fed else 0 * a for n, a in u.items()}  # parameters are not moved
         hu, hw = (_product(product, feeds, v) for v in (u, w))
         left, right = _dot(w, hu), _dot(u, hw)

@@ -23,3 +23,9 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 def softmax(x: Array, axis: int = -1) -> Array:
     """Give exponentials that sum to one."""
     return np.asarray(np.exp(log_softmax(x, axis)))
+
+
+def mean(x: Array, axes: tuple[int, ...]) -> Array:
+    """Give the mean along axes, which stay with size 1; of nothing it is no number."""
+    total = x.sum(axis=axes, keepdims=True)
+    return np.asarray(total / (x.size / total.size if total.size else 1.0))

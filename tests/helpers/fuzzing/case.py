@@ -57,7 +57,7 @@ class Case:
 
     def feeds(self, world: int) -> Feeds:
         """Give what the graph is fed in one world."""
-        return {self.program.name(f.number): f.array(world) for f in self.program.inputs()}
+        return {self.program.name(f.number): f.array(world).copy() for f in self.program.inputs()}
 
     def rng(self, salt: int) -> np.random.Generator:
         """Give random numbers of this program's own."""

@@ -8,6 +8,7 @@ import numpy as np
 from ..operator import Operator, register
 from ..program import Array
 from ..scope import Scope
+from .special import mean
 
 Reduce = Callable[[Array, tuple[int, ...]], Array]
 
@@ -143,7 +144,7 @@ def _gaps_along(x: Array, k: Array, axis: int, largest: int) -> Array:
 
 register(
     reduction("ReduceSum", lambda x, a: np.sum(x, axis=a, keepdims=True)),
-    reduction("ReduceMean", lambda x, a: np.mean(x, axis=a, keepdims=True)),
+    reduction("ReduceMean", mean),
     reduction("ReduceProd", lambda x, a: np.prod(x, axis=a, keepdims=True)),
     reduction("ReduceMax", lambda x, a: np.max(x, axis=a, keepdims=True), _top_gap),
     reduction("ReduceMin", lambda x, a: np.min(x, axis=a, keepdims=True), _bottom_gap),

@@ -35,12 +35,12 @@ def check(case: Case) -> None:
         second = run(feeds)
         for name, array in feeds.items():
             if array.tobytes() != copies[name].tobytes():
-                raise Wrong(f"{backend} wrote into '{name}'")
+                raise Wrong(f"{backend} does not leave '{name}' (what it was fed)")
         for name, array in first.items():
             if np.asarray(array).tobytes() != kept[name].tobytes():
-                raise Wrong(f"{backend}: the second run changed '{name}' of the first")
+                raise Wrong(f"{backend} does not leave '{name}' (what the first run gave)")
             if np.asarray(second[name]).tobytes() != kept[name].tobytes():
-                raise Wrong(f"{backend}: '{name}' differs from run to run")
+                raise Wrong(f"{backend} does not leave '{name}' (the second run gives another)")
 
 
 def _transformations(case: Case, rng: np.random.Generator) -> dict[str, Callable[[Any], Any]]:

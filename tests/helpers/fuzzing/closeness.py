@@ -73,13 +73,15 @@ def require_close(what: str, actual: Any, wanted: Any, tolerance: float) -> None
         raise Wrong(f"{what}{where}: {a[at]:.12g} and {b[at]:.12g}, may differ by {tolerance:.1e}")
 
 
-def directions(rng: np.random.Generator, arrays: Sequence[Array]) -> list[Array]:
-    """Draw a direction in the shape of each array, at times along one element alone."""
+def directions(
+    rng: np.random.Generator, arrays: Sequence[Array], alone: float = 0.4
+) -> list[Array]:
+    """Draw a direction in the shape of each array; `alone` is how often along one element only."""
     found = []
     for array in arrays:
         sizes = rng.uniform(0.3, 1.0, array.shape)
         direction = np.asarray(sizes * rng.choice([-1.0, 1.0], array.shape))
-        if array.size and rng.random() < 0.4:
+        if array.size and rng.random() < alone:
             one = int(rng.integers(array.size))
             direction = np.where(np.arange(array.size).reshape(array.shape) == one, direction, 0.0)
         found.append(direction)

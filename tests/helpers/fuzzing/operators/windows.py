@@ -10,6 +10,7 @@ from ..operator import Operator, Unsuitable, f32, register
 from ..program import Array
 from ..scope import Scope, Sizes, given, same
 from .elementwise import some
+from .special import mean
 
 
 def image(s: Scope, spatial: tuple[int, int] = (1, 2), channels: Sizes | None = None) -> int:
@@ -326,7 +327,7 @@ register(
     Operator(
         "GlobalAveragePool",
         _draw_global("GlobalAveragePool"),
-        lambda x: x.mean(axis=_spatial(x), keepdims=True),
+        lambda x: mean(x, _spatial(x)),
         weight=0.5,
     ),
     Operator(
