@@ -252,8 +252,7 @@ def batch_second(op: Ops, node: Node) -> list[Value | None] | None:
         for k, v in enumerate(node.outputs)
     ]
     attributes = {k: a for k, a in node.attributes.items() if k != "layout"}
-    emitted = op.emit(node.op_type, *inputs, outputs=names, **attributes)
-    results = (emitted,) if isinstance(emitted, Value) else emitted
+    results = op.emit_all(node.op_type, *inputs, outputs=names, **attributes)
     permutations = [2, 0, 1, 3], [1, 0, 2], [1, 0, 2]
     return [
         None if v is None else op.Transpose(v, perm=perm)

@@ -166,13 +166,14 @@ def loop_over_batch(
             )
     body.outputs = [inner.Identity(condition), *(mapping[v] for v in given)]
     trips = batch.op.Squeeze(batch.size, [0])
-    stacked = batch.op.Loop(trips, np.array(True), body=body)
-    listed = (stacked,) if isinstance(stacked, Value) else stacked
+    listed = batch.op.emit_all("Loop", trips, np.array(True), body=body)
     inside = set(mapping).difference(found)
     read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
     sizes = _sizes(batch, [found.get(v, Operand(v, False)) for v in read])
     return {
-        v: Operand(_sized(batch, new, v, sizes), True) for v, new in zip(given, listed, strict=True)
+        v: Operand(_sized(batch, new, v, sizes), True)
+        for v, new in zip(given, listed, strict=True)
+        if new is not None
     }
 
 

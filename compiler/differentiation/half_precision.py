@@ -17,8 +17,7 @@ def reads_half(node: Node) -> bool:
 def in_float32(op: Ops, node: Node) -> Node:
     """Give a node of the same operator on float32; it is emitted, and dead unless y is read."""
     inputs = [None if v is None else as_float32(op, v) for v in node.inputs]
-    results = op.emit(
+    outputs = op.emit_all(
         node.op_type, *inputs, outputs=len(node.outputs), domain=node.domain, **node.attributes
     )
-    outputs = results if isinstance(results, tuple) else (results,)
     return Node(node.op_type, tuple(inputs), outputs, node.attributes, node.domain, node.name)

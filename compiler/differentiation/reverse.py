@@ -13,6 +13,7 @@ from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, add_all
 from ..errors import GradientError, UnsupportedOpError, locate
+from ..graph.dims import shapes_may_equal
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
 from ..inference.shapes import refine
@@ -195,22 +196,13 @@ def _fit(op: Ops, node: Node, value: Value, entry: Value, broadcasts: bool, wide
         entry = cast_to(op, entry, value)
     if broadcasts:
         entry = reduce_to(op, entry, value)
-    if entry.dtype != value.dtype or not _may_equal(entry.shape, value.shape):
+    if entry.dtype != value.dtype or not shapes_may_equal(entry.shape, value.shape):
         raise GradientError(
             f"the rule of {node.label} gave {entry.type} for '{value.name}', which is "
             f"{value.type}; this is a defect of onnxgrad, please report it"
         )
     entry.type = TensorType(entry.dtype, refine(value.shape, entry.shape))
     return entry
-
-
-def _may_equal(a: tuple[int | str, ...] | None, b: tuple[int | str, ...] | None) -> bool:
-    if a is None or b is None:
-        return True
-    same = len(a) == len(b)
-    return same and all(
-        p == q or isinstance(p, str) or isinstance(q, str) for p, q in zip(a, b, strict=True)
-    )
 
 
 def total(op: Ops, sums: Sums, value: Value) -> Value | None:

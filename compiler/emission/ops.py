@@ -55,7 +55,22 @@ class Ops:
         name: str | None = None,
         **attributes: Any,
     ) -> Any:
-        """Add one node of a standard operator and give its output, or a tuple of several.
+        """Add one node of a standard operator and give its output, or a tuple of several."""
+        found = self.emit_all(
+            op_type, *inputs, outputs=outputs, domain=domain, name=name, **attributes
+        )
+        return found[0] if len(found) == 1 else found
+
+    def emit_all(
+        self,
+        op_type: str,
+        *inputs: Input,
+        outputs: Asked = None,
+        domain: str = "",
+        name: str | None = None,
+        **attributes: Any,
+    ) -> tuple[Value | None, ...]:
+        """Add one node of a standard operator and give all its outputs, None for those omitted.
 
         Raises:
             GraphError: wrong arity, attribute, type or shape; it names operator and inputs.
@@ -94,7 +109,8 @@ class Ops:
             for n, t in zip(names, types, strict=True)
         )
         domain = COMPOSITE_DOMAIN
-        return self.adopt(Node(op_type, values, outputs, attributes, domain, "", self.position))
+        found = self.adopt(Node(op_type, values, outputs, attributes, domain, "", self.position))
+        return found[0] if len(found) == 1 else found
 
     def with_output(self, node: Node, index: int) -> Value:
         """Give output `index` of a node of this graph, added to it where the node omits it."""
@@ -111,13 +127,13 @@ class Ops:
         self.graph.add_output(node, index, value)
         return value
 
-    def adopt(self, node: Node) -> Any:
+    def adopt(self, node: Node) -> tuple[Value | None, ...]:
         """Add a node whose outputs have names and types; follow shapes and fold constants."""
         self.graph.add_node(node)
         self.emitted.append(node)
         if not fold(node):
             infer_elements_of(node)
-        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+        return node.outputs
 
     def _wanted(
         self,

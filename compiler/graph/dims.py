@@ -8,7 +8,7 @@ from functools import cache
 from keyword import iskeyword
 from math import prod
 
-from .types import ANONYMOUS, Dim, fresh_dim
+from .types import ANONYMOUS, Dim, Shape, fresh_dim
 
 LONGEST = 64
 """Longer texts (sums of sums) are not read as arithmetic."""
@@ -25,6 +25,16 @@ _MOST_TERMS = 64
 
 _Polynomial = dict[tuple[str, ...], int]
 """Coefficients by monomial: 2·N·M + 3 is {("M", "N"): 2, (): 3}."""
+
+
+def may_equal(a: Dim, b: Dim) -> bool:
+    """Tell whether two sizes can be one: unless both are numbers, they can."""
+    return a == b or isinstance(a, str) or isinstance(b, str)
+
+
+def shapes_may_equal(a: Shape | None, b: Shape | None) -> bool:
+    """Tell whether two shapes can be one; an unknown rank can be any."""
+    return a is None or b is None or len(a) == len(b) and all(map(may_equal, a, b))
 
 
 def is_name(text: str) -> bool:

@@ -6,6 +6,7 @@ What their subgraphs take is body_types.py's.
 from collections.abc import Callable, Sequence
 
 from ..errors import GraphError
+from ..graph.dims import shapes_may_equal
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import never_stops
 from ..graph.types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
@@ -79,14 +80,7 @@ def _states(
 def _may_be(given: Type, wanted: Type) -> bool:
     """Tell whether a value of one type may stand where another is expected."""
     if isinstance(given, TensorType) and isinstance(wanted, TensorType):
-        if given.dtype != wanted.dtype:
-            return False
-        if given.shape is None or wanted.shape is None:
-            return True
-        pairs = zip(given.shape, wanted.shape, strict=False)
-        return len(given.shape) == len(wanted.shape) and all(
-            p == q or isinstance(p, str) or isinstance(q, str) for p, q in pairs
-        )
+        return given.dtype == wanted.dtype and shapes_may_equal(given.shape, wanted.shape)
     if isinstance(given, SequenceType) and isinstance(wanted, SequenceType):
         return _may_be(given.element, wanted.element)
     return True

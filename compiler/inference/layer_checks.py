@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..graph.dims import multiply
+from ..graph.dims import may_equal, multiply
 from ..graph.ir import Node
 from ..graph.types import Dim, Shape, TensorType
 from ..standard.schemas import attribute
@@ -14,11 +14,6 @@ def shape_of(node: Node, index: int) -> Shape | None:
     """Give the shape of an input, None where it is omitted, no tensor, or of unknown rank."""
     value = node.inputs[index] if index < len(node.inputs) else None
     return value.type.shape if value is not None and isinstance(value.type, TensorType) else None
-
-
-def may_equal(a: Dim, b: Dim) -> bool:
-    """Tell whether two sizes can be one: unless both are numbers, they can."""
-    return a == b or isinstance(a, str) or isinstance(b, str)
 
 
 def require_shape(node: Node, index: int, wanted: Sequence[Dim], name: str) -> None:

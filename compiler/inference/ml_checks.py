@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from ..graph.dims import may_equal
 from ..graph.ir import Node
 from ..standard.schemas import attribute
-from .layer_checks import may_equal, shape_of
+from .layer_checks import shape_of
 from .refusal import require
 
 _TREE_NODES = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..graph.dims import add, multiply, quotient
+from ..graph.dims import add, may_equal, multiply, quotient
 from ..graph.ir import Node, Value
 from ..graph.types import Dim, Shape
 from ..standard.schemas import attribute
@@ -54,7 +54,7 @@ def _convolution(node: Node, weight: int = 1, bias: int | None = 2) -> None:
         require(node, len(x) == len(w), f"x has rank {len(x)}, w has rank {len(w)}")
         wanted = multiply([w[1], group])
         reason = f"x has {x[1]} channels, w with group={group} wants {wanted}"
-        require(node, _may_equal(x[1], wanted), reason)
+        require(node, may_equal(x[1], wanted), reason)
     if w is not None:
         whole = not isinstance(w[0], int) or w[0] % group == 0
         require(node, whole, f"{w[0]} maps cannot be shared by group={group}")
@@ -78,7 +78,7 @@ def _deformed(node: Node) -> None:
         if shape is not None:
             channels = multiply([groups, each, *w[2:]])
             wanted = (x[0], channels, *places)
-            fits = len(shape) == len(wanted) and all(map(_may_equal, shape, wanted))
+            fits = len(shape) == len(wanted) and all(map(may_equal, shape, wanted))
             require(node, fits, f"with offset_group={groups} {name} must have the shape {wanted}")
 
 
@@ -88,7 +88,7 @@ def _transposed(node: Node) -> None:
     group = attribute(node, "group")
     if x is not None and w is not None:
         require(node, len(x) == len(w), f"x has rank {len(x)}, w has rank {len(w)}")
-        require(node, _may_equal(x[1], w[0]), f"x has {x[1]} channels, w wants {w[0]}")
+        require(node, may_equal(x[1], w[0]), f"x has {x[1]} channels, w wants {w[0]}")
     if w is not None:
         whole = not isinstance(w[0], int) or w[0] % group == 0
         require(node, whole, f"{w[0]} channels cannot be shared by group={group}")
@@ -135,18 +135,18 @@ def _columns(node: Node) -> None:
     lasts = last_begins(node, sizes, kernel)
     places = multiply(add(quotient(n, s), 1) for n, s in zip(lasts, steps, strict=True))
     reason = f"strides, pads and dilations make {places} columns of an image {[*sizes]}, not {x[2]}"
-    require(node, _may_equal(x[2], places), reason)
+    require(node, may_equal(x[2], places), reason)
 
 
 def _kernel(node: Node, w: Shape) -> None:
     for given, size in zip(node.attributes.get("kernel_shape") or w[2:], w[2:], strict=True):
-        require(node, _may_equal(given, size), f"kernel_shape is not that of w, {[*w[2:]]}")
+        require(node, may_equal(given, size), f"kernel_shape is not that of w, {[*w[2:]]}")
 
 
 def _bias(node: Node, index: int | None, channels: Dim) -> None:
     shape = None if index is None else _shape(node, index)
     if shape is not None:
-        fits = len(shape) == 1 and _may_equal(shape[0], channels)
+        fits = len(shape) == 1 and may_equal(shape[0], channels)
         require(node, fits, f"the bias must have shape ({channels},)")
 
 
@@ -161,10 +161,6 @@ def _fit(node: Node, image: Shape | None, kernel: Sequence[Dim] | None) -> None:
             fits = begin >= 0 or size == 0 and begin >= -stride
             reason = f"windows with pads are larger by {-begin} than axis {axis}, of size {size}"
             require(node, fits, reason)
-
-
-def _may_equal(a: Dim, b: Dim) -> bool:
-    return a == b or isinstance(a, str) or isinstance(b, str)
 
 
 WINDOW_CHECKS: dict[str, Callable[[Node], None]] = {

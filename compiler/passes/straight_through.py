@@ -185,11 +185,10 @@ def _move(op: Ops, node: Node, known: Known) -> None:
     x, *rest = node.inputs
     count = len(node.inputs) if node.operator == "Concat" else 1
     moved = [_numbers(op, v, known) for v in node.inputs[:count] if v is not None]
-    results = op.emit(
+    listed = op.emit_all(
         node.op_type, *moved, *node.inputs[count:], outputs=len(node.outputs), **node.attributes
     )
-    listed = results if isinstance(results, tuple) else (results,)
-    known.levels.update((y, r) for y, r in zip(node.outputs, listed, strict=True) if y is not None)
+    known.levels.update((y, r) for y, r in zip(node.outputs, listed, strict=True) if y and r)
 
 
 def _centred(op: Ops, x: Value, zero: Value | None, known: Known, axes: list[int]) -> Value:

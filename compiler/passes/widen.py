@@ -80,8 +80,9 @@ def run_wider(graph: Graph, node: Node, narrow: np.dtype, wide: np.dtype) -> lis
         "" if v is None else graph.names.fresh(f"{prefix}wide{k}")
         for k, v in enumerate(node.outputs)
     ]
-    emitted = op.emit(node.op_type, *inputs, outputs=names, domain=node.domain, **node.attributes)
-    results = (emitted,) if isinstance(emitted, Value) else emitted
+    results = op.emit_all(
+        node.op_type, *inputs, outputs=names, domain=node.domain, **node.attributes
+    )
     put_in_place(
         op,
         node,

@@ -35,14 +35,14 @@ def branch(op: GradientOps, node: Node, *dys: Value | None) -> Mapping[Value, En
         return {}
     for part in parts:
         _finish(part, given, captures)
-    results = op.If(
+    results = op.emit_all(
+        "If",
         node.inputs[0],
         then_branch=parts[0].graph,
         else_branch=parts[1].graph,
         outputs=len(captures),
     )
-    listed = results if isinstance(results, tuple) else (results,)
-    return dict(zip(captures, listed, strict=True))
+    return {v: dv for v, dv in zip(captures, results, strict=True) if dv is not None}
 
 
 def _save(graph: Graph, node: Node, own: Graph, other: Graph, part: Backward) -> None:
