@@ -96,8 +96,9 @@ def _distrusted(node: Node) -> bool:
     """Tell whether ONNX's body serves where the kernel is another than the standard's.
 
     Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
-    queries, or one that is shorter than the keys where their valid number is given. LSTM's clips
-    what all activations get but the last one.
+    queries, or one that is shorter than the keys where their valid number is given; a single query
+    it lets see all keys, also those that come after it. LSTM's clips what all activations get but
+    the last one.
     """
     match node.domain, node.op_type:
         case "", "LSTM":
@@ -106,9 +107,20 @@ def _distrusted(node: Node) -> bool:
             scores = len(node.outputs) > 3 and node.outputs[3] is not None
             mask, lengths = _input(node, 3), _input(node, 6)
             masked = mask is not None and (lengths is not None or not _has_queries(mask, node))
-            return scores or masked
+            return scores or masked or _may_see_ahead(node)
         case _:
             return False
+
+
+def _may_see_ahead(node: Node) -> bool:
+    """Tell whether causal attention may be asked for one query and more keys than that."""
+    lengths = [
+        None if v is None or not v.shape else v.shape[2 if len(v.shape) == 4 else 1]
+        for v in (_input(node, 0), _input(node, 1))
+    ]
+    several = isinstance(lengths[0], int) and lengths[0] > 1
+    alike = lengths[0] is not None and lengths[0] == lengths[1]
+    return bool(node.attributes.get("is_causal", 0)) and not (several or alike)
 
 
 def _has_queries(mask: Value, node: Node) -> bool:

@@ -46,6 +46,36 @@ def over_all_but_channels(op: Ops, node: Node) -> bool:
     return True
 
 
+@spelling("AveragePool")
+@spelling("LpPool")
+@spelling("MaxPool")
+@spelling("Conv")
+def without_what_no_window_reaches(op: Ops, node: Node) -> bool:
+    """Cut off what SAME leaves over where a stride is longer than the kernel.
+
+    Nothing needs to be padded then, and padding is never negative; onnxruntime 1.32 shifts the
+    windows by half of what is left over.
+    """
+    x, *rest = node.inputs
+    if not attribute(node, "auto_pad").startswith("SAME") or x is None or not x.rank:
+        return False
+    rank = x.rank - 2
+    kernel: Sequence[int | str] = node.attributes.get("kernel_shape") or (
+        (rest[0].shape or ())[2:] if rest and rest[0] is not None else ()
+    )
+    strides, dilations = (node.attributes.get(n) or [1] * rank for n in ("strides", "dilations"))
+    if not is_static(tuple(kernel)) or len(kernel) != rank:
+        return False
+    reach = [d * (int(k) - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+    if all(r >= s for r, s in zip(reach, strides, strict=True)):
+        return False
+    sizes = op.Shape(x, start=2)
+    count = op.Div(op.Sub(op.Add(sizes, strides), 1), strides)
+    ends = op.Min(sizes, op.Add(op.Mul(op.Sub(count, 1), strides), reach))
+    node.inputs = (op.Slice(x, [0] * rank, ends, list(range(2, 2 + rank))), *rest)
+    return True
+
+
 @spelling("Squeeze")
 def as_many_axes_as_given(op: Ops, node: Node) -> bool:
     """Leave x as it is where axes are given and there are none: onnxruntime takes that for all.

@@ -132,3 +132,25 @@ def test_a_scale_in_bfloat16(zero: int) -> None:
     assert y.dtype == scale.dtype
     exact = (x.astype(np.float64) - zero) * float(scale)
     np.testing.assert_array_equal(y, exact.astype(scale.dtype))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("past", [0, 3])
+def test_a_single_query_does_not_see_ahead(past: int, backend: str) -> None:
+    """Query 0 attends key j where j ≤ 0 + past, so not the last of past + 2 keys."""
+    rng = np.random.default_rng(0)
+    b = og.Builder("attention")
+    sizes = {"q": 1, "k": 2, "v": 2} | ({"past_k": past, "past_v": past} if past else {})
+    q, k, v, *kept = (b.input(n, "float32", (1, 1, size, 4)) for n, size in sizes.items())
+    cache = [None, *kept] if kept else []
+    y = b.op.Attention(q, k, v, *cache, is_causal=1, outputs=3 if past else 1)
+    b.output(y[0] if isinstance(y, tuple) else y, "y")
+    feeds = {n: rng.normal(size=(1, 1, size, 4)).astype(np.float32) for n, size in sizes.items()}
+    keys, values = feeds["k"][0, 0], feeds["v"][0, 0]
+    if past:
+        keys = np.concatenate([feeds["past_k"][0, 0], keys])
+        values = np.concatenate([feeds["past_v"][0, 0], values])
+    scores = np.exp(feeds["q"][0, 0] @ keys[: past + 1].T / 2)
+    expected = scores / scores.sum() @ values[: past + 1]
+    actual = og.compile(b.build(), backend).run(feeds)["y"]
+    np.testing.assert_allclose(actual[0, 0], expected, rtol=1e-5)

@@ -43,3 +43,22 @@ def test_scale_of_a_layer_normalization_broadcasts(shape: tuple[int, ...], opset
     centred = wide - wide.mean((1, 2), keepdims=True)
     normal = centred / np.sqrt((centred**2).mean((1, 2), keepdims=True) + 1e-5)
     np.testing.assert_allclose(y, normal * scale + bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("op_type", ["AveragePool", "LpPool", "MaxPool", "Conv"])
+def test_windows_begin_at_the_first_element_where_nothing_is_padded(
+    op_type: str, mode: str, symbolic: bool
+) -> None:
+    b = og.Builder("pool")
+    x = b.input("x", "float32", (1, 1, "n" if symbolic else 6))
+    weight = [b.constant(np.ones((1, 1, 1), np.float32))] if op_type == "Conv" else []
+    settings: Any = {"auto_pad": mode, "kernel_shape": [1], "strides": [3]}
+    b.output(getattr(b.op, op_type)(x, *weight, **settings), "y")
+    graph = b.build()
+    feeds = {"x": np.arange(1, 7, dtype=np.float32).reshape(1, 1, 6)}
+    for backend in ("numpy", "onnxruntime"):
+        y = og.compile(graph, backend).run(feeds)["y"]
+        np.testing.assert_array_equal(y.ravel(), [1, 4], err_msg=backend)
+    np.testing.assert_array_equal(run_saved(graph, feeds)[0].ravel(), [1, 4])
