@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TypeProto
+from onnx.checker import ValidationError
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from ..errors import GraphError
@@ -105,7 +106,7 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
     data = {n: tensor_proto(a) for n, v in present if (a := _data(node, v)) is not None}
     try:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
-    except (InferenceError, ValueError) as error:
+    except (InferenceError, ValidationError, ValueError) as error:
         raise GraphError(explain(node, str(error))) from None
     found = [_read(inferred.get(name)) if name else None for name in outputs]
     if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):

@@ -127,3 +127,12 @@ def test_sizes_that_are_values_must_fit_too(known: bool) -> None:
             og.compile(b.build()).run(
                 {"x": np.ones((2, 3), np.float32), "given": np.array(numbers)}
             )
+
+
+def test_a_number_of_outputs_that_no_call_has_is_refused() -> None:
+    """BatchNormalization gives one output, or three"""
+    b = og.Builder()
+    x = b.input("x", "float32", (1, 2, 3))
+    each = np.ones(2, np.float32)
+    with pytest.raises(og.GraphError, match="BatchNormalization.* does not fit: .*output size 2"):
+        b.op.BatchNormalization(x, each, each, each, each, outputs=2)
