@@ -1,28 +1,39 @@
 """How calls are said at older opsets where relabelling is not enough and ONNX has no body."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..graph.types import is_float
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
 from ..standard.traits import REDUCTIONS
 
 MEANING_SINCE = {
     "BatchNormalization": 9,
+    "Clip": 11,
     "DFT": 20,
+    "DequantizeLinear": 13,
     "Dropout": 12,
     "GridSample": 20,
     "GroupNormalization": 21,
     "Hardmax": 13,
+    "If": 11,
     "LogSoftmax": 13,
+    "Max": 8,
+    "Mean": 8,
+    "Min": 8,
+    "Mod": 28,
     "OneHot": 11,
+    "QuantizeLinear": 13,
     "Resize": 11,
     "RoiAlign": 16,
     "Scan": 9,
     "Softmax": 13,
+    "Sum": 8,
 }
 """The first opset at which an operator means what it does now, where no signature tells."""
 
@@ -187,6 +198,72 @@ def softmax(op: Ops, node: Node) -> bool:
     node.op_type, node.inputs = "Transpose", (moved,)
     node.attributes = {"perm": [order.index(a) for a in range(x.rank)]}
     return True
+
+
+@downgrade("Sum", "Mean", "Max", "Min", before=8)
+def variadic(op: Ops, node: Node) -> bool:
+    """All shapes were equal; sums of others are additions, which broadcast."""
+    if all(v is not None and v.shape == node.output().shape for v in node.inputs):
+        return node.output().shape is not None
+    if node.op_type not in ("Sum", "Mean"):
+        return False
+    count, total = len(node.inputs), reduce(op.Add, node.inputs)
+    if node.op_type == "Mean":
+        node.op_type, node.inputs = "Div", (total, op.constant(count, node.output().dtype))
+    else:
+        node.op_type, node.inputs = "Identity", (total,)
+    return True
+
+
+@downgrade("Mod", before=28)
+def modulo(op: Ops, node: Node) -> bool:
+    """Of floats there was only the remainder of the truncated quotient, with the sign of x."""
+    x, y = node.required(2)
+    if node.attributes.get("fmod", 0) or not is_float(x.dtype):
+        return True
+    rest, zero = op.Mod(x, y, fmod=1), op.like(0, x)
+    opposed = op.Less(op.Mul(op.Sign(rest), op.Sign(y)), zero)
+    node.op_type, node.attributes = "Where", {}
+    node.inputs = (opposed, op.Add(rest, y), rest)
+    return True
+
+
+@downgrade("Clip", before=11)
+def clip(op: Ops, node: Node) -> bool:
+    """Bounds that are known were attributes; one that was missing cut off infinity."""
+    bounds = [node.input(1), node.input(2)]
+    if bounds == [None, None]:
+        node.op_type, node.inputs = "Identity", node.inputs[:1]
+        return True
+    known = [None if v is None or v.parameter else v.constant for v in bounds]
+    least, most = [None if a is None else float(a) for a in known]
+    if least is None or most is None or not -np.inf < least <= most < np.inf:
+        return False
+    node.inputs, node.attributes = node.inputs[:1], {"min": least, "max": most}
+    return True
+
+
+@downgrade("If", before=11)
+def same_shapes(op: Ops, node: Node) -> bool:
+    """The branches gave the same shapes."""
+    then, other = ([v.type for v in g.outputs] for g in node.subgraphs)
+    return then == other
+
+
+@downgrade("OneHot", before=11)
+def one_hot(op: Ops, node: Node) -> bool:
+    """Negative indices chose nothing; now they count from the end."""
+    indices, depth, values = node.required(3)
+    count = op.Cast(op.Reshape(depth, [1]), to=indices.dtype)
+    counted = op.Where(op.Less(indices, op.like(0, indices)), op.Add(indices, count), indices)
+    node.inputs = (op.Reshape(counted, op.Shape(indices)), depth, values)
+    return True
+
+
+@downgrade("QuantizeLinear", "DequantizeLinear", before=13)
+def per_tensor(op: Ops, node: Node) -> bool:
+    """The scale was one number."""
+    return node.required(2)[1].rank == 0
 
 
 @downgrade("RoiAlign", before=16)

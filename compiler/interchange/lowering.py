@@ -12,7 +12,9 @@ from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, type_string
 from ..opset import COMPOSITE_DOMAIN, OPSET
-from ..standard.schemas import attribute_defaults, attribute_value, find_schema
+from ..standard.attribute_values import check_values
+from ..standard.schemas import attribute_defaults, attribute_value, check_types, find_schema
+from . import axes
 from .downgrades import DOWNGRADES, MEANING_SINCE
 from .spellings import SPELLINGS
 
@@ -89,6 +91,8 @@ def _lower_node(
         return
     prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
+    if opset < axes.SINCE and not node.domain:
+        axes.count_from_front(node)
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return
@@ -157,6 +161,8 @@ def _misfit_signature(node: Node, opset: int) -> str | None:
     now, then = find_schema(node.op_type), find_schema(node.op_type, "", opset)
     if now is None or then is None:
         return "the opset has no such operator"
+    if opset < axes.SINCE and not axes.count_from_front(node):
+        return "its axes count from the end of a rank that is unknown"
     if now.since_version == then.since_version:
         return None
     defaults = attribute_defaults(node.op_type)
@@ -174,18 +180,22 @@ def _misfit_values(node: Node, schema: OpSchema) -> str | None:
         return f"it takes {schema.min_input} to {schema.max_input} inputs there"
     if len(node.outputs) > schema.max_output:
         return f"it has {schema.max_output} outputs there"
-    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
     optional = OpSchema.FormalParameterOption.Optional
-    for values, formal in ((node.inputs, schema.inputs), (node.outputs, schema.outputs)):
-        for k, value in enumerate(values):
-            parameter = formal[min(k, len(formal) - 1)]
-            if value is None:
-                if values is node.inputs and parameter.option != optional:
-                    return f"it needs the input '{parameter.name}' there"
-            elif type_string(value.type) not in allowed.get(
-                parameter.type_str, [parameter.type_str]
-            ):
-                return f"'{value.name}' cannot be {value.type} there"
+    for k, value in enumerate(node.inputs):
+        parameter = schema.inputs[min(k, len(schema.inputs) - 1)]
+        if value is None and parameter.option != optional:
+            return f"it needs the input '{parameter.name}' there"
+    known = {k: a for k, a in node.attributes.items() if k in schema.attributes}
+    try:
+        check_values(schema, known)
+        check_types(schema, [None if v is None else v.type for v in node.inputs])
+    except GraphError as error:
+        return f"there {error}"
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    for k, value in enumerate(node.outputs):
+        kind = schema.outputs[min(k, len(schema.outputs) - 1)].type_str
+        if value is not None and type_string(value.type) not in allowed.get(kind, [kind]):
+            return f"'{value.name}' cannot be {value.type} there"
     return None
 
 

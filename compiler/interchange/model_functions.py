@@ -17,6 +17,10 @@ Finish = Callable[[Graph], None]
 """Brings a body to the opset that is written."""
 
 
+CONSTANTS_SINCE = 9
+"""The first opset in which Constant, all that a function can hold, gives integers."""
+
+
 class FunctionLibrary:
     """The functions of one model: one for each distinct operator, attributes and types.
 
@@ -32,8 +36,8 @@ class FunctionLibrary:
         self._taken: dict[str, int] = {}
 
     def call(self, graph: Graph, node: Node) -> None:
-        """Turn a node into the call of its function; one that captures values is expanded."""
-        if any(s.captures() for s in node.subgraphs):
+        """Turn a node into the call of its function; one that no function can hold is expanded."""
+        if self._opset < CONSTANTS_SINCE or any(s.captures() for s in node.subgraphs):
             self._expand(graph, node)
             return
         key = _key(node)

@@ -100,6 +100,16 @@ def as_many_axes_as_given(op: Ops, node: Node) -> bool:
     return True
 
 
+@spelling("CenterCropPad")
+def int64_shape(op: Ops, node: Node) -> bool:
+    """Give the shape in int64: onnxruntime's body of it compares it with one."""
+    x, shape = node.required(2)
+    if shape.dtype == np.int64:
+        return False
+    node.inputs = (x, op.Cast(shape, to="int64"))
+    return True
+
+
 @spelling("Resize")
 def resize(op: Ops, node: Node) -> bool:
     """Count axes from the front, and say what onnxruntime leaves out.

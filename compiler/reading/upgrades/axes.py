@@ -53,9 +53,15 @@ def split_sizes(op: Ops, call: Call) -> None:
 
 @upgrade("Split", before=18)
 def split_evenly(op: Ops, call: Call) -> None:
-    """Without sizes the number of outputs was counted."""
-    if call.input(1) is None:
-        call.attributes["num_outputs"] = len(call.outputs)
+    """Without sizes the number of outputs was counted, and all had the same length."""
+    if call.input(1) is not None:
+        return
+    parts = call.attributes["num_outputs"] = len(call.outputs)
+    shape, axis = call.tensor(0).shape, call.attributes.get("axis", 0)
+    if shape is not None and -len(shape) <= axis < len(shape):
+        length = shape[axis]
+        if isinstance(length, int) and length % parts:
+            raise call.refusal(f"{length} elements cannot be split into {parts} equal parts")
 
 
 @upgrade("TopK", before=10)
@@ -86,6 +92,13 @@ def tile(op: Ops, call: Call) -> None:
     axis = op.Reshape(op.Cast(axis, to="int64"), [1])
     ones = op.ConstantOfShape([call.rank(0)], value=[1])
     call.inputs = [x, op.ScatterElements(ones, axis, tiles)]
+
+
+@upgrade("Flatten", before=11)
+def flatten(op: Ops, call: Call) -> None:
+    """The axis counted from the front; of other operators everyone took both."""
+    if (axis := call.attributes.get("axis", 1)) < 0:
+        raise call.refusal(f"its axis counts from the front, and is {axis}")
 
 
 @upgrade("Concat", before=4)

@@ -73,6 +73,100 @@ def test_a_function_that_reads_one_value_twice() -> None:
     assert judge(b.build(), {"x": data}, expected, 21, functions=True) == RIGHT
 
 
+X = np.arange(-12, 12, dtype=np.float32).reshape(2, 3, 4) / 4 + 0.1
+ROW, ALL = np.array([0.5, -1.5, 2.0, -0.25], np.float32), np.array([np.inf, -np.inf, 2], np.float32)
+
+SAID_SO: dict[str, tuple[int, list[Any], dict[str, Any], set[str] | None]] = {
+    "Flatten": (9, [X], {"axis": -1}, {"Flatten"}),
+    "Squeeze": (7, [X[..., :1], np.array([-1])], {}, {"Squeeze"}),
+    "Unsqueeze": (10, [X, np.array([-1])], {}, {"Unsqueeze"}),
+    "Concat": (7, [X, X], {"axis": -2}, {"Concat"}),
+    "ReduceSum": (10, [X, np.array([-1, 0])], {"keepdims": 0}, {"ReduceSum"}),
+    "OneHot": (9, [np.array([0, -1]), np.array(3), ROW[:2]], {"axis": -2}, None),
+    "Sum": (7, [X, X, ROW], {}, {"Add", "Identity"}),
+    "Mean": (7, [X, ROW], {}, {"Add", "Div"}),
+    "Max": (7, [X, -X], {}, {"Max"}),
+    "Mod": (27, [np.concatenate([X[0, 0], ALL]), np.full(7, -1.5, np.float32)], {}, None),
+    "Clip": (9, [ALL], {}, {"Identity"}),
+    "Clip2": (9, [X, np.float32(-1), np.float32(2)], {}, {"Clip"}),
+}
+"""Calls at an older opset, and the operators that say them there, where that matters."""
+
+
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+@pytest.mark.parametrize("name", SAID_SO)
+def test_what_meant_something_else_is_said_otherwise(name: str, symbolic: bool) -> None:
+    opset, arrays, attributes, operators = SAID_SO[name]
+    op_type = name.rstrip("2")
+    b = og.Builder()
+    fed = {f"x{k}": a for k, a in enumerate(arrays) if a.dtype == np.float32 and a.ndim}
+    shapes = {
+        n: [f"{n}_{k}" if symbolic else d for k, d in enumerate(a.shape)] for n, a in fed.items()
+    }
+    if op_type == "Max":
+        shapes["x1"] = shapes["x0"]
+    inputs = [
+        b.input(f"x{k}", "float32", shapes[f"x{k}"]) if f"x{k}" in fed else b.constant(a)
+        for k, a in enumerate(arrays)
+    ]
+    b.output(getattr(b.op, op_type)(*inputs, **attributes), "y")
+    graph = b.build()
+    expected = og.compile(graph).run(fed)
+    assert judge(graph, fed, expected, opset, functions=False) == RIGHT
+    if operators is not None:
+        nodes = og.to_onnx(graph, opset).graph.node
+        assert {n.op_type for n in nodes} <= operators
+        axes = [i for n in nodes for a in n.attribute for i in (a.i, *a.ints)]
+        assert min(axes, default=0) >= 0
+
+
+def test_a_modulus_of_floats_takes_the_sign_of_the_divisor() -> None:
+    b = og.Builder()
+    b.output(b.op.Mod(b.input("x", "float32", ("N",)), b.input("y", "float32", ("N",))), "z")
+    x = np.array([5.3, -5.3, 5.3, -5.3, 3, -3, 2, 0], np.float32)
+    y = np.array([2, 2, -2, -2, np.inf, np.inf, -np.inf, -2], np.float32)
+    found = run_in_onnxruntime(og.to_onnx(b.build(), 21), {"x": x, "y": y})["z"]
+    np.testing.assert_allclose(found, [1.3, 0.7, -0.7, -1.3, 3, np.inf, -np.inf, 0], rtol=1e-5)
+
+
+NEWER: list[tuple[str, list[Any], dict[str, Any], int, str]] = [
+    ("Max", [X, ROW], {}, 7, "before opset 8; opset 8 can"),
+    ("Pad", [X, np.array([0, 0, 1, 0, 0, 1])], {"mode": "wrap"}, 18, "'mode' must be 'constant'"),
+    ("QuantizeLinear", [X, np.ones(3, np.float32)], {}, 12, "opset 13 can"),
+    (
+        "Resize",
+        [X, None, np.ones(3, np.float32)],
+        {"coordinate_transformation_mode": "half_pixel_symmetric"},
+        18,
+        "opset 19 can",
+    ),
+    ("ScatterND", [ROW, np.array([[0]]), ROW[:1]], {"reduction": "max"}, 17, "opset 18 can"),
+]
+
+
+@pytest.mark.parametrize(("op_type", "arrays", "attributes", "opset", "reason"), NEWER)
+def test_what_an_opset_cannot_say_is_refused(
+    op_type: str, arrays: list[Any], attributes: dict[str, Any], opset: int, reason: str
+) -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", arrays[0].shape)
+    b.output(getattr(b.op, op_type)(x, *arrays[1:], **attributes), "y")
+    graph = b.build()
+    with pytest.raises(og.UnsupportedOpError, match=reason):
+        og.to_onnx(graph, opset)
+    onnx.checker.check_model(og.to_onnx(graph, 21), full_check=True)
+
+
+def test_branches_of_other_shapes_came_with_opset_11() -> None:
+    b = og.Builder()
+    x, c = b.input("x", "float32", (2, 3)), b.input("c", "bool", ())
+    wide, row = b.subgraph(lambda: x + 0), b.subgraph(lambda: x[0])
+    b.output(b.op.Size(b.op.If(c, then_branch=wide, else_branch=row)), "y")
+    with pytest.raises(og.UnsupportedOpError, match="If .* opset 11 can"):
+        og.to_onnx(b.build(), 10)
+    onnx.checker.check_model(og.to_onnx(b.build(), 11), full_check=True)
+
+
 def squeezed(declared: list[str] | None) -> onnx.ModelProto:
     """Squeeze without axes of (N, 1) at opset 9, whose rank nothing but the file tells."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1])

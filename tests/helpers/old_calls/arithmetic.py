@@ -72,6 +72,7 @@ CALLS = [
         )
         for op in ("Max", "Min", "Sum", "Mean")
     ),
+    *(OldCall(op, [LEFT, LEFT[::-1]], versions=[6]) for op in ("Max", "Min", "Sum", "Mean")),
     OldCall(
         "Selu",
         [LEFT],
@@ -93,6 +94,14 @@ CALLS = [
     OldCall("Clip", [LEFT], {"min": -0.4, "max": 0.35}, expected=lambda x: np.clip(x, -0.4, 0.35)),
     OldCall("Clip", [LEFT], {"max": 0.35}, expected=lambda x: np.minimum(x, 0.35)),
     OldCall("Clip", [LEFT], expected=np.copy, versions=[1]),
+    OldCall(
+        "Clip",
+        [np.array([np.inf, -np.inf, 0.5])],
+        {"min": -0.4},
+        expected=lambda x: np.clip(x, np.float32(-0.4), np.finfo(np.float32).max),
+        versions=[6],
+        wrt=(),
+    ),
     OldCall(
         "Gemm",
         [LEFT, RIGHT.T, random(4, seed=3)],

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from op_samples.sample import random
+from op_samples.sample import ints, random
 
 from .call import OldCall
 
@@ -36,7 +36,6 @@ CALLS = [
     OldCall("Squeeze", [ROW], {"axes": [2, 0]}, expected=lambda x: x[0, :, 0]),
     OldCall("Squeeze", [ROW], expected=np.squeeze),
     OldCall("Unsqueeze", [X], {"axes": [0, 4]}, expected=lambda x: x[None, ..., None]),
-    OldCall("Unsqueeze", [X], {"axes": [-1]}, expected=lambda x: x[..., None], versions=[11]),
     OldCall("Reshape", [X], {"shape": [0, -1]}, expected=lambda x: x.reshape(2, 12)),
     OldCall(
         "Reshape",
@@ -59,6 +58,7 @@ CALLS = [
         wrt=[0],
     ),
     OldCall("Split", [X], {"axis": 2}, 2, expected=lambda x: (x[..., :2], x[..., 2:])),
+    OldCall("Split", [X], {"axis": -1}, 2, expected=lambda x: (x[..., :2], x[..., 2:])),
     OldCall("Split", [X], {}, 2, expected=lambda x: (x[:1], x[1:])),
     OldCall(
         "TopK",
@@ -104,6 +104,22 @@ CALLS = [
         OldCall(op, [X], attributes)
         for op in ("ArgMax", "ArgMin")
         for attributes in ({}, {"axis": 1, "keepdims": 0}, {"axis": -1, "select_last_index": 1})
+    ),
+    *(
+        OldCall(op, inputs, attributes, outputs)
+        for op, inputs, attributes, outputs in (  # which onnxruntime takes at every version
+            ("Concat", [X, X], {"axis": -1}, 1),
+            ("Gather", [X, ints(0, -1)], {"axis": -1}, 1),
+            ("LpNormalization", [X], {"axis": -2}, 1),
+            ("Squeeze", [ROW], {"axes": [-1]}, 1),
+            ("TopK", [X], {"axis": -2, "k": 2}, 2),
+            ("TopK", [X, ints(2)], {"axis": -2}, 2),
+            ("Unsqueeze", [X], {"axes": [-1]}, 1),
+            ("Slice", [X], {"starts": [1], "ends": [3], "axes": [-1]}, 1),
+            ("Slice", [X, ints(1), ints(3), ints(-1)], {}, 1),
+            ("Compress", [X, np.array([True, False])], {"axis": -1}, 1),
+            ("OneHot", [ints(0, 2), ints(3), random(2)], {"axis": -2}, 1),
+        )
     ),
     OldCall(
         "Tile",

@@ -6,6 +6,7 @@ from op_samples.sample import random
 from .call import OldCall
 
 IMAGE, NONE = random(1, 2, 3, 4), np.zeros(0, np.float32)
+X = random(2, 3, 4)
 SCALES = np.array([1, 1, 1.5, 2], np.float32)
 HALF = {"coordinate_transformation_mode": "tf_half_pixel_for_nn"}
 
@@ -46,6 +47,24 @@ REFUSED: list[tuple[OldCall, int, str]] = [
     (OldCall("Relu", [IMAGE], {"consumed_inputs": [0]}), 6, "no attribute 'consumed_inputs'"),
     (OldCall("Add", [IMAGE, IMAGE], {"broadcast": 1}), 7, "no attribute 'broadcast'"),
     (OldCall("Squeeze", [IMAGE], {"axes": [0]}), 13, "no attribute 'axes'"),
+    *((OldCall("Flatten", [X], {"axis": -1}), v, "its axis counts from the front") for v in (1, 9)),
+    *(
+        (OldCall("Split", [X], {"axis": 1}, 2), v, "3 elements cannot be split into 2 equal parts")
+        for v in (1, 2, 11, 13)
+    ),
+    *(
+        (OldCall(op, [X, X[0]]), v, r"does not broadcast \(3, 4\) to \(2, 3, 4\)")
+        for op in ("Sum", "Max", "Min", "Mean")
+        for v in (1, 6)
+    ),
+    *(
+        (OldCall(op, [X, X[0]]), v, r"does not broadcast \(3, 4\) to .* without broadcast=1")
+        for op, v in (("Add", 1), ("Mul", 6), ("Pow", 1))
+    ),
+    (OldCall("Sub", [X[0], X], {"broadcast": 1}), 6, r"\(2, 3, 4\) is larger"),
+    (OldCall("Gemm", [X[0], X[0].T, X[0, :, 0]]), 6, r"does not broadcast \(3,\) to \(3, 3\)"),
+    (OldCall("Clip", [X], {"min": 0.5, "max": 0.25}), 6, "its bounds 0.5 and 0.25"),
+    *((OldCall("Mod", [X, X]), v, "of floats it needs fmod=1") for v in (10, 13)),
     (OldCall("LpPool", [IMAGE], {"p": 1.5}), 1, "needs the attribute 'kernel_shape'"),
     (
         OldCall(

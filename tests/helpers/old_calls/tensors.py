@@ -19,10 +19,7 @@ CALLS = [
         for op in ("Softmax", "LogSoftmax", "Hardmax")
         for axis in ({}, {"axis": 0}, {"axis": 1}, {"axis": 2})
     ),
-    *(
-        OldCall(op, [X], {"axis": -2}, versions=[11, 13])
-        for op in ("Softmax", "LogSoftmax", "Hardmax")
-    ),
+    *(OldCall(op, [X], {"axis": -2}) for op in ("Softmax", "LogSoftmax", "Hardmax")),
     OldCall("Scatter", [TARGET, ONCE, UPDATES], versions=[9]),
     OldCall("Scatter", [TARGET, ints([[1, -1], [0, 2]]), random(2, 2)], {"axis": 1}, versions=[9]),
     OldCall("Scatter", [TARGET, ONCE, UPDATES], versions=[11], as_of=10),
