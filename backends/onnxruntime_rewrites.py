@@ -290,7 +290,7 @@ def zero_point_per_channel(op: Ops, node: Node) -> list[Value | None] | None:
 
 @rewrite("MaxUnpool")
 def unpool_then_pad(op: Ops, node: Node) -> list[Value | None] | None:
-    """Indices count in the size without output_shape; what is more of it are zeros behind."""
+    """Indices count in the size without output_shape; what is more of it are zeros after y."""
     x, indices, size = (_input(node, k) for k in range(3))
     if size is None or x is None or x.rank is None:
         return None

@@ -9,7 +9,7 @@ from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.gradients import backpropagate, push_forward
 from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.passes.pipeline import clean_up, optimise
+from onnxgrad.compiler.passes.pipeline import clean_up, shrink
 from onnxgrad.compiler.passes.straight_through import let_through
 
 from .selection import (
@@ -190,7 +190,7 @@ def straight_through(graph: Graph) -> Graph:
 def optimize(graph: Graph) -> Graph:
     """Give a smaller graph that computes the same outputs."""
     copy = require_graph(graph).copy()
-    optimise(copy)
+    shrink(copy)
     return copy
 
 

@@ -1,4 +1,4 @@
-"""Batching of elementwise operators: operands of lower rank get axes of 1 behind the batch axis."""
+"""Batching of elementwise operators: operands of lower rank get axes of 1 after the batch axis."""
 
 from collections.abc import Sequence
 
@@ -68,7 +68,7 @@ def cast_like(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 
 
 def aligned(batch: Batch, operand: Operand, rank: int) -> Value:
-    """Insert axes of 1 behind the batch axis, so that examples have a common rank."""
+    """Insert axes of 1 after the batch axis, so that examples have a common rank."""
     missing = rank - (operand.rank or 0)
     if not operand.batched or not missing:
         return operand.value

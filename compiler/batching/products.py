@@ -20,7 +20,7 @@ def product_of_others(batch: Batch, node: Node, operands: Sequence[Operand | Non
 
 @batching("OtherFactors", composite=True)
 def other_factors(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
-    """Every example has places of its own, behind those of the examples before"""
+    """Every example has places of its own, after those of the examples before"""
     factors, places, size = required(operands, 3)
     if size.batched:
         return None

@@ -56,7 +56,7 @@ class Batch:
         return op.Expand(op.Unsqueeze(operand.value, [0]), shape)
 
     def fold(self, x: Value) -> Value:
-        """Merge the batch axis into the axis behind it: [B, N, …] → [B·N, …]."""
+        """Merge the batch axis into the axis after it: [B, N, …] → [B·N, …]."""
         op = self.op
         count = op.Mul(self.size, op.Shape(x, start=1, end=2))
         return op.Reshape(x, op.Concat(count, op.Shape(x, start=2), axis=0), allowzero=1)

@@ -96,7 +96,7 @@ def transpose(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
 
 @batching("Expand")
 def expand(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
-    """Axes of 1 behind the batch axis make up for a longer target"""
+    """Axes of 1 after the batch axis make up for a longer target"""
     x, target = required(operands, 2)
     length = target.value.shape[0] if target.value.shape else None
     if target.batched or x.rank is None or not isinstance(length, int):

@@ -13,7 +13,7 @@ from .registry import form
 
 @form("OtherFactors")
 def by_running_products(op: Ops, node: Node) -> Value:
-    """Sorted by place, multiply the product of those before by the product of those behind.
+    """Sorted by place, multiply the product of those before by the product of those after.
 
     It only multiplies, so its derivatives of every order are right at zeros too. Both products
     run within a place; the second is the first of the reversed list.

@@ -86,7 +86,7 @@ def _mean_matrix(op: Ops, samples: Samples, size: Value) -> Value:
 
 
 def _split(op: Ops, at: Value) -> tuple[Value, Value]:
-    """Split coordinates into the pixel before and the fraction behind it."""
+    """Split coordinates into the pixel before and the fraction after it."""
     first = op.Floor(at)
     return first, op.Sub(at, first)
 

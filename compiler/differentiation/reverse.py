@@ -123,7 +123,7 @@ def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[
     if without:
         listed = ", ".join(sorted({n.label for n in without}))
         raise UnsupportedOpError(
-            f"no gradient rule for {listed}; differentiate by a value behind "
+            f"no gradient rule for {listed}; differentiate by a value after "
             "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
             sorted({n.operator for n in without}),
         )

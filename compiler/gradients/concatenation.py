@@ -59,7 +59,7 @@ def slice_(op: Ops, node: Node, dy: Value) -> Entries:
     """dx is dy with zeros around: steps back are turned, steps over 1 filled with zeros
 
     Along an axis of size n from which m elements were taken, the lowest of them at `low`, dx has
-    `low` zeros in front, |step| − 1 between two elements and the rest of n behind.
+    `low` zeros in front, |step| − 1 between two elements and the rest of n after them.
     """
     x = node.first_input
     _, starts = node.required(2)
@@ -98,7 +98,7 @@ def _turned(op: Ops, x: Value, axes: Value, back: Value) -> Value:
 
 
 def _stuffed(op: Ops, x: Value, axes: Value, steps: Value) -> Value:
-    """Put step − 1 zeros behind every element along the axes: (n, …) → (n, 1, …) → (n·step, …)."""
+    """Put step − 1 zeros after every element along the axes: (n, …) → (n, 1, …) → (n·step, …)."""
     shape = op.Shape(x)
     all_ones = ones(op, op.Shape(shape), shape)
     every = op.ScatterElements(all_ones, axes, steps)

@@ -125,7 +125,7 @@ class Recurrence:
         read: Sequence[NewTape] = (),
         written: Sequence[NewTape] = (),
     ) -> list[Value]:
-        """Add states and tapes behind those that are there; give the node's new outputs.
+        """Add states and tapes after those that are there; give the node's new outputs.
 
         The new values that a body takes belong to it already; `outer` is the node's graph.
         """

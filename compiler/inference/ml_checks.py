@@ -192,7 +192,7 @@ def _svm_classifier(node: Node) -> None:
 
 
 def _vectorizer(node: Node) -> None:
-    """Check the pool of n-grams, all of one length behind those that are shorter."""
+    """Check the pool of n-grams, all of one length after those that are shorter."""
     counts, read = node.attributes["ngram_counts"], node.attributes.get
     pool = read("pool_int64s") or read("pool_strings") or []
     least, most = (node.attributes[f"{side}_gram_length"] for side in ("min", "max"))

@@ -45,7 +45,7 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
     if refused:
         listed = "; ".join(refused.values())
         operators = sorted({key.partition(" ")[0] for key in refused})
-        raise UnsupportedOpError(f"opset {opset} cannot say {listed}", operators)
+        raise UnsupportedOpError(f"opset {opset} cannot express {listed}", operators)
 
 
 def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) -> None:

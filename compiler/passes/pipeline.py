@@ -54,7 +54,7 @@ def clean_up(graph: Graph) -> bool:
     )
 
 
-def optimise(graph: Graph) -> bool:
+def shrink(graph: Graph) -> bool:
     """Do everything that makes a graph smaller without changing what it computes."""
     return fixpoint(
         remove_dead_code,

@@ -17,7 +17,7 @@ from .subgraphs import run_on_subgraphs
 
 def push_out(graph: Graph) -> bool:
     """Replace a state that only adds up Gemm(A, B, transA=1) or ReduceSum(Z) by A, B or Z of all
-    steps, and one Gemm or ReduceSum behind the loop.
+    steps, and one Gemm or ReduceSum after the loop.
 
     Not where A and B differ in shape from step to step, or where nothing keeps Z anyway.
     """

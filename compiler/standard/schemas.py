@@ -35,8 +35,8 @@ def find_schema(op_type: str, domain: str = "", version: int | None = None) -> O
 def last_version(op_type: str, domain: str) -> int | None:
     """Give the version of its domain that an operator has inside the compiler, None if unknown.
 
-    That is ours, but for tree ensembles: what replaced them in version 5 of ai.onnx.ml cannot say
-    them, so they stay at the version before.
+    That is ours, but for tree ensembles: what replaced them in version 5 of ai.onnx.ml cannot
+    express them, so they stay at the version before.
     """
     version = DOMAIN_VERSIONS.get(domain)
     if version is None or domain != "ai.onnx.ml":

@@ -31,7 +31,7 @@ def sweep_case(
             if outcome.key in done:
                 continue
             if expected is None:
-                yield outcome.judged("unusable")
+                yield outcome.judged("not judged")
                 continue
             yield outcome
             verdict, detail = judge(tool, model, point, source, target, form, expected)

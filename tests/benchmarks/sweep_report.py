@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sweep_slopes import Expected
 
 Key = tuple[str, ...]
-VERDICTS = ("right", "refused", "wrong", "failed", "unusable")
+VERDICTS = ("right", "refused", "wrong", "failed", "not judged")
 PENDING = "pending"
 
 
@@ -62,7 +62,7 @@ def scoreboard(outcomes: list[Outcome]) -> str:
         "| | " + " | ".join(VERDICTS) + " | slots clean | … not flat | operators clean |",
         "|---" * (len(VERDICTS) + 4) + "|",
     ]
-    sloping = {o.slot for o in outcomes if o.verdict != "unusable" and not o.flat}
+    sloping = {o.slot for o in outcomes if o.verdict != "not judged" and not o.flat}
     for tool in dict.fromkeys(o.tool for o in outcomes):
         found = [o for o in outcomes if o.tool == tool]
         counts = Counter(o.verdict for o in found)
@@ -83,7 +83,7 @@ def print_points(outcomes: list[Outcome]) -> None:
     for title, judged in (("no usable differences", False), ("judged beside the point", True)):
         reasons: dict[str, list[str]] = defaultdict(list)
         for o in outcomes:
-            if o.reason and judged == (o.verdict != "unusable"):
+            if o.reason and judged == (o.verdict != "not judged"):
                 reasons[o.reason].append(f"{o.case} {o.input}→{o.output}")
         found = {reason: list(dict.fromkeys(slots)) for reason, slots in reasons.items()}
         print(f"{title}: {sum(map(len, found.values()))} (case, input → output)")
@@ -105,6 +105,6 @@ def _by(outcomes: list[Outcome], group: Callable[[Outcome], Key]) -> dict[Key, s
     """Give the verdicts of each group in which anything could be judged."""
     groups: dict[Key, set[str]] = defaultdict(set)
     for o in outcomes:
-        if o.verdict != "unusable":
+        if o.verdict != "not judged":
             groups[group(o)].add(o.verdict)
     return groups

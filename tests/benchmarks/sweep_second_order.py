@@ -41,7 +41,7 @@ def sweep_second_order(
 def _outcome(
     slot: tuple[str, str, str, str], form: str, verdict: str, detail: str, by: str
 ) -> Outcome:
-    reason = detail if verdict == "unusable" else ""
+    reason = detail if verdict == "not judged" else ""
     return Outcome(*slot, form, verdict, detail, reason, by=by)
 
 
@@ -59,7 +59,7 @@ def judged(
         feeds = feeds | {cotangent: _cotangent(og.compile(graph).run(feeds)[target])}
         compiled.run(feeds)
     except Exception as error:
-        yield "*", "unusable", f"no first order: {type(error).__name__}: {error}"[:150]
+        yield "*", "not judged", f"no first order: {type(error).__name__}: {error}"[:150]
         return
 
     def run(moved: Arrays) -> Arrays:
@@ -71,10 +71,10 @@ def judged(
         try:
             expected = differences(run, feeds, by, gradient)
         except Exception as error:
-            yield label, "unusable", f"{type(error).__name__}: {error}"[:150]
+            yield label, "not judged", f"{type(error).__name__}: {error}"[:150]
             continue
         if isinstance(expected, str):
-            yield label, "unusable", expected
+            yield label, "not judged", expected
             continue
         yield label, *_judge(first, feeds, gradient, by, expected)
 

@@ -32,7 +32,7 @@ def in_place(op: Ops, call: Call) -> None:
 
 @upgrade(*_BROADCASTING, before=7)
 def broadcasting(op: Ops, call: Call) -> None:
-    """`axis` is where the dimensions of B start in A: B gets ones behind its own."""
+    """`axis` is where the dimensions of B start in A: B gets ones after its own."""
     axis, broadcast = call.take("axis"), call.take("broadcast", 0)
     a, b = call.tensor(0).shape, call.tensor(1).shape
     if not broadcast and differ(a, b):
