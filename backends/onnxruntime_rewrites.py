@@ -19,6 +19,7 @@ from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.types import as_dtype
+from ..compiler.interchange.double_spellings import is_said_in_double
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.widen import Supports, run_wider, widen_node
 
@@ -55,7 +56,7 @@ def _adapt_node(graph: Graph, node: Node, supports: Supports) -> list[Node]:
     if not node.domain and node.op_type in _IN_DOUBLE and _is(node.inputs[0], np.float32):
         return run_wider(graph, node, np.dtype(np.float32), np.dtype(np.float64))
     if not _distrusted(node):
-        if supports(node):
+        if supports(node) or is_said_in_double(node):
             return []
         widened = widen_node(graph, node, supports)
         if widened is not None:

@@ -15,6 +15,7 @@ from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
 from ..standard.schemas import attribute_defaults, attribute_value, check_types, find_schema
 from . import axes
+from .double_spellings import is_said_in_double, say_in_double
 from .downgrades import DOWNGRADES, MEANING_SINCE
 from .spellings import SPELLINGS
 
@@ -93,6 +94,9 @@ def _lower_node(
     op = Ops(graph, node.position, prefix)
     if opset < axes.SINCE and not node.domain:
         axes.count_from_front(node)
+    if is_said_in_double(node):
+        say_in_double(op, node)
+        return
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return
