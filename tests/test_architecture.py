@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -44,8 +45,13 @@ ONLY_IN = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of everything a file imports, ours as "compiler.ir"."""
+@cache
+def imports(path: Path) -> list[str]:
+    """List the full name of everything a file imports, ours as "compiler.ir"."""
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
