@@ -50,8 +50,8 @@ def choose_parameters(graph: Graph, loss: str | Value, given: Selection | None) 
         if scalars:
             warn(f"scalars may be constants, so not trained: {listed}; {ADVICE}")
     for value in chosen.values:
-        if graph.producer(value) is not None or value.constant is not None and not value.parameter:
-            raise GraphError(f"'{value.name}' is no initializer or input, so it cannot be trained")
+        if graph.producer(value) is not None:
+            raise GraphError(f"'{value.name}' is computed, so it cannot be trained")
         _warn_if_merged(value, [n for n in graph.consumers(value) if n in reached])
     return chosen
 

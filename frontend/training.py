@@ -16,7 +16,8 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import suggestion
-from onnxgrad.compiler.graph.types import TensorType
+from onnxgrad.compiler.graph.types import TensorType, is_float
+from onnxgrad.compiler.passes.let_vary import let_vary
 from onnxgrad.compiler.passes.pipeline import clean_up
 
 from .advice import refuse_unused, warn_of_rounding
@@ -51,8 +52,10 @@ def train_step(
         graph: any graph with a scalar loss.
         loss: a float tensor of one element.
         optimizer: `og.optim.SGD`, `Adam`, `AdamW` or an object like them.
-        parameters: initializers or inputs to train; by default every float initializer that the
-            loss depends on, without scalars and statistics of BatchNormalization.
+        parameters: initializers, constants or inputs to train; by default every float initializer
+            that the loss depends on, without scalars and statistics of BatchNormalization. Some
+            exporters write weights as Constant nodes: those that Conv, Gemm, MatMul and the like
+            read count as initializers.
 
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
@@ -65,6 +68,9 @@ def train_step(
     target = select_one(graph, mapping, loss, "loss")
     require_scalar(target)
     chosen = choose_parameters(graph, loss, parameters).mapped(mapping)
+    for value in chosen.values:
+        if value.constant is not None and not value.parameter:
+            let_vary(step, value)
     gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen.values)
     values = chosen.only(gradients).values
     if unused := [v for v in values if v not in gradients]:
@@ -164,7 +170,13 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
     """
     copy = require_graph(graph).copy()
     arrays = require_mapping(arrays, "arrays")
-    held = {v.name: v for v in copy.values() if v.parameter and v.constant is not None}
+    held = {
+        v.name: v
+        for v in copy.values()
+        if v.constant is not None
+        and copy.producer(v) is None
+        and (v.parameter or is_float(v.dtype))
+    }
     given = arrays.keys() & held.keys()
     if unknown := [n for n in arrays if n not in held and not is_optimizer_state(n, given)]:
         name = unknown[0]
@@ -178,5 +190,7 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
             raise GraphError(
                 f"'{value.name}' is {value.type}, got {TensorType(array.dtype, array.shape)}"
             )
+        if not value.parameter:
+            let_vary(copy, value)
         value.constant = array.copy()
     return copy

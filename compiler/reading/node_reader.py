@@ -9,12 +9,13 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 from ..emission.ops import Ops
 from ..errors import GraphError, ModelFileError, OnnxgradError, locate
 from ..graph.ir import Graph, Value
-from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim
+from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim, is_float
 from ..graph.wording import settings
 from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema, without_omitted
 from .body_types import loop_types, map_types, scan_types
 from .branches import read_chosen
+from .held_weights import weight_names
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
@@ -64,10 +65,13 @@ class NodeReader:
         self.inner = inner
         self.declared = declared
         self.wanted: dict[str, str] = {}
+        self.weights: set[str] = set()
 
     def read(self, nodes: Iterable[NodeProto]) -> None:
         """Read the nodes; an error names the node."""
-        for proto in in_order(list(nodes), self.scope):
+        ordered = in_order(list(nodes), self.scope)
+        self.weights = set() if self.inner else weight_names(ordered)
+        for proto in ordered:
             try:
                 self._node(proto)
             except OnnxgradError as error:
@@ -185,7 +189,9 @@ class NodeReader:
         if len(call.attributes) != 1 or len(call.outputs) != 1 or not call.outputs[0]:
             raise ModelFileError("a Constant has one attribute and one output")
         array = constant(**call.attributes)
-        value = Value(call.outputs[0], TensorType(array.dtype, array.shape), array)
+        (name,) = call.outputs
+        trained = name in self.weights and array.size > 1 and is_float(array.dtype)
+        value = Value(name, TensorType(array.dtype, array.shape), array, parameter=trained)
         return self.op.graph.add_value(value)
 
     def _attributes(self, proto: NodeProto, inputs: Sequence[Value | None]) -> dict[str, Any]:
