@@ -61,10 +61,10 @@ def test_lower_precision_too(dtype: str) -> None:
     ("scale", "attributes"),
     [
         (np.float32(0.3), {}),
-        (np.float32([0.3]), {}),
-        (np.float32([0.1, 0.2, 0.3]), {}),
-        (np.float32([0.1, 0.2]), {"axis": 0}),
-        (np.float32([0.1, 0.2, 0.3, 0.4]), {"axis": -1}),
+        (np.array([0.3], np.float32), {}),
+        (np.array([0.1, 0.2, 0.3], np.float32), {}),
+        (np.array([0.1, 0.2], np.float32), {"axis": 0}),
+        (np.array([0.1, 0.2, 0.3, 0.4], np.float32), {"axis": -1}),
         (np.float32(np.arange(1, 13).reshape(2, 3, 2)) / 7, {"axis": 2, "block_size": 2}),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_scale_is_a_number_like_others(scale: Any, attributes: dict[str, int])
     wide = with_dtype(graph, np.dtype(np.float64))
     single, double = (og.compile(g).run({"x": x})["y"] for g in (graph, wide))
     np.testing.assert_allclose(double, single, rtol=1e-6)
-    moved = og.with_parameters(wide, {"scale": np.float64(scale) * (1 + 1e-9)})
+    moved = og.with_parameters(wide, {"scale": scale.astype(np.float64) * (1 + 1e-9)})
     np.testing.assert_allclose(og.compile(moved).run({"x": x})["y"] - double, double * 1e-9, 1e-5)
 
 
