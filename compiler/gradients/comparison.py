@@ -19,11 +19,24 @@ def extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The operand that is y gets dy; operands that tie share it in equal parts"""
     if len(node.inputs) == 1:
         return dy
+    if len(node.inputs) == 2:
+        return _one_of_two(op, node, dy)
     y = node.output()
     chosen = [op.Equal(x, y) for x in node.inputs]
     ties = reduce(op.Add, [op.Cast(c, to=y.dtype) for c in chosen])
     share = op.Div(dy, ties)
     return tuple(op.Where(c, share, 0.0) for c in chosen)
+
+
+def _one_of_two(op: Ops, node: Node, dy: Value) -> Entries:
+    """Compare the operands with each other: a runtime may round y further than it rounds them."""
+    first, second = op.Greater(*node.inputs), op.Less(*node.inputs)
+    if node.op_type == "Min":
+        first, second = second, first
+    half = op.Mul(dy, 0.5)
+    da = op.Where(first, dy, op.Where(second, 0.0, half))
+    db = op.Where(second, dy, op.Where(first, 0.0, half))
+    return da, db
 
 
 @gradient("Clip", broadcasts=True)

@@ -205,3 +205,16 @@ def test_an_input_without_rank_is_refused_by_name() -> None:
     b.output(b.op.ReduceSum(x, keepdims=0), "y")
     with pytest.raises(og.GraphError, match="input 'x' has no known rank"):
         og.to_onnx(b.build())
+
+
+@pytest.mark.parametrize("op_type", ["Max", "Min"])
+def test_the_larger_of_two_where_onnxruntime_does_not_round(op_type: str) -> None:
+    """It computes |x| in float32 and hands it on unrounded to some of those that read it."""
+    b = og.Builder("larger")
+    x = b.input("x", "float16", (2,))
+    other = np.array([0 if op_type == "Max" else 9], np.float16)
+    b.output(getattr(b.op, op_type)(other, b.op.ReduceL1(x)), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    feeds = {"x": np.array([0.2, -1.6], np.float16), "y.grad": np.ones(1, np.float16)}
+    found = run_in_onnxruntime(og.to_onnx(graph), feeds)["x.grad"]
+    np.testing.assert_array_equal(found, np.sign(feeds["x"]))
