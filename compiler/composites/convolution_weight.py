@@ -36,11 +36,15 @@ from .registry import form
 def unfold(op: Ops, node: Node) -> Value:
     """Unfold X into its windows by a convolution with an identity kernel; one matrix product.
 
-    One image and one group have no axes of their own.
+    One image and one group have no axes of their own. The product gives a weight for each image:
+    where these weigh more than the windows, for there are more maps than positions, all images
+    meet in one product, see `rows`.
     """
     kernel = _kernel(node)
     if kernel is None:
         return derived(op, node)
+    if _weights_outweigh_windows(node):
+        return rows(op, node)
     dy, x, w_shape, group = _parts(node)
     batch, maps = size_at(op, dy, 0), divided(op, size_at(op, dy, 1), group)
     below = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
@@ -151,6 +155,16 @@ def _parts(node: Node) -> tuple[Value, Value, Value, int]:
 def _kernel(node: Node) -> list[int] | None:
     """Give the kernel's spatial sizes where they are known while compiling."""
     return numbers((elements_of(node.inputs[2]) or ("?", "?", "?"))[2:])
+
+
+def _weights_outweigh_windows(node: Node) -> bool:
+    """Tell whether a weight for each image certainly has more elements than all windows."""
+    shape = node.required(3)[0].shape or ()
+    known = numbers(shape[1:])
+    if not known or shape[0] == 1:
+        return False
+    maps, *positions = known
+    return bool(maps > node.attributes["group"] * prod(positions))
 
 
 def _unfolded(op: Ops, node: Node, x: Value, kernel: list[int]) -> Value:
