@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from ..compiler.errors import GraphError, UnsupportedOpError
+from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import TensorType, Type, is_static
 from ..compiler.passes.choose_forms import choose_forms
@@ -202,6 +203,7 @@ class BoundStepper:
 
     def _stage(self, feeds: Mapping[str, Any]) -> None:
         """Copy the feeds to where they are bound; bind anew where a shape is new."""
+        feeds = require_mapping(feeds, "feeds")
         if feeds.keys() == self._fed and all(
             type(a) is np.ndarray and a.dtype == b.dtype and a.shape == b.shape
             for a, b in zip(feeds.values(), map(self._staged.__getitem__, feeds), strict=True)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..compiler.errors import BackendUnavailableError, GraphError
+from ..compiler.graph.arguments import require_text
 from .base import Backend
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def find_backend(name: str) -> Backend:
         GraphError: no backend has that name.
         BackendUnavailableError: it cannot run here; the message says what to install.
     """
-    backend = _load(name)
+    backend = _load(require_text(name, "the name of a backend"))
     reason = backend.why_unavailable()
     if reason is not None:
         raise BackendUnavailableError(f"the backend '{name}' cannot run here: {reason}")

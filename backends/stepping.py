@@ -7,7 +7,7 @@ import numpy as np
 
 from ..compiler.emission.naming import after_step
 from ..compiler.errors import GraphError
-from ..compiler.graph.arguments import require_mapping
+from ..compiler.graph.arguments import optional_mapping, require_mapping, require_texts
 from ..compiler.graph.ir import Graph, Value
 from .base import Executable, Stepper, SteppingExecutable
 from .feeds import check_feeds
@@ -34,11 +34,12 @@ def make_stepper(
     outputs = {v.name: v for v in graph.outputs}
     if feedback is not None:
         feedback = require_mapping(feedback, "feedback")
+        require_texts(list(feedback.values()), "the outputs in feedback")
     else:
         feedback = {n: after_step(n) for n in inputs if after_step(n) in outputs}
     _check(inputs, outputs, feedback)
     fed = [inputs[name] for name in feedback]
-    state = require_mapping(state or {}, "state")
+    state = optional_mapping(state, "state")
     if missing := [v.name for v in fed if v.constant is None and v.name not in state]:
         raise GraphError(
             f"the first value of {', '.join(missing)} is missing: hand it over, stepper(state); of "
@@ -62,6 +63,7 @@ class RunStepper:
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
+        feeds = require_mapping(feeds, "feeds")
         if both := [name for name in feeds if name in self._state]:
             raise GraphError(f"{', '.join(both)} is fed back, so a step takes no array for it")
         results = self._executable.run({**feeds, **self._state})

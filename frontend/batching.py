@@ -11,7 +11,7 @@ from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import zeros_like
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.gradients import backpropagate, push_forward
-from onnxgrad.compiler.graph.arguments import as_dim, require_graph
+from onnxgrad.compiler.graph.arguments import as_dim, require_graph, require_texts
 from onnxgrad.compiler.graph.dims import symbols
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import Dim, TensorType, is_static
@@ -59,7 +59,7 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
     """
     copy = require_graph(graph).copy()
     inputs = [v.name for v in copy.inputs] if inputs is None else inputs
-    chosen = [inputs] if isinstance(inputs, str) else list(inputs)
+    chosen = require_texts(inputs, "inputs")
     known = {v.name: v for v in copy.inputs}
     if missing := [name for name in chosen if name not in known]:
         raise GraphError(f"no input {', '.join(map(str, missing))}; there are {', '.join(known)}")
@@ -128,7 +128,7 @@ def jacobian(
         GraphError: the shape that the mode needs is not static, or there is no such mode.
         GradientError, UnsupportedOpError: as `grad` does.
     """
-    if mode not in (None, "reverse", "forward"):
+    if not isinstance(mode, str | None) or mode not in (None, "reverse", "forward"):
         raise GraphError(f"mode={mode!r} must be 'reverse', 'forward' or None")
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)

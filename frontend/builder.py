@@ -9,7 +9,7 @@ import numpy as np
 
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError, locate
-from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph
+from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph, require_text
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import is_text
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
@@ -248,7 +248,7 @@ class Builder:
         op = Ops(self._open[-1])
         if name is None:
             return Tensor(self, op.constant(data))
-        self._clear(name)
+        self._clear(require_text(name, "the name of a constant"))
         value = op.constant(data, name=name)
         self._graph.names.keep(value.name)
         return Tensor(self, value)
@@ -258,7 +258,7 @@ class Builder:
         if not isinstance(tensor, Tensor):
             raise GraphError(f"an output is a Tensor, not {tensor!r}; use b.constant for arrays")
         value = self._value(tensor)
-        if name is not None and name != value.name:
+        if name is not None and require_text(name, "the name of an output") != value.name:
             if self._is_named(value):
                 value = Ops(self._graph).Identity(value)
             self._clear(name)

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from onnxgrad.compiler.errors import BackendUnavailableError, GraphError
-from onnxgrad.compiler.graph.arguments import require_graph
+from onnxgrad.compiler.graph.arguments import require_count, require_graph
 from onnxgrad.compiler.graph.ir import Graph
 
 from .files import as_path, replacing
@@ -61,7 +61,7 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
     target = None if path is None else as_path(path)
     if target is not None and target.suffix.lower() not in ("", ".svg"):
         raise GraphError(f"a drawing is SVG, so it is not written as {target}; name it .svg")
-    svg = render(outline(require_graph(graph), most))
+    svg = render(outline(require_graph(graph), require_count(most, "most")))
     if target is not None:
         with replacing(target) as part:
             part.write_text(svg, encoding="utf-8")

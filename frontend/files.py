@@ -15,7 +15,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
 
 from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import GraphError, ModelFileError
-from onnxgrad.compiler.graph.arguments import as_dim, require_graph, require_mapping
+from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_flag, require_graph
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.types import Dim
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
@@ -40,7 +40,7 @@ def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | None = 
         ModelFileError: the file is missing, truncated or no ONNX model.
         UnsupportedOpError: it uses operators that ONNX does not know; all of them at once.
     """
-    given = require_mapping(shapes or {}, "shapes")
+    given = optional_mapping(shapes, "shapes")
     pinned = {name: _sizes(f"shapes['{name}']", sizes) for name, sizes in given.items()}
     folder = None
     if isinstance(source, str | PathLike):
@@ -100,6 +100,8 @@ def save(
         raise GraphError("save takes the graph first, then the path")
     require_graph(graph)
     target = as_path(path)
+    if external_data is not None:
+        require_flag(external_data, "external_data")
     if external_data is None:
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
     if external_data:

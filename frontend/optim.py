@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.arguments import require_flag, require_number
 from onnxgrad.compiler.graph.ir import Value
 
 from .update import Update
@@ -46,8 +47,10 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.momentum < 1, "momentum", "in [0, 1)", self.momentum)
-        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        _require_rate(self.learning_rate)
+        _require_fraction(self.momentum, "momentum")
+        require_number(self.weight_decay, "weight_decay", least=0)
+        require_flag(self.nesterov, "nesterov")
         _require(self.momentum > 0 or not self.nesterov, "momentum", "over 0 with nesterov", 0)
 
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
@@ -82,9 +85,10 @@ class Adam:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
-        _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
-        _require(self.eps >= 0, "eps", "at least 0", self.eps)
+        _require_rate(self.learning_rate)
+        _require_fraction(self.b1, "b1")
+        _require_fraction(self.b2, "b2")
+        require_number(self.eps, "eps", least=0)
 
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η·m̂ / (√v̂ + ε)"""
@@ -107,10 +111,11 @@ class AdamW:
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        _require(0 <= self.b1 < 1, "b1", "in [0, 1)", self.b1)
-        _require(0 <= self.b2 < 1, "b2", "in [0, 1)", self.b2)
-        _require(self.eps >= 0, "eps", "at least 0", self.eps)
-        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        _require_rate(self.learning_rate)
+        _require_fraction(self.b1, "b1")
+        _require_fraction(self.b2, "b2")
+        require_number(self.eps, "eps", least=0)
+        require_number(self.weight_decay, "weight_decay", least=0)
 
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """w ← w − η·λ·w, then Adam"""
@@ -146,6 +151,15 @@ def adam(
         start = op.Mul(w, factors[w.dtype]) if weight_decay else w
         new[w] = op.Sub(start, change)
     return new
+
+
+def _require_rate(given: float | str) -> None:
+    if not (isinstance(given, str) and given):
+        require_number(given, "a learning rate that is no name")
+
+
+def _require_fraction(given: float, name: str) -> None:
+    _require(0 <= require_number(given, name) < 1, name, "in [0, 1)", given)
 
 
 def _require(holds: bool, name: str, what: str, given: float) -> None:

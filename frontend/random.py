@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import as_array
+from onnxgrad.compiler.graph.arguments import as_array, require_number
 
 from .builder import Builder, Tensor
 
@@ -34,6 +34,8 @@ Sizes = Sequence[int] | Tensor
 
 def bits(b: Builder, seed: Seed, shape: Sizes) -> Tensor:
     """Draw uint64 tensors, each bit random; element k depends on the seed and on k alone."""
+    if not isinstance(b, Builder):
+        raise GraphError(f"random numbers are drawn in a Builder, not in {b!r}")
     op = b.op
     if isinstance(seed, int | np.integer):
         seed = b.constant(np.uint64(int(seed) % 2**64))
@@ -53,6 +55,8 @@ def bits(b: Builder, seed: Seed, shape: Sizes) -> Tensor:
 
 def uniform(b: Builder, seed: Seed, shape: Sizes, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Draw float32 numbers evenly from [low, high): multiples of 2⁻²⁴, scaled."""
+    for name, bound in (("low", low), ("high", high)):
+        require_number(bound, name)
     unit = b.op.Cast(_shift(b, bits(b, seed, shape), 64 - _BITS, "RIGHT"), to=_FLOAT) * 2.0**-_BITS
     return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
 
@@ -62,6 +66,8 @@ def normal(b: Builder, seed: Seed, shape: Sizes, mean: float = 0.0, scale: float
 
     The bits are equal everywhere; the logarithm and the cosine may differ in the last one.
     """
+    require_number(mean, "mean")
+    require_number(scale, "scale")
     op = b.op
     sizes = _sizes(b, shape)
     pairs = op.Concat(b.constant(np.array([2], np.int64)), sizes, axis=0)
@@ -73,7 +79,12 @@ def normal(b: Builder, seed: Seed, shape: Sizes, mean: float = 0.0, scale: float
 
 def bernoulli(b: Builder, seed: Seed, shape: Sizes, probability: Any = 0.5) -> Tensor:
     """Draw booleans that are true with a probability (a number or a tensor that broadcasts)."""
-    return b.op.Less(uniform(b, seed, shape), probability)
+    drawn = uniform(b, seed, shape)
+    if not isinstance(probability, Tensor):
+        probability = as_array(probability, drawn.dtype)
+        if not ((probability >= 0) & (probability <= 1)).all():
+            raise GraphError(f"a probability lies in [0, 1], got {probability}")
+    return b.op.Less(drawn, probability)
 
 
 def dropout(b: Builder, x: Tensor, seed: Seed, ratio: float = 0.5) -> Tensor:
@@ -81,7 +92,9 @@ def dropout(b: Builder, x: Tensor, seed: Seed, ratio: float = 0.5) -> Tensor:
 
     The gradient uses the same mask, and so does every other runtime.
     """
-    if not 0 <= ratio < 1:
+    if not isinstance(x, Tensor):
+        raise GraphError(f"dropout takes a Tensor, not {x!r}")
+    if not 0 <= require_number(ratio, "ratio") < 1:
         raise GraphError(f"a ratio of dropout lies in [0, 1), got {ratio}")
     kept = bernoulli(b, seed, b.op.Shape(x), 1 - ratio)
     zero = b.constant(np.zeros((), x.dtype))
@@ -92,8 +105,8 @@ def _sizes(b: Builder, shape: Sizes) -> Tensor:
     if isinstance(shape, Tensor):
         return shape
     sizes = as_array(shape, np.dtype(np.int64))
-    if (sizes < 0).any():
-        raise GraphError(f"a shape of random numbers has no negative sizes: {shape}")
+    if sizes.ndim != 1 or (sizes < 0).any():
+        raise GraphError(f"a shape of random numbers is a list of sizes, not {shape!r}")
     return b.constant(sizes)
 
 

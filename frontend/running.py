@@ -7,8 +7,16 @@ from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
 from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
+from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph
+
+
+def require_by_name(arrays: tuple[Any, ...], graph: Graph) -> None:
+    """Refuse arrays by position: the order of a graph's inputs is nobody's promise."""
+    if arrays:
+        name = next((v.name for v in graph.inputs), "x")
+        raise GraphError(f"arrays go by name, {name}=array or run({{'{name}': array}})")
 
 
 class Stepper:
@@ -21,13 +29,15 @@ class Stepper:
         >>> trained = step.state()
     """
 
-    def __init__(self, stepper: BackendStepper) -> None:
+    def __init__(self, stepper: BackendStepper, graph: Graph) -> None:
         self._stepper = stepper
+        self._graph = graph
         self.run = stepper.run
         self.state = stepper.state
 
-    def __call__(self, **feeds: Any) -> dict[str, Any]:
+    def __call__(self, *arrays: Any, **feeds: Any) -> dict[str, Any]:
         """Run on arrays for the inputs that are not fed back; give the other outputs by name."""
+        require_by_name(arrays, self._graph)
         return self._stepper.run(feeds)
 
 
@@ -39,8 +49,9 @@ class Compiled:
         self.backend = backend
         self._executable = executable
 
-    def __call__(self, **feeds: Any) -> dict[str, Any]:
+    def __call__(self, *arrays: Any, **feeds: Any) -> dict[str, Any]:
         """Run on arrays by input name, for names that are Python names; see `run`."""
+        require_by_name(arrays, self.graph)
         return self._executable.run(feeds)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +76,7 @@ class Compiled:
         Raises:
             GraphError: a name is unknown, the types of a pair differ, or a first array is missing.
         """
-        return Stepper(make_stepper(self.graph, self._executable, feedback, state))
+        return Stepper(make_stepper(self.graph, self._executable, feedback, state), self.graph)
 
 
 def compile(graph: Graph, backend: str = "numpy") -> Compiled:  # noqa: A001  # the public name

@@ -9,7 +9,7 @@ import numpy as np
 from onnxgrad.compiler.emission.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.graph.arguments import require_graph
+from onnxgrad.compiler.graph.arguments import require_flag, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
@@ -148,6 +148,7 @@ def related(
     Raises:
         GradientError: none of them has a derivative, or not one that was named.
     """
+    require_flag(allow_unused, "allow_unused")
     kept = chosen.values if allow_unused else chosen.only(found).values
     unused = [v for v in kept if v not in found]
     targets, sources = (others, unused) if role == WRT else (unused, others)

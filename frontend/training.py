@@ -60,7 +60,8 @@ def train_step(
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
     """
-    if isinstance(optimizer, type | None) or not hasattr(optimizer, "update"):
+    parts = [hasattr(optimizer, name) for name in ("learning_rate", "update")]
+    if isinstance(optimizer, type) or optimizer is None or not all(parts):
         raise GraphError(
             f"train_step needs an optimizer, such as og.optim.SGD(0.1), not {optimizer!r}"
         )

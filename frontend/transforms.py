@@ -7,7 +7,7 @@ from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.gradients import backpropagate, push_forward
-from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
+from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.passes.pipeline import clean_up, shrink
 from onnxgrad.compiler.passes.straight_through import let_through
@@ -222,7 +222,7 @@ def _zeros(graph: Graph, value: Value) -> Value:
 
 def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
     """Refuse output names for what is not asked for: it would go by another name unnoticed."""
-    names = require_mapping(names or {}, "names")
+    names = optional_mapping(names, "names")
     asked = [v.name for v in values]
     for name in names:
         if name not in asked:

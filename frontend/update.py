@@ -8,7 +8,7 @@ import numpy as np
 from onnxgrad.compiler.emission.naming import STEP
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import as_array
+from onnxgrad.compiler.graph.arguments import require_number
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType
 
@@ -42,10 +42,8 @@ class Update:
             if learning_rate in graph.names:
                 raise GraphError(f"the graph has a '{learning_rate}'; rename the learning rate")
             self._rate = self._input(learning_rate, TensorType(_SINGLE, ()), None)
-        elif as_array(learning_rate).shape or not np.isfinite(float(learning_rate)):
-            raise GraphError(f"a learning rate is a number or a name, got {learning_rate!r}")
         else:
-            self._rate = learning_rate
+            self._rate = require_number(learning_rate, "a learning rate that is no name")
 
     def widen(self, w: Value) -> Value:
         """Give a value in the dtype updates are computed in: at least float32."""

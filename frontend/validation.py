@@ -21,7 +21,7 @@ from onnxgrad.backends.checking.random_feeds import draw_feeds
 from onnxgrad.backends.checking.report import Report, undecided
 from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.compiler.errors import GradientError
-from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
+from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, require_number
 from onnxgrad.compiler.graph.ir import Graph, Node
 from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
@@ -60,9 +60,11 @@ def validate(
     Raises:
         GraphError: the feeds do not fit, or nothing can be drawn for an input.
     """
-    drawn = draw_feeds(require_graph(graph), feeds or {}, seed)
+    drawn = draw_feeds(require_graph(graph), feeds, seed)
     check_feeds(graph.inputs, drawn)
-    allowed = require_mapping(tolerances or {}, "tolerances")
+    allowed = optional_mapping(tolerances, "tolerances")
+    for dtype, number in allowed.items():
+        require_number(number, f"tolerances['{dtype}']", least=0)
     return compare_backends(graph, drawn, backends, allowed, f"validate {graph.name}")
 
 
@@ -106,7 +108,8 @@ def check_gradients(
     sources = [v.name for v in chosen[1].only(graph.upstream(chosen[0].values)).values]
     if both := [n for n in sources if n in targets]:
         raise GradientError(f"'{both[0]}' is in both of and wrt: there is nothing to check")
-    drawn = draw_feeds(graph, feeds or {}, seed)
+    require_number(tolerance, "tolerance", least=0)
+    drawn = draw_feeds(graph, feeds, seed)
     check_feeds(graph.inputs, drawn)
     report = Report(f"gradients of {graph.name}")
     held, loose = ([n.label for n in nodes] for nodes in drawing_nodes(graph))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...compiler.errors import BackendUnavailableError, UnsupportedOpError
+from ...compiler.graph.arguments import require_texts
 from ...compiler.graph.ir import Graph, Value
 from ...compiler.graph.types import dtype_name
 from ..registry import available_backends, backend_names, find_backend
@@ -22,8 +23,7 @@ def run_everywhere(
 ) -> Results:
     """Run a graph on backends (None: all); note in the report which could not, and why."""
     results: Results = {}
-    if isinstance(backends, str):
-        backends = [backends]
+    backends = None if backends is None else require_texts(backends, "backends")
     for name in set(backends or ()) - set(backend_names()):
         find_backend(name)  # an error that lists those there are
     for name in available_backends() if backends is None else backends:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...compiler.errors import GraphError
-from ...compiler.graph.arguments import as_array, require_mapping
+from ...compiler.graph.arguments import as_array, optional_mapping, require_count
 from ...compiler.graph.dims import evaluate
 from ...compiler.graph.ir import Graph, Value
 from ...compiler.graph.types import Shape, TensorType, is_float
@@ -21,7 +21,7 @@ _CLASS_AXIS = {
 """Operators whose second input indexes an axis of their first; and which, without an attribute."""
 
 
-def draw_feeds(graph: Graph, given: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+def draw_feeds(graph: Graph, given: Mapping[str, Any] | None, seed: int = 0) -> dict[str, Any]:
     """Give an array for every input that has no default, `given` where it names one.
 
     A symbolic dimension has its size in `given`, else the next of 2, 3, 4, …
@@ -29,8 +29,8 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any], seed: int = 0) -> dict[st
     Raises:
         GraphError: an input is no tensor or of unknown rank; it must be given.
     """
-    given = require_mapping(given, "feeds")
-    rng = np.random.default_rng(seed)
+    given = optional_mapping(given, "feeds")
+    rng = np.random.default_rng(require_count(seed, "seed"))
     sizes: dict[str, int] = {}
     for value in graph.inputs:
         shape = value.type.shape if isinstance(value.type, TensorType) else None

@@ -10,7 +10,7 @@ import numpy as np
 from onnx.defs import OpSchema
 
 from ..errors import GraphError, locate
-from ..graph.arguments import as_array
+from ..graph.arguments import as_array, require_text
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, TensorType, Type, as_dtype, onnx_dtype
 from ..inference.call_checks import check_bodies
@@ -76,7 +76,7 @@ class Ops:
             GraphError: wrong arity, attribute, type or shape; it names operator and inputs.
             UnsupportedOpError: no such operator.
         """
-        schema = get_schema(op_type, domain)
+        schema = get_schema(op_type, require_text(domain, "domain"))
         if op_type == "Loop" and inputs and (len(inputs) < 2 or inputs[1] is None):
             inputs = inputs[0], self.constant(True), *inputs[2:]  # runtimes disagree about None
         check_present(schema, inputs)

@@ -29,6 +29,50 @@ def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
     raise GraphError(f"{what} must be a dict with names as keys, not {shortened(given)}")
 
 
+def optional_mapping(given: Any, what: str) -> Mapping[str, Any]:
+    """Read a mapping from names, or None for an empty one."""
+    return {} if given is None else require_mapping(given, what)
+
+
+def require_flag(given: Any, what: str) -> bool:
+    """Refuse what is neither True nor False, though Python would take it for one."""
+    if isinstance(given, bool | np.bool_):
+        return bool(given)
+    raise GraphError(f"{what} must be True or False, not {shortened(given)}")
+
+
+def require_text(given: Any, what: str) -> str:
+    """Refuse what is no text that a file can hold."""
+    if isinstance(given, str) and is_text(given):
+        return given
+    raise GraphError(f"{what} must be a text, not {shortened(given)}")
+
+
+def require_texts(given: Any, what: str) -> list[str]:
+    """Read one name or several."""
+    listed = [given] if isinstance(given, str) else given
+    if isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed):
+        return list(listed)
+    raise GraphError(f"{what} must be a name or a list of names, not {shortened(given)}")
+
+
+def require_count(given: Any, what: str, least: int = 0) -> int:
+    """Refuse what is no integer, or a smaller one."""
+    if isinstance(given, int | np.integer) and not isinstance(given, bool) and given >= least:
+        return int(given)
+    raise GraphError(f"{what} must be an integer of at least {least}, not {shortened(given)}")
+
+
+def require_number(given: Any, what: str, least: float = -np.inf) -> float:
+    """Refuse what is no number, none that is finite, or a smaller one."""
+    real = isinstance(given, int | float | np.integer | np.floating)
+    real = real or isinstance(given, np.ndarray) and given.shape == () and given.dtype.kind in "iuf"
+    if real and not isinstance(given, bool) and np.isfinite(float(given)) and given >= least:
+        return float(given)
+    bound = "" if least == -np.inf else f" of at least {least:g}"
+    raise GraphError(f"{what} must be a finite number{bound}, not {shortened(given)}")
+
+
 def as_dim(what: str, given: Any) -> Dim:
     """Read a dimension: a number, a name that is none of ours, or a sum of names.
 
@@ -59,6 +103,8 @@ def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:
         data = data.astype(data.dtype.newbyteorder("="))
     if data.dtype.kind == "O" and not all(isinstance(v, str | bytes) for v in data.flat):
         raise _refusal(given, dtype, "it holds neither numbers nor texts alone, or too large ones")
+    if data.dtype.kind in "OU" and not all(is_text(str(v)) for v in data.flat):
+        raise _refusal(given, dtype, "it holds halves of surrogate pairs, which are no text")
     onnx_dtype(data.dtype)
     return data if dtype is None else _converted(given, data, dtype)
 

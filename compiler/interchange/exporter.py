@@ -9,7 +9,7 @@ from ..composites import find_body
 from ..composites.expand import Forms, expand_node
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
-from ..graph.arguments import require_graph, require_mapping
+from ..graph.arguments import optional_mapping, require_flag, require_graph
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType
@@ -51,6 +51,7 @@ def to_onnx(
         UnsupportedOpError: operators that the opset lacks and that have no body; all at once.
     """
     _require_ranks(require_graph(graph))
+    require_flag(functions, "functions")
     return write_model(graph, opset, forms, functions=functions, tensor=tensor)
 
 
@@ -63,7 +64,7 @@ def write_model(
     tensor: TensorWriter = tensor_proto,
 ) -> ModelProto:
     """Write a model as `to_onnx` does, also one whose ranks only run time tells."""
-    chosen = require_mapping(forms or {}, "forms")
+    chosen = optional_mapping(forms, "forms")
     for op_type, name in chosen.items():
         find_body(op_type, name)
 

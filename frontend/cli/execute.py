@@ -36,7 +36,7 @@ def run(
 
     Example: onnxgrad run model.onnx --backend onnxruntime --input x=x.npy -o results.npz
     """
-    if output is not None and output.suffix != ".npz":
+    if output is not None and output.suffix not in ("", ".npz"):
         raise GraphError(f"outputs are written as .npz, so not as {output}")
     graph, feeds = read(model), read_feeds(inputs or [])
     with busy("compiling"):

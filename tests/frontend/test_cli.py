@@ -210,6 +210,45 @@ def test_errors_speak_the_words_of_the_command_line(model: Path, tmp_path: Path)
         assert advice in message and "allow_unused" not in message, message
 
 
+WRONG: list[list[str]] = [
+    *([command, model] for command in ("info", "run", "validate") for model in ("", ".", "a\0b")),
+    *(["grad", "MODEL", "--of", "loss", "--wrt", wrt, "-o", "g"] for wrt in ("", "\udc80", "z*")),
+    *(
+        ["grad", "MODEL", "--of", of, "--wrt", "x", "-o", "g"]
+        for of in ("", "*", "w", "z*", "nope")
+    ),
+    *(["validate", "MODEL", "--of", of, "--wrt", "*"] for of in ("", "z*")),
+    *(["validate", "MODEL", "--of", "loss", "--wrt", wrt] for wrt in ("loss", "", "z*")),
+    *(
+        ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", o]
+        for o in ("", "-", ".", "no/g", "\0")
+    ),
+    *(["draw", "MODEL", "-o", out] for out in ("", "-", ".", "no/g.svg", "g.pdf", "\0")),
+    *(["run", "MODEL", "-i", "x=X", "-o", out] for out in ("", "-", ".", "no/g.npz", "g.npy")),
+    *(["run", "MODEL", "-i", i] for i in ("", "=", "x", "x=", "=X", "x=.", "x=a\0b", "x=MODEL")),
+    *(["run", "MODEL", "-i", "x=X", "--backend", backend] for backend in ("", "tpu", "\udc80")),
+    *(["validate", "MODEL", "--backend", backend] for backend in ("", "tpu")),
+    *(["validate", "MODEL", "--seed", seed] for seed in ("-1", "one")),
+    *(["demo", "--epochs", epochs] for epochs in ("0", "many")),
+    ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", "g", "--opset", "6"],
+    ["info"],
+    ["info", "MODEL", "--nope"],
+    ["ops", "more"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=lambda a: ascii(" ".join(a)))
+def test_whatever_is_wrong(
+    arguments: list[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 2, two lines at most, no trace of Python and no file."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(os.listdir(tmp_path))
+    x = str(tmp_path / "x.npy")
+    refusal(*(a.replace("MODEL", str(model)).replace("X", x) for a in arguments))
+    assert sorted(os.listdir(tmp_path)) == before
+
+
 def test_version() -> None:
     assert run("--version") == f"onnxgrad {og.__version__}\n"
 

@@ -1,0 +1,204 @@
+"""Every public function with every kind of wrong argument: it works, or gives one error of ours."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+
+def network() -> og.Graph:
+    """loss = Σ tanh(x·w)², with an integer input."""
+    b = og.Builder("net")
+    x, w = b.input("x", "float32", ("N", 3)), b.parameter("w", np.ones((3, 2), np.float32))
+    h = b.op.Tanh(x @ w)
+    b.output(h, "h")
+    b.output(b.op.ReduceSum(h * h, keepdims=0), "loss")
+    b.output(b.input("k", "int64", ()) + 1, "next")
+    return b.build()
+
+
+WRONG: list[Any] = [
+    *(None, True, 5, -1, 2.5, 10**30, float("nan"), "", "nope", "a\udc80", "a\0b", b"x", ()),
+    *([], [None], [[1]], ["x", "x"], {}, {"x": 1}, {"x": None}, {5: 1}, np.ones(2), object()),
+    *(int, network(), lambda: 0),
+]
+
+GRAPH = network()
+STEP = og.train_step(GRAPH, "loss", og.optim.SGD(0.1))
+FEEDS = {"x": np.ones((2, 3), np.float32), "k": 1}
+
+
+def building(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a call on a new builder, with x: float32[2, 4] where x is asked for by "x"."""
+
+    def called(**arguments: Any) -> Any:
+        b = og.Builder()
+        x = b.input("x", "float32", (2, 4))
+        return call(b, x, **arguments)
+
+    return called
+
+
+DERIVATIVE = {"graph": GRAPH, "of": "loss", "wrt": "w", "allow_unused": False}
+DRAWN = {"seed": 1, "shape": [2]}
+
+CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
+    ("grad", og.grad, {**DERIVATIVE, "names": None}),
+    ("vjp", og.vjp, {**DERIVATIVE, "names": None}),
+    ("jvp", og.jvp, {**DERIVATIVE, "names": None}),
+    ("hvp", og.hvp, DERIVATIVE),
+    ("jacobian", og.jacobian, {**DERIVATIVE, "mode": None}),
+    ("hessian", og.hessian, DERIVATIVE),
+    ("vmap", og.vmap, {"graph": GRAPH, "inputs": None, "size": None}),
+    (
+        "train_step",
+        og.train_step,
+        {"graph": GRAPH, "loss": "loss", "optimizer": og.optim.SGD(0.1), "parameters": None},
+    ),
+    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "momentum": 0.1, "nesterov": True}),
+    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("Adam", og.optim.Adam, {"learning_rate": 0.1, "b1": 0.9, "b2": 0.9, "eps": 1e-8}),
+    ("AdamW", og.optim.AdamW, {"b1": 0.9, "b2": 0.9, "eps": 1e-8, "weight_decay": 0.1}),
+    ("initial_state", og.initial_state, {"step": STEP}),
+    ("start_graph", og.start_graph, {"step": STEP}),
+    ("with_parameters", og.with_parameters, {"graph": GRAPH, "arrays": {}}),
+    ("straight_through", og.straight_through, {"graph": GRAPH}),
+    ("optimize", og.optimize, {"graph": GRAPH}),
+    ("compile", og.compile, {"graph": GRAPH, "backend": "numpy"}),
+    ("run", og.compile(GRAPH).run, {"feeds": FEEDS}),
+    ("call", og.compile(GRAPH), FEEDS),
+    ("stepper", og.compile(STEP).stepper, {"state": None, "feedback": None}),
+    ("step", og.compile(STEP).stepper().run, {"feeds": FEEDS}),
+    ("step", og.compile(STEP, "onnxruntime").stepper().run, {"feeds": FEEDS}),
+    (
+        "validate",
+        og.validate,
+        {"graph": GRAPH, "feeds": FEEDS, "backends": "numpy", "seed": 0, "tolerances": None},
+    ),
+    (
+        "check_gradients",
+        og.check_gradients,
+        {"graph": GRAPH, "of": "loss", "wrt": "x", "feeds": FEEDS, "backends": "numpy", "seed": 0},
+    ),
+    (
+        "check_gradients",
+        lambda tolerance: og.check_gradients(GRAPH, "loss", "x", tolerance=tolerance),
+        {"tolerance": 1e-6},
+    ),
+    ("draw", og.draw, {"graph": GRAPH, "path": None, "most": 100}),
+    (
+        "save",
+        og.save,
+        {"graph": GRAPH, "path": "a.onnx", "opset": 21, "forms": None, "external_data": None},
+    ),
+    ("to_onnx", og.to_onnx, {"graph": GRAPH, "opset": 21, "forms": None, "functions": False}),
+    ("load", og.load, {"source": og.to_onnx(GRAPH), "shapes": None}),
+    ("find", GRAPH.find, {"name": "x"}),
+    ("Builder", og.Builder, {"name": "net"}),
+    ("extend", og.Builder.extend, {"graph": GRAPH}),
+    ("value", og.Builder.extend(GRAPH).value, {"name": "x"}),
+    (
+        "input",
+        building(lambda b, x, **how: b.input(**how)),
+        {"name": "y", "dtype": "float32", "shape": (2,)},
+    ),
+    ("parameter", building(lambda b, x, **how: b.parameter(**how)), {"name": "w", "array": 1.0}),
+    (
+        "constant",
+        building(lambda b, x, **how: b.constant(**how)),
+        {"array": 1.0, "name": "c", "dtype": None},
+    ),
+    ("output", building(lambda b, x, tensor: b.output(tensor)), {"tensor": 1}),
+    ("output", building(lambda b, x, name: b.output(x + 1, name)), {"name": "y"}),
+    ("subgraph", building(lambda b, x, function: b.subgraph(function, x)), {"function": abs}),
+    ("subgraph", building(lambda b, x, v: b.subgraph(lambda t: t, v)), {"v": ("float32", ())}),
+    (
+        "op",
+        building(lambda b, x, **how: b.op.Softmax(x, **how)),
+        {"axis": 1, "name": None, "outputs": None, "domain": ""},
+    ),
+    ("op", building(lambda b, x, other: b.op.Add(x, other)), {"other": 1.0}),
+    ("op", building(lambda b, x, sizes: b.op.Split(x, sizes, axis=1)), {"sizes": [1, 3]}),
+    ("Tensor", building(lambda b, x, k: x[k]), {"k": 0}),
+    ("Tensor", building(lambda b, x, k: x[k:, 0]), {"k": 0}),
+    ("Tensor", building(lambda b, x, other: x**other), {"other": 2}),
+    ("random.bits", building(lambda b, x, **how: og.random.bits(b, **how)), DRAWN),
+    ("random.bits", lambda b: og.random.bits(b, 1, [2]), {"b": og.Builder()}),
+    (
+        "random.uniform",
+        building(lambda b, x, **how: og.random.uniform(b, **how)),
+        {**DRAWN, "low": 0.0, "high": 1.0},
+    ),
+    (
+        "random.normal",
+        building(lambda b, x, **how: og.random.normal(b, **how)),
+        {**DRAWN, "mean": 0.0, "scale": 1.0},
+    ),
+    (
+        "random.bernoulli",
+        building(lambda b, x, **how: og.random.bernoulli(b, **how)),
+        {**DRAWN, "probability": 0.5},
+    ),
+    (
+        "random.dropout",
+        building(lambda b, x, **how: og.random.dropout(b, x, **how)),
+        {"seed": 1, "ratio": 0.5},
+    ),
+    ("random.dropout", building(lambda b, x, v: og.random.dropout(b, v, 1)), {"v": 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "arguments"), CALLS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_each_argument_in_turn(
+    name: str,
+    call: Callable[..., Any],
+    arguments: dict[str, Any],
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for argument in arguments:
+        for wrong in WRONG:
+            try:
+                call(**{**arguments, argument: wrong})
+            except og.OnnxgradError as error:
+                message = str(error)
+                assert message and len(message) < 1000, f"{name}({argument}={wrong!r})"
+            except Exception as error:  # whatever is not ours is the finding
+                pytest.fail(f"{name}({argument}={wrong!r}): {type(error).__name__}: {error}")
+
+
+def test_every_public_function_is_tried() -> None:
+    tried = {name.partition(".")[0] for name, _, _ in CALLS} | {"optim", "Compiled", "Tensor"}
+    types = {n for n in og.__all__ if n.endswith("Error")} | {"Graph", "Node", "Value"}
+    assert set(og.__all__) - types - {"available_backends"} <= tried
+
+
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: og.grad(GRAPH, "loss", "x", allow_unused="no"), "allow_unused must be True or False"),  # type: ignore[arg-type]
+    (lambda: og.vmap(GRAPH, inputs=5), "inputs must be a name or a list of names, not 5"),  # type: ignore[arg-type]
+    (lambda: og.train_step(GRAPH, "loss", {}), "train_step needs an optimizer"),  # type: ignore[arg-type]
+    (lambda: og.compile(GRAPH, ["numpy"]), "the name of a backend must be a text"),  # type: ignore[arg-type]
+    (lambda: og.compile(GRAPH)(FEEDS["x"]), "arrays go by name, x=array or run"),
+    (lambda: og.compile(STEP).stepper()(FEEDS["x"]), "arrays go by name, x=array or run"),
+    (lambda: og.compile(STEP).stepper().run(5), "feeds must be a dict with names as keys"),  # type: ignore[arg-type]
+    (lambda: og.validate(GRAPH, seed=-1), "seed must be an integer of at least 0, not -1"),
+    (lambda: og.validate(GRAPH, backends=5), "backends must be a name or a list of names"),  # type: ignore[arg-type]
+    (lambda: og.validate(GRAPH, tolerances={"float32": -1}), r"tolerances\['float32'\] must be a"),
+    (lambda: og.draw(GRAPH, most="many"), "most must be an integer of at least 0"),  # type: ignore[arg-type]
+    (lambda: og.save(GRAPH, "a.onnx", external_data=5), "external_data must be True or False"),  # type: ignore[arg-type]
+    (lambda: og.optim.SGD(None), "a learning rate that is no name must be a finite number"),  # type: ignore[arg-type]
+    (lambda: og.optim.SGD(0.1, momentum="a"), "momentum must be a finite number, not 'a'"),  # type: ignore[arg-type]
+    (lambda: og.optim.Adam(eps=-1), "eps must be a finite number of at least 0, not -1"),
+    (lambda: og.random.bits(None, 1, [2]), "random numbers are drawn in a Builder"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED)
+def test_what_is_wrong_is_named(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(og.GraphError, match=message):
+        call()
