@@ -88,7 +88,7 @@ REFUSED: list[tuple[Case, str]] = [
     (lambda b, x, k: b.input("a", (2,), "float32"), r"input 'a': \(2,\) is no dtype"),
     (lambda b, x, k: b.input("a", "float", "f32"), "'f32' is no shape"),
     (lambda b, x, k: b.parameter(np.ones(2), "w"), "a name is a text"),  # type: ignore[arg-type]
-    (lambda b, x, k: b.constant(1.0, name=3), "a name is a text"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.constant(1.0, name=3), "the name of a constant must be a text"),  # type: ignore[arg-type]
     (lambda b, x, k: b.value(x), "a value goes by its name, a text"),  # type: ignore[arg-type]
     (lambda b, x, k: b.value(["x"]), "a value goes by its name, a text"),  # type: ignore[arg-type]
     (lambda b, x, k: og.Builder(None), "the name of a graph is a text"),  # type: ignore[arg-type]
