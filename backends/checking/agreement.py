@@ -9,6 +9,7 @@ from .comparison import magnitude_of
 from .divergence import Divergence, opened
 from .everywhere import compare_values, run_everywhere
 from .report import Report
+from .saved_file import check_saved_file
 
 
 def compare_backends(
@@ -33,6 +34,8 @@ def compare_backends(
     report.comparisons = [
         c for v in outputs for c in compare_values(graph, v, results, tolerances, magnitude)
     ]
+    if "onnxruntime" in results:
+        check_saved_file(graph, feeds, results["onnxruntime"], tolerances, magnitude, report)
     if not all(c.passed for c in report.comparisons):
         inside = run_everywhere(opened(graph), feeds, list(results), Report(""))
         if len(inside) > 1:

@@ -184,3 +184,12 @@ def test_models_that_torch_exported(name: str) -> None:
     wrt = [v.name for v in graph.values() if f"grad/{v.name}" in arrays]
     report = og.check_gradients(graph, [v.name for v in graph.outputs], wrt, feeds)
     assert report, str(report)
+
+
+def test_a_saved_file_that_stock_onnxruntime_refuses_is_told() -> None:
+    """Our backend takes GlobalLpPool in float64 apart; a file holds the operator itself."""
+    b = og.Builder("g")
+    b.output(b.op.GlobalLpPool(b.input("x", "float64", (1, 2, 3))), "y")
+    report = og.validate(b.build())
+    assert report and "GlobalLpPool" in report.unavailable["saved file in onnxruntime"]
+    assert not og.validate(network()).unavailable.get("saved file in onnxruntime")
