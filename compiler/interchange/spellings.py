@@ -76,6 +76,22 @@ def without_what_no_window_reaches(op: Ops, node: Node) -> bool:
     return True
 
 
+@spelling("Mod")
+def floor_modulus(op: Ops, node: Node) -> bool:
+    """x mod y for floats = r + y where r = fmod(x, y) ≠ 0 has not the sign of y, else r.
+
+    onnxruntime 1.32 takes no other modulus of floats than fmod, nor does the standard before 28.
+    """
+    x, y = node.required(2)
+    if attribute(node, "fmod") or x.dtype.kind in "iu":
+        return False
+    zero = op.like(0, x)
+    r = op.Mod(x, y, fmod=1)
+    moved = op.And(op.Xor(op.Less(r, zero), op.Less(y, zero)), op.Not(op.Equal(r, zero)))
+    node.op_type, node.inputs, node.attributes = "Where", (moved, op.Add(r, y), r), {}
+    return True
+
+
 @spelling("Squeeze")
 def as_many_axes_as_given(op: Ops, node: Node) -> bool:
     """Leave x as it is where axes are given and there are none: onnxruntime takes that for all.

@@ -105,3 +105,26 @@ def test_each_axis_empty_in_turn() -> None:
     assert {(o.runner, o.order) for o in outcomes if o.verdict == "right"} == {
         (runner, order) for runner in RUNNERS for order in ("forward", "backward")
     }
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (2, 0)])
+def test_hessian_of_nothing_gathered(shape: tuple[int, ...], backend: str) -> None:
+    b = og.Builder("none")
+    x = b.input("x", "float32", (3, 2))
+    y = b.op.Gather(x, b.input("i", "int64", shape))
+    b.output(b.op.ReduceSum(y * y * y, keepdims=0), "loss")
+    feeds = {"x": np.ones((3, 2), np.float32), "i": np.zeros(shape, np.int64)}
+    results = og.compile(og.hessian(b.build(), "loss", "x"), backend).run(feeds)
+    np.testing.assert_array_equal(results["loss.hessian.x.x"], np.zeros((3, 2, 3, 2)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_vmap_over_no_examples(backend: str) -> None:
+    b = og.Builder("batch")
+    x = b.input("x", "float32", (3, 4))
+    y = b.op.Softmax(b.op.Gather(x, b.constant(np.array([0, 2]))) @ np.ones((4, 2), np.float32))
+    b.output(b.op.ReduceSum(y * y, keepdims=0), "loss")
+    batched = og.vmap(og.grad(b.build(), "loss", "x"), ["x"])
+    results = og.compile(batched, backend).run({"x": np.ones((0, 3, 4), np.float32)})
+    assert {n: a.shape for n, a in results.items()} == {"loss": (0,), "x.grad": (0, 3, 4)}

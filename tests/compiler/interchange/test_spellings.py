@@ -62,3 +62,12 @@ def test_windows_begin_at_the_first_element_where_nothing_is_padded(
         y = og.compile(graph, backend).run(feeds)["y"]
         np.testing.assert_array_equal(y.ravel(), [1, 4], err_msg=backend)
     np.testing.assert_array_equal(run_saved(graph, feeds)[0].ravel(), [1, 4])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_modulus_of_floats_has_the_sign_of_the_divisor(dtype: Any) -> None:
+    x, y = (a.astype(dtype) for a in np.meshgrid([-7.5, -3, 0, 0.5, 7.5], [-3, -0.75, 3]))
+    b = og.Builder("mod")
+    b.output(b.op.Mod(b.input("x", dtype, x.shape), b.input("y", dtype, y.shape)), "z")
+    (z,) = run_saved(b.build(), {"x": x, "y": y})
+    np.testing.assert_array_equal(z, np.mod(x, y))
