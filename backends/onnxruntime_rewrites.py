@@ -99,11 +99,13 @@ def _distrusted(node: Node) -> bool:
     Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
     queries, or one that is shorter than the keys where their valid number is given; a single query
     it lets see all keys, also those that come after it. LSTM's clips what all activations get but
-    the last one.
+    the last one. FeatureVectorizer's ends the process where a row is empty.
     """
     match node.domain, node.op_type:
         case "", "LSTM":
             return bool(node.attributes.get("clip", 0))
+        case "ai.onnx.ml", "FeatureVectorizer":
+            return True
         case "", "Attention":
             scores = len(node.outputs) > 3 and node.outputs[3] is not None
             mask, lengths = _input(node, 3), _input(node, 6)

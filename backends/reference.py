@@ -15,7 +15,10 @@ def reference_kernel(node: Node) -> Callable[..., Any]:
     """Give a function of the node's inputs that runs it on ONNX's reference implementation."""
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
-    proto = node_proto(node.op_type, node.domain, inputs, outputs, node.attributes)
+    attributes = dict(node.attributes)
+    if node.operator == "TfIdfVectorizer":  # the reference lacks the default, which is ones
+        attributes.setdefault("weights", [1.0] * len(attributes["ngram_indexes"]))
+    proto = node_proto(node.op_type, node.domain, inputs, outputs, attributes)
     evaluator = ReferenceEvaluator(proto)
     types = [v.type for v in node.outputs if v is not None]
 

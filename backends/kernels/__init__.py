@@ -7,11 +7,14 @@ for _family in (
     "activations",
     "affine",
     "convolution",
+    "detection",
     "elementwise",
     "indexing",
     "linear",
+    "ml",
     "normalization",
     "pooling",
+    "quantization",
     "randomness",
     "recurrent",
     "reduction",
@@ -19,5 +22,6 @@ for _family in (
     "resize",
     "shape",
     "softmax",
+    "text",
 ):
     import_module(f".{_family}", __name__)

@@ -24,6 +24,11 @@ def _numbers(op: Ops, x: Value) -> Value:
     return x if is_float(x.dtype) else op.Cast(x, to="float64")
 
 
+def _rows(op: Ops, x: Value) -> Value:
+    """Give a batch of rows: a vector is one row."""
+    return op.Unsqueeze(x, [0]) if x.rank == 1 else x
+
+
 def _single(op: Ops, y: Value) -> Value:
     return op.Cast(y, to="float32")
 
@@ -39,8 +44,7 @@ def array_feature_extractor(op: Ops, node: Node) -> Value:
     x, indices = node.required(2)
     if x.rank is None:
         raise UnsupportedOpError("the rank of its input is unknown", [node.operator])
-    rows = op.Unsqueeze(x, [0]) if x.rank == 1 else x
-    return op.Gather(rows, op.Reshape(indices, [-1]), axis=-1)
+    return op.Gather(_rows(op, x), op.Reshape(indices, [-1]), axis=-1)
 
 
 @standard_body(f"{DOMAIN}.Binarizer")
@@ -70,7 +74,7 @@ def feature_vectorizer(op: Ops, node: Node) -> Value:
     """Features side by side; a vector is one row."""
     inputs = [v for v in node.inputs if v is not None]
     widths = node.attributes.get("inputdimensions") or []
-    rows = [op.Unsqueeze(v, [0]) if v.rank == 1 else v for v in inputs]
+    rows = [_rows(op, v) for v in inputs]
     known = [v.shape[1] if v.shape else None for v in rows]
     if any(isinstance(a, int) and a != b for a, b in zip_longest(known, widths)):
         raise UnsupportedOpError("inputdimensions are not the inputs' own", [node.operator])
@@ -109,7 +113,7 @@ def linear_classifier(op: Ops, node: Node) -> tuple[Value, Value]:
 
     Without a logistic f onnxruntime has 1 − s there, and the standard says nothing.
     """
-    x = _numbers(op, node.first_input)
+    x = _rows(op, _numbers(op, node.first_input))
     labels = node.attributes.get("classlabels_ints") or node.attributes.get("classlabels_strings")
     if not labels or len(labels) < 2:
         raise UnsupportedOpError("it has less than two labels", [node.operator])
@@ -186,12 +190,12 @@ def svm_regressor(op: Ops, node: Node) -> Value:
 
 @standard_body(f"{DOMAIN}.SVMClassifier")
 def svm_classifier(op: Ops, node: Node) -> Sequence[Value | None]:
-    """The same of float32; the standard gives no formula of how classes vote."""
+    """The same of rows of float32; the standard gives no formula of how classes vote."""
     x = node.first_input
-    if x.dtype == np.float32:
+    if x.dtype == np.float32 and x.rank != 1:
         raise UnsupportedOpError("the standard gives no formula of its scores", [node.operator])
     results: Sequence[Value | None] = op.emit(
-        "SVMClassifier", _single(op, x), outputs=2, domain=DOMAIN, **node.attributes
+        "SVMClassifier", _rows(op, _single(op, x)), outputs=2, domain=DOMAIN, **node.attributes
     )
     return results
 

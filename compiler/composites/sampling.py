@@ -92,12 +92,16 @@ def _padded(op: Ops, at: Value, low: Value, high: Value, size: Value, padding: s
 
 
 def _reflected(op: Ops, at: Value, low: Value, high: Value) -> Value:
-    """Reflect at both borders until inside: low + range − |((at − low) mod 2·range) − range|."""
+    """Reflect at both borders until inside: low + range − |((at − low) mod 2·range) − range|.
+
+    Between borders that are one, there is only their place.
+    """
     extent = op.Sub(high, low)
-    period = op.Mul(extent, 2.0)
+    wide = op.Greater(extent, op.like(0, extent))
+    period = op.Where(wide, op.Mul(extent, 2.0), op.like(1, extent))
     distance = op.Sub(at, low)
     phase = op.Sub(distance, op.Mul(op.Floor(op.Div(distance, period)), period))
-    return op.Sub(high, op.Abs(op.Sub(phase, extent)))
+    return op.Where(wide, op.Sub(high, op.Abs(op.Sub(phase, extent))), low)
 
 
 def _taps(

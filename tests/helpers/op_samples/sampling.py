@@ -38,6 +38,13 @@ SAMPLES = [
         )
         for mode, padding in (("linear", "zeros"), ("linear", "reflection"), ("nearest", "border"))
     ),
+    Sample(  # the reference divides by the distance between its borders, which are one
+        "GridSample",
+        [IMAGE[:, :, :1], PLACES],
+        {"padding_mode": "reflection", "align_corners": 1},
+        reference=False,
+        label="one row",
+    ),
     Sample("DeformConv", [CONVOLVED, WEIGHT, OFFSET], {"pads": [0] * 4}, forward_tolerance=1e-5),
     Sample("DeformConv", [CONVOLVED, WEIGHT, OFFSET, BIAS, MASK], {}, forward_tolerance=1e-5),
     Sample(
