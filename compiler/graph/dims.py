@@ -4,7 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from keyword import iskeyword
 from math import prod
 
@@ -22,6 +22,9 @@ _ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*|\d+(?!\w)|//|[-+*() ])+)")
 
 _MOST_TERMS = 64
 """Longer sums get a name of their own: thousands of parts of unknown sizes may be joined."""
+
+_REMEMBERED = 2**14
+"""How many sums and products are remembered: deep networks repeat themselves."""
 
 _Polynomial = dict[tuple[str, ...], int]
 """Coefficients by monomial: 2·N·M + 3 is {("M", "N"): 2, (): 3}."""
@@ -86,6 +89,11 @@ def _replaced(name: str, sizes: Mapping[str, Dim]) -> Dim:
 
 def multiply(dims: Iterable[Dim]) -> Dim:
     """Multiply dimensions: ("N", 2, 3) → "6*N"; equal products have equal names."""
+    return _product(tuple(dims))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _product(dims: tuple[Dim, ...]) -> Dim:
     result: _Polynomial = {(): 1}
     for dim in dims:
         result = _times(result, _read(dim))
@@ -99,6 +107,11 @@ def add(left: Dim, right: Dim) -> Dim:
 
 def sum_of(dims: Iterable[Dim]) -> Dim:
     """Add any number of dimensions."""
+    return _sum(tuple(dims))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _sum(dims: tuple[Dim, ...]) -> Dim:
     total: Counter[tuple[str, ...]] = Counter()
     for dim in dims:
         total.update(_read(dim))

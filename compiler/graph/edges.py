@@ -98,6 +98,21 @@ class Edges(Generic[V, N]):
         return list(self._order)
 
     def _sorted(self) -> list[N]:
+        order = sorted(self._reads, key=lambda node: node.position)
+        return order if self._is_order(order) else self._in_order()
+
+    def _is_order(self, nodes: list[N]) -> bool:
+        """Tell whether each node comes after all that it needs."""
+        computed: set[V] = set()
+        producers = self._producers
+        for node in nodes:
+            for value in self._reads[node]:
+                if value not in computed and producers.get(value) is not None:
+                    return False
+            computed.update(node.writes())
+        return True
+
+    def _in_order(self) -> list[N]:
         producers, readers = self._producers, self._readers
         waiting = {
             node: sum(1 for v in reads if producers.get(v) is not None)

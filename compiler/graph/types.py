@@ -120,6 +120,7 @@ _PACKED = {
 }
 
 
+@cache
 def is_float(dtype: np.dtype) -> bool:
     """Tell whether gradients can flow through this dtype: real floats of at least 16 bits."""
     return dtype.name in ("float32", "float64", "float16", "bfloat16")

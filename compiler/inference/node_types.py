@@ -33,8 +33,11 @@ from .window_shapes import transposed_shape
 
 _OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
 
-_cache: dict[Any, list[Type | None]] = {}
-"""Inferred types by everything they depend on; deep networks repeat themselves."""
+_cache: dict[Any, list[Type | TypeProto | None]] = {}
+"""Inferred types by everything they depend on; deep networks repeat themselves.
+
+Types with dimensions that have no name stay messages: each reading gives them new names.
+"""
 
 
 def infer_types(node: Node) -> list[Type | None]:
@@ -91,9 +94,15 @@ def _fit(elements: Sequence[Dim], dtype: np.dtype) -> bool:
 
 def _infer_by_onnx(node: Node) -> list[Type | None]:
     key = _cache_key(node)
-    cached = _cache.get(key) if key is not None else None
-    if cached is not None:
-        return list(cached)
+    found = _cache.get(key) if key is not None else None
+    if found is None:
+        found = _ask_onnx(node)
+        if key is not None:
+            _cache[key] = found
+    return [_read(t) if isinstance(t, TypeProto) else t for t in found]
+
+
+def _ask_onnx(node: Node) -> list[Type | TypeProto | None]:
     schema = get_schema(node.op_type, node.domain)
     inputs = ["" if v is None else f"i{k}" for k, v in enumerate(node.inputs)]
     outputs = ["" if v is None else f"o{k}" for k, v in enumerate(node.outputs)]
@@ -108,10 +117,8 @@ def _infer_by_onnx(node: Node) -> list[Type | None]:
         inferred = infer_node_outputs(schema, proto, types, data, opset_imports=_OPSETS)
     except (InferenceError, ValidationError, ValueError) as error:
         raise GraphError(explain(node, str(error))) from None
-    found = [_read(inferred.get(name)) if name else None for name in outputs]
-    if key is not None and all(_is_named(inferred.get(name)) for name in outputs if name):
-        _cache[key] = found  # a made-up dimension must differ from call to call: those are not kept
-    return list(found)
+    protos = [inferred.get(name) if name else None for name in outputs]
+    return [_read(p) if _is_named(p) else p for p in protos]
 
 
 def _given_type(node: Node, value: Value) -> Type:

@@ -12,7 +12,7 @@ from ..graph.ir import Graph
 from ..graph.names import Names
 from ..opset import OPSET
 from ..reading.graph_reader import read_graph
-from ..reading.reading_context import Context, FunctionKey, domain_of
+from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
@@ -74,7 +74,7 @@ def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
         pinned=bool(shapes),
     )
     graph.names.expect(_names(model.graph), _names_inside(model.graph))
-    read_graph(model.graph, graph, {}, context, pins.types)
+    read_graph(model.graph, graph, Scope(), context, pins.types)
     graph.names.expect((), ())
     pins.check_used()
     return graph

@@ -1,4 +1,4 @@
-"""Which passes run when, and the driver that checks the graph after each of them."""
+"""Which passes run when, and the driver that checks the graph after them."""
 
 from collections.abc import Callable
 
@@ -17,17 +17,15 @@ Pass = Callable[[Graph], bool]
 
 
 def run_passes(graph: Graph, *passes: Pass) -> bool:
-    """Run passes in order, check the graph after each that changed it; errors name the pass."""
-    changed = False
-    for step in passes:
+    """Run passes in order, and check the graph if they changed it; errors name the passes."""
+    changed = [step.__name__ for step in passes if _run(step, graph)]
+    if changed:
         try:
-            if step(graph):
-                verify(graph)
-                changed = True
+            verify(graph)
         except Exception as error:
-            locate(error, f"in the pass {step.__name__} over the graph '{graph.name}'")
+            locate(error, f"after {', '.join(changed)} over the graph '{graph.name}'")
             raise
-    return changed
+    return bool(changed)
 
 
 def fixpoint(*passes: Pass) -> Pass:
@@ -35,11 +33,20 @@ def fixpoint(*passes: Pass) -> Pass:
 
     def repeat(graph: Graph) -> bool:
         changed = False
-        while run_passes(graph, *passes):
+        while any([_run(step, graph) for step in passes]):
             changed = True
         return changed
 
+    repeat.__name__ = ", ".join(step.__name__ for step in passes)
     return repeat
+
+
+def _run(step: Pass, graph: Graph) -> bool:
+    try:
+        return step(graph)
+    except Exception as error:
+        locate(error, f"in the pass {step.__name__} over the graph '{graph.name}'")
+        raise
 
 
 def clean_up(graph: Graph) -> bool:
@@ -56,11 +63,12 @@ def clean_up(graph: Graph) -> bool:
 
 def shrink(graph: Graph) -> bool:
     """Do everything that makes a graph smaller without changing what it computes."""
-    return fixpoint(
+    steps = fixpoint(
         remove_dead_code,
         take_known_branches,
         push_out,
         remove_dead_states,
         simplify,
         merge_duplicates,
-    )(graph)
+    )
+    return run_passes(graph, steps)

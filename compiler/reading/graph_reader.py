@@ -33,7 +33,7 @@ def read_graph(
         context: what the nodes are read under.
         given: types of the inputs, where more is known than the message says.
     """
-    scope = dict(outer)
+    scope = outer.new_child()
     arrays = _initializers(proto, context)
     inner = bool(context.prefix) or bool(outer)
     for k, info in enumerate(proto.input):

@@ -1,5 +1,6 @@
 """Read nodes of any opset, upgraded to ours, and functions, put in place of their calls."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,8 +43,8 @@ def read_function(
     bindings = {a.name: attribute_value(a) for a in body.attribute_proto} | dict(attributes)
     versions = {domain_of(o.domain): o.version for o in body.opset_import}
     context = replace(context, versions=versions, bindings=bindings, prefix=op.prefix)
-    scope: Scope = dict.fromkeys(body.input) | dict(zip(body.input, inputs, strict=False))
-    scope |= context.captured
+    given = dict(zip(body.input, inputs, strict=False))
+    scope: Scope = ChainMap({**dict.fromkeys(body.input), **given, **context.captured})
     reader = NodeReader(op, scope, context, True, {})
     reader.wanted = {k: v for k, v in zip(body.output, outputs, strict=False) if v}
     reader.read(body.node)

@@ -1,5 +1,6 @@
 """What nodes are read under: names, versions, functions; it reads nothing itself."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from ..graph.ir import Graph, Value
 from ..graph.type_reader import TypeReader
 from .tensor_reader import TensorReader
 
-Scope = dict[str, Value | None]
+Scope = ChainMap[str, Value | None]
 """The values that names stand for; None for an omitted input of a function."""
 
 FunctionKey = tuple[str, str, str]

@@ -19,8 +19,8 @@ def verify(graph: Graph) -> None:
     _verify(graph, set(), set())
 
 
-def _verify(graph: Graph, outer: set[Value], taken: set[str]) -> None:
-    """Check a graph that may read `outer`; `taken` are the names met, over the whole model."""
+def _verify(graph: Graph, known: set[Value], taken: set[str]) -> None:
+    """Check a graph that may read what is known; `taken` are the names met, in the whole model."""
     for value in graph.values():
         _verify_name(graph, value, taken)
         _verify_known(value)
@@ -29,7 +29,8 @@ def _verify(graph: Graph, outer: set[Value], taken: set[str]) -> None:
             raise _malformed(f"the input '{value.name}' is not the graph's own")
         if graph.producer(value) is not None:
             raise _malformed(f"a node computes the input '{value.name}'")
-    known = outer | set(graph.inputs) | {v for v in graph.values() if v.constant is not None}
+    known.update(graph.inputs)
+    known.update(v for v in graph.values() if v.constant is not None)
     for node in graph.nodes():
         for value in filter(None, node.inputs):
             if value not in known:
@@ -40,13 +41,14 @@ def _verify(graph: Graph, outer: set[Value], taken: set[str]) -> None:
                 raise _malformed(f"a subgraph of {node} has names of its own")
             _verify(subgraph, known, taken)
         _verify_call(node)
-        known |= set(node.writes())
+        known.update(node.writes())
     for value in graph.outputs:
         if value not in known:
             raise _malformed(f"nothing computes the output '{value.name}'")
     for value in graph.values():
         if value not in known:
             raise _malformed(f"'{value.name}' is owned, but nothing computes it")
+    known.difference_update(graph.values())
 
 
 def _verify_name(graph: Graph, value: Value, taken: set[str]) -> None:
