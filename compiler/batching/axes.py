@@ -1,6 +1,7 @@
 """Batching of operators along axes: what counts axes from the front counts one further."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..graph.ir import Node, Value
 from ..graph.types import TensorType
@@ -67,7 +68,8 @@ def reduction(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> R
         chosen = op.constant(list(range(1, x.rank + 1)), "int64")
     else:  # each scalar is reduced over an axis of its own
         wide = op.Unsqueeze(x.value, [1])
-        return op.emit(node.op_type, wide, [1], **node.attributes | {"keepdims": 0})
+        settings: dict[str, Any] = node.attributes | {"keepdims": 0}
+        return op.emit(node.op_type, wide, [1], **settings)
     return op.emit(node.op_type, x.value, chosen, **node.attributes)
 
 

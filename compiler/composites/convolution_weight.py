@@ -159,9 +159,9 @@ def _kernel(node: Node) -> list[int] | None:
 
 def _weights_outweigh_windows(node: Node) -> bool:
     """Tell whether a weight for each image certainly has more elements than all windows."""
-    shape = node.required(3)[0].shape or ()
-    known = numbers(shape[1:])
-    if not known or shape[0] == 1:
+    images, *sizes = node.first_input.shape or ("?",)
+    known = numbers(sizes)
+    if not known or images == 1:
         return False
     maps, *positions = known
     return bool(maps > node.attributes["group"] * prod(positions))

@@ -73,7 +73,8 @@ def _deformed(node: Node) -> None:
         require(node, whole, f"{x[1]} channels cannot be shared by offset_group={groups}")
     if x is None or w is None:
         return
-    _, _, *places = convolution_shape(node) or ()
+    shape = convolution_shape(node)
+    places = () if shape is None else shape[2:]
     for name, shape, each in (("offset", offset, len(places)), ("mask", mask, 1)):
         if shape is not None:
             channels = multiply([groups, each, *w[2:]])

@@ -330,7 +330,8 @@ def test_save_takes_the_graph_first() -> None:
 
 @pytest.mark.parametrize("path", [5, None, b"x.onnx", "a\0b", "\ud800"])
 def test_a_path_is_one_that_a_file_can_have(path: Any) -> None:
-    for write in (og.save, og.draw)[: 1 if path is None else 2]:
+    writers: Any = (og.save, og.draw)
+    for write in writers[: 1 if path is None else 2]:
         with pytest.raises(og.ModelFileError, match="a path is a text or a Path"):
             write(network(), path)
     if isinstance(path, str):

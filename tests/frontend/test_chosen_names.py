@@ -1,5 +1,7 @@
 """Names that users and files choose are theirs: what the compiler makes up gives way."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -94,7 +96,7 @@ def test_a_file_keeps_a_name_that_its_subgraph_has_too() -> None:
     c = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     inside = helper.make_tensor_value_info("later", TensorProto.FLOAT, None)
-    branches = {
+    branches: Any = {
         f"{side}_branch": helper.make_graph(
             [helper.make_node(op_type, ["x"], ["later"])], side, [], [inside]
         )

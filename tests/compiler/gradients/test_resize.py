@@ -70,7 +70,7 @@ def test_a_crop_to_the_same_size(mode: str, by: Any, names: tuple[str, str] | No
     expected = og.compile(backward).run(feeds)
     content = og.to_onnx(backward).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    stock = dict(
+    stock: dict[str, Any] = dict(
         zip([v.name for v in session.get_outputs()], session.run(None, feeds), strict=True)
     )
     for name, array in expected.items():

@@ -49,6 +49,7 @@ def test_einsum_of_nothing(equation: str) -> None:
         for symbolic in (True, False):
             graph = graph_of(equation, symbolic, sizes)
             model = og.to_onnx(graph).SerializeToString()
+            y: Any
             (y,) = onnxruntime.InferenceSession(model).run(None, feeds)
             np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
             backward = og.vjp(graph, "y", list(feeds))

@@ -180,11 +180,10 @@ class Scope:
         """Add a leaf of given dimensions; inside a body it is a constant."""
         dtype = dtype or self.drawn.profile.dtypes[0]
         varies = any(len(set(sizes)) > 1 for sizes in dims)
-        if role is None:
-            role = self.choice([INPUT, INPUT, PARAMETER, CONSTANT])
-            role = CONSTANT if self.parent else role
-        if varies:
-            role = INPUT
+        drawn: str = role or self.choice([INPUT, INPUT, PARAMETER, CONSTANT])
+        if role is None and self.parent:
+            drawn = CONSTANT
+        role = INPUT if varies else drawn
         home = self
         while role != CONSTANT and home.parent:
             home = home.parent

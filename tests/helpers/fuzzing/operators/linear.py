@@ -13,9 +13,9 @@ def _draw_matmul(s: Scope) -> None:
     x = s.floats((1, 4))
     dims = s.dims(x)
     inner, width = dims[-1], s.size()
-    lead: list[Sizes] = list(dims[:-2]) if s.chance(0.4) else []
+    lead: list[Sizes] = [*dims[:-2]] if s.chance(0.4) else []
     if lead and s.chance(0.5):
-        lead[0] = (1,) * s.drawn.profile.worlds
+        lead = [(1,) * s.drawn.profile.worlds, *lead[1:]]
     if len(dims) == 1 and s.chance(0.3):
         lead = [s.size()]
     if s.chance(0.5):

@@ -118,8 +118,8 @@ def _conv(x: Array, w: Array, b: Array | None = None, **settings: Any) -> Array:
 
 
 def _four(settings: dict[str, Any]) -> tuple[Any, Any, Any, str]:
-    found = (settings.get(n) for n in ("strides", "dilations", "pads"))
-    return *found, settings.get("auto_pad", "NOTSET")
+    strides, dilations, pads = (settings.get(n) for n in ("strides", "dilations", "pads"))
+    return strides, dilations, pads, settings.get("auto_pad", "NOTSET")
 
 
 def _draw_conv_transpose(s: Scope) -> None:
