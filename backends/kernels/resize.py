@@ -1,7 +1,7 @@
 """Resize: each axis samples the one before at computed places, a few taps for each sample."""
 
 from collections.abc import Sequence
-from math import floor
+from math import floor, inf, isfinite
 from typing import Any, NamedTuple
 
 from .precision import is_half, widen
@@ -49,6 +49,8 @@ def resize(
     ends: list[_Crop | None] = [None] * len(factors)
     if transform == "tf_crop_and_resize":
         starts, stops = roi.astype("float64").reshape(2, -1).tolist()
+        if not all(map(isfinite, (*starts, *stops))):
+            raise ValueError(f"roi must be finite, got {[*starts, *stops]}")
         ends = list(zip(starts, stops, strict=True))
     sampling = _Sampling(
         mode,
@@ -74,6 +76,8 @@ def _extents(
     if sizes is None or not sizes.size:
         assert scales is not None
         factors = scales.tolist()
+        if not all(0 < factor < inf for factor in factors):
+            raise ValueError(f"scales must be positive and finite, got {factors}")
         return factors, [int(n * factor) for n, factor in zip(before, factors, strict=True)]
     after = sizes.tolist()
     factors = [new / old for new, old in zip(after, before, strict=True)]

@@ -205,6 +205,8 @@ def range_(xp: Any, start: Array, limit: Array, delta: Array, stash_type: int = 
     if start.dtype.itemsize == 2:
         raise KernelDoesNotApply  # the schema rounds half precision in its own way
     first, last, step = (v.item() for v in (start, limit, delta))
+    if step == 0 or not math.isfinite((last - first) / step):
+        raise ValueError(f"steps of {step} do not lead from {first} to {last}")
     if start.dtype.kind in "iu":
         return xp.arange(first, last, step, dtype=start.dtype)
     count = max(math.ceil((last - first) / step), 0)

@@ -69,7 +69,9 @@ def _label_weights(
         return labels, weights[labels]
     kept = labels != ignore_index
     safe = xp.where(kept, labels, labels.dtype.type(0))
-    return safe, kept.astype(x.dtype) * (1 if weights is None else weights[safe])
+    if weights is None:
+        return safe, kept.astype(x.dtype)
+    return safe, xp.where(kept, weights[safe], weights.dtype.type(0))
 
 
 def _pick(xp: Any, x: Array, labels: Array) -> Array:
@@ -127,13 +129,15 @@ def softmax_cross_entropy_loss_grad(
     """Return dy·weight·(softmax - onehot(label)), over Σ weight for the mean."""
     dtype = log_prob.dtype
     log_prob, dy, weights = widen(log_prob), widen(dy), widen(weights)
-    labels, weight = _label_weights(xp, log_prob, labels, weights, ignore_index)
+    safe, weight = _label_weights(xp, log_prob, labels, weights, ignore_index)
     scale = weight * dy
     if reduction == "mean":
         scale /= xp.add.reduce(weight, axis=None)
     scale = xp.expand_dims(scale, 1)
     dx = xp.exp(log_prob, out=xp.empty_like(log_prob))
     dx *= scale
-    at = xp.expand_dims(labels, 1)
+    at = xp.expand_dims(safe, 1)
     xp.put_along_axis(dx, at, xp.take_along_axis(dx, at, axis=1) - scale, axis=1)
+    if ignore_index is not None:  # the scores of an ignored label have the gradient 0, be they NaN
+        dx = xp.where(xp.expand_dims(labels == ignore_index, 1), dx.dtype.type(0), dx)
     return dx.astype(dtype, copy=False)

@@ -22,7 +22,16 @@ def softmax_cross_entropy_loss_grad(op: Ops, node: Node) -> Value:
     here = one_hot(op, log_prob, labels)
     softmax = op.Exp(log_prob)
     slope = op.Where(here, op.Sub(softmax, 1.0), softmax)
-    return op.Mul(slope, op.Unsqueeze(scale, [1]))
+    return without_ignored(op, op.Mul(slope, op.Unsqueeze(scale, [1])), labels, node.attributes)
+
+
+def without_ignored(op: Ops, dx: Value, labels: Value, attributes: dict[str, Any]) -> Value:
+    """Give 0 for the scores of an ignored label, be they NaN."""
+    ignored = attributes.get("ignore_index")
+    if ignored is None:
+        return dx
+    result = op.Where(op.Unsqueeze(op.Equal(labels, ignored), [1]), op.like(0, dx), dx)
+    return result
 
 
 def label_weights(

@@ -111,7 +111,10 @@ def _layer(
     backward = directions.get(attribute(node, "direction"), [0])
     count = len(backward)
     activations = _activations(node, defaults * count)
-    mask = None if lengths is None else _mask(op, x, lengths)
+    mask = None
+    if lengths is not None:
+        mask = _mask(op, x, lengths)
+        x = op.Where(mask, x, op.like(0, x))  # after a sequence anything may stand, NaN too
     per_direction = zip(*(_directions(op, v, count) for v in (w, r, b, peepholes)), strict=True)
     starts = [_directions(op, s, count) for s in initial]
     results = []

@@ -33,20 +33,34 @@ def roi_align(op: Ops, node: Node) -> Value:
     four weighted pixels of all samples, as ONNX's reference has it.
     """
     x, regions, batch = node.required(3)
+    regions, mark = _finite(op, regions)
     images = op.Gather(x, batch, axis=0)
-    vertical = _samples(op, node, 1, dimension(op, x, 2), "output_height")
-    horizontal = _samples(op, node, 0, dimension(op, x, 3), "output_width")
+    vertical = _samples(op, node, regions, 1, dimension(op, x, 2), "output_height")
+    horizontal = _samples(op, node, regions, 0, dimension(op, x, 3), "output_width")
     height, width = dimension(op, x, 2), dimension(op, x, 3)
     if attribute(node, "mode") == "avg":
         rows = _mean_matrix(op, vertical, height)
         columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
-        return op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
-    return _maximum(op, images, vertical, horizontal)
+        y = op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
+    else:
+        y = _maximum(op, images, vertical, horizontal)
+    return op.Where(op.IsNaN(mark), mark, y)
 
 
-def _samples(op: Ops, node: Node, axis: int, size: Value, output: str) -> Samples:
+def _finite(op: Ops, regions: Value) -> tuple[Value, Value]:
+    """Give regions with 0 for NaN and infinity, and NaN for each that had one: (count, 1, 1, 1).
+
+    The gradient of that mark is NaN, too, and 0 for all other regions.
+    """
+    nothing = op.like(0, regions)
+    lost = op.IsNaN(op.Sub(regions, regions))
+    square = op.Mul(bad := op.Where(lost, regions, nothing), bad)
+    mark = op.ReduceSum(op.Sub(square, square), [1], keepdims=0)
+    return op.Where(lost, nothing, regions), op.Unsqueeze(mark, [1, 2, 3])
+
+
+def _samples(op: Ops, node: Node, regions: Value, axis: int, size: Value, output: str) -> Samples:
     """Spread samples evenly over the bins of every region along one axis (x is 0, y is 1)."""
-    regions = node.inputs[1]
     half_pixel = attribute(node, "coordinate_transformation_mode") == "half_pixel"
     bins = node.attributes.get(output, 1)
     scaled = op.Mul(regions, attribute(node, "spatial_scale"))
@@ -149,24 +163,25 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
 
     regions: (count, 5) of image, x1, y1, x2, y2, rounded to pixels, the last one included.
     """
-    x, regions = node.first_input, node.inputs[1]
+    x, regions = node.required(2)
+    regions, mark = _finite(op, regions)
     bins_y, bins_x = node.attributes["pooled_shape"]
     number = op.Cast(op.Gather(regions, 0, axis=1), to="int64")
     images = op.Gather(x, number, axis=0)
-    in_row = _bin_members(op, node, 1, bins_x, dimension(op, x, 3))
-    in_column = _bin_members(op, node, 2, bins_y, dimension(op, x, 2))
+    in_row = _bin_members(op, node, regions, 1, bins_x, dimension(op, x, 3))
+    in_column = _bin_members(op, node, regions, 2, bins_y, dimension(op, x, 2))
     lowest = op.like(float("-inf"), x)
     rows = op.Where(op.Unsqueeze(in_row, [1, 2]), op.Unsqueeze(images, [3]), lowest)
     narrow = op.ReduceMax(rows, [4], keepdims=0)
     turned = op.Unsqueeze(op.Transpose(narrow, perm=[0, 1, 3, 2]), [2])
     columns = op.Where(op.Unsqueeze(in_column, [1, 3]), turned, lowest)
     y = op.ReduceMax(columns, [4], keepdims=0)
-    return op.Where(op.Greater(y, lowest), y, op.like(0, x))
+    y = op.Where(op.Greater(y, lowest), y, op.like(0, x))
+    return op.Where(op.IsNaN(mark), mark, y)
 
 
-def _bin_members(op: Ops, node: Node, axis: int, bins: int, size: Value) -> Value:
+def _bin_members(op: Ops, node: Node, regions: Value, axis: int, bins: int, size: Value) -> Value:
     """Tell which pixels belong to which bin along one axis: (regions, bins, size)."""
-    regions = node.inputs[1]
     scale = attribute(node, "spatial_scale")
     start, end = (
         op.Unsqueeze(_rounded(op, op.Mul(op.Gather(regions, k, axis=1), scale)), [1, 2])

@@ -52,15 +52,17 @@ def grid_sample(op: Ops, node: Node) -> Value:
     flat = op.Reshape(grid, op.Concat(dimension(op, grid, 0), places, [rank], axis=0), allowzero=1)
     parts = op.Split(flat, axis=2, num_outputs=rank, outputs=rank) if rank > 1 else (flat,)
     parts = parts if isinstance(parts, tuple) else (parts,)
-    axes = []
+    axes, marks = [], []
     for axis in range(rank):
         size = cast_to(op, dimension(op, x, 2 + axis), grid)
         low, high = _borders(op, size, corners)
         at = _denormalized(op, parts[rank - 1 - axis], size, corners)
         at = op.Round(at) if mode == "nearest" else at
         at = _padded(op, at, low, high, size, padding)
-        axes.append(_taps(op, at, low, high, size, mode, padding))
-    y = op.Transpose(_read(op, x, axes), perm=[0, 2, 1])
+        found, mark = _without_nan(op, at)
+        marks.append(mark)
+        axes.append(_taps(op, found, low, high, size, mode, padding))
+    y = op.Transpose(_read(op, x, axes, marks), perm=[0, 2, 1])
     shape = op.Concat(op.Shape(x, end=2), op.Shape(grid, start=1, end=-1), axis=0)
     return op.Reshape(y, shape, allowzero=1)
 
@@ -102,6 +104,14 @@ def _reflected(op: Ops, at: Value, low: Value, high: Value) -> Value:
     distance = op.Sub(at, low)
     phase = op.Sub(distance, op.Mul(op.Floor(op.Div(distance, period)), period))
     return op.Where(wide, op.Sub(high, op.Abs(op.Sub(phase, extent))), low)
+
+
+def _without_nan(op: Ops, at: Value) -> tuple[Value, Value]:
+    """Give coordinates with 0 for NaN, which is no index, and NaN there, its gradient too."""
+    nothing = op.like(0, at)
+    lost = op.IsNaN(at)
+    mark = op.Where(lost, at, nothing)
+    return op.Where(lost, nothing, at), op.Mul(mark, mark)
 
 
 def _taps(
@@ -147,10 +157,11 @@ def _cubic(op: Ops, fraction: Value) -> Value:
     return op.Concat(*weights, axis=-1)
 
 
-def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]]) -> Value:
+def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]], marks: Sequence[Value]) -> Value:
     """Sum weighted pixels: x: (batch, channels, *spatial) → (batch, places, channels).
 
-    Every combination of the axes' taps is one pixel; its weight is the product of theirs.
+    Every combination of the axes' taps is one pixel; its weight is the product of theirs. A place
+    that is marked by NaN, (batch, places, 1), reads NaN and no pixel.
     """
     batch, channels, spatial = dimension(op, x, 0), dimension(op, x, 1), op.Shape(x, start=2)
     rank = len(axes)
@@ -173,7 +184,9 @@ def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]]) -> Value:
     pixels = op.GatherND(op.Transpose(flat, perm=[0, 2, 1]), rows, batch_dims=1)
     pixels = op.Reshape(pixels, op.Concat(batch, places, taps, channels, axis=0), allowzero=1)
     weights = op.Reshape(weight, op.Concat(batch, places, taps, [1], axis=0), allowzero=1)
-    return op.ReduceSum(op.Mul(pixels, weights), [2], keepdims=0)
+    y = op.ReduceSum(op.Mul(pixels, weights), [2], keepdims=0)
+    mark = op.Sum(*marks)
+    return op.Where(op.IsNaN(mark), mark, y)
 
 
 @standard_body("DeformConv")
@@ -198,15 +211,16 @@ def deform_conv(op: Ops, node: Node) -> Value:
     image = op.Reshape(x, op.Concat(images, per_part, op.Shape(x, start=2), axis=0), allowzero=1)
     everywhere = product(op, op.Concat(kernel, out, axis=0))
     rows = op.Concat(images, everywhere, [1], axis=0)
-    axes = []
+    axes, marks = [], []
     for axis in range(rank):
         start = _tap_places(op, node, w, offset, axis, rank)
         at = op.Add(op.Gather(shifts, axis, axis=1 + rank), start)
         size = cast_to(op, dimension(op, x, 2 + axis), x)
         low, high = _borders(op, size, True)
-        column = op.Reshape(at, rows, allowzero=1)
+        column, mark = _without_nan(op, op.Reshape(at, rows, allowzero=1))
+        marks.append(mark)
         axes.append(_taps(op, column, low, high, size, "linear", "zeros"))
-    pixels = _read(op, image, axes)
+    pixels = _read(op, image, axes, marks)
     if mask is not None:
         pixels = op.Mul(pixels, op.Reshape(mask, rows, allowzero=1))
     return _contracted(op, node, pixels, per_part, bias)

@@ -38,13 +38,8 @@ def _by_operand(op: Ops, x: Value, term: str, operands: list[Value], terms: list
         if index not in result:
             result += index
         else:  # a second axis of the same index: only its diagonal was read
-            name = spare.pop(0)
-            diagonals.append((index + name, op.Shape(x, start=axis, end=axis + 1)))
-            result += name
-            known.add(name)
-    for pair, size in diagonals:
-        operands, terms = [*operands, _identity(op, size, x)], [*terms, pair]
-        known.update(pair)
+            diagonals.append((term.index(index), axis))
+            result += spare.pop(0)
     reached = "".join(c for c in result if c in known)
     dx: Value = op.Einsum(*operands, equation=f"{','.join(terms)}->{reached}")
     missing = [axis for axis, c in enumerate(result) if c not in known]
@@ -52,6 +47,8 @@ def _by_operand(op: Ops, x: Value, term: str, operands: list[Value], terms: list
         dx = op.Unsqueeze(dx, missing)
     if missing or not _has_sizes(x, term, operands, terms):
         dx = op.Expand(dx, op.Shape(x))
+    for pair in diagonals:
+        dx = op.Where(_diagonal(op, x, len(term), pair), dx, 0.0)
     return dx
 
 
@@ -64,7 +61,10 @@ def _has_sizes(x: Value, term: str, operands: list[Value], terms: list[str]) -> 
     return all(size == 1 or (index, size) in found for index, size in pairs)
 
 
-def _identity(op: Ops, size: Value, like: Value) -> Value:
-    numbers = op.Range(0, op.Squeeze(size, [0]), 1)
-    equal = op.Equal(op.Unsqueeze(numbers, [1]), op.Unsqueeze(numbers, [0]))
-    return op.CastLike(equal, like)
+def _diagonal(op: Ops, x: Value, rank: int, axes: tuple[int, int]) -> Value:
+    """Mark where the places along two axes are equal."""
+    places = []
+    for axis in axes:
+        numbers = op.Range(0, op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), 1)
+        places.append(op.Unsqueeze(numbers, [k for k in range(rank) if k != axis]))
+    return op.Equal(*places)

@@ -1,6 +1,6 @@
 """Gradients of the classification losses: by the scores, and by the class weights."""
 
-from ..composites.losses import label_weights, one_hot
+from ..composites.losses import label_weights, one_hot, without_ignored
 from ..differentiation.rules import Entries, Entry, gradient
 from ..emission.accumulation import accumulate, as_float32, cast_to
 from ..emission.ops import Ops
@@ -39,6 +39,7 @@ def negative_log_likelihood_loss(op: Ops, node: Node, dy: Value) -> Entries:
         total = op.ReduceSum(as_float32(op, weight), None, keepdims=0)  # over 65,504 labels, too
         scale = cast_to(op, op.Div(as_float32(op, scale), total), dy)
     dx = op.Where(one_hot(op, x, labels), op.Unsqueeze(scale, [1]), 0.0)
+    dx = without_ignored(op, dx, labels, node.attributes)
     return dx, None, *(_by_weights(op, node, dy, x) for _ in weights)
 
 

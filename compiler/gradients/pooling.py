@@ -111,9 +111,9 @@ def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
     (x,), y = node.required(1), node.output()
     if x.rank is None:
         return Refused("the rank of x is unknown while compiling")
-    largest = op.CastLike(op.Equal(x, y), dy)
-    count = op.ReduceSum(largest, spatial_axes(x.rank - 2), keepdims=1)
-    return op.Mul(op.Div(dy, count), largest)
+    largest = op.Equal(x, y)
+    count = op.ReduceSum(op.CastLike(largest, dy), spatial_axes(x.rank - 2), keepdims=1)
+    return op.Where(largest, op.Div(dy, count), 0.0)
 
 
 @gradient("LpPool", widens=True)

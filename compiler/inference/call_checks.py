@@ -125,10 +125,17 @@ def _pad(node: Node) -> None:
             raise GraphError(explain(node, f"pads crop axis {axis} to the size {size}"))
 
 
+def _resize(node: Node) -> None:
+    scales = node.inputs[2].constant if len(node.inputs) > 2 and node.inputs[2] else None
+    if scales is not None and not ((scales > 0) & np.isfinite(scales)).all():
+        reason = f"scales must be positive and finite, got {scales.tolist()}"
+        raise GraphError(explain(node, reason))
+
+
 _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
     AXIS_CHECKS,
     LAYER_CHECKS,
     ML_CHECKS,
     WINDOW_CHECKS,
-    {"Expand": _expand, "Gemm": _gemm, "Pad": _pad, "Reshape": _reshape},
+    {"Expand": _expand, "Gemm": _gemm, "Pad": _pad, "Reshape": _reshape, "Resize": _resize},
 )

@@ -1,7 +1,8 @@
-"""Judge calls that are hardly ever made: attributes that cannot be, inputs without a rank.
+"""Judge calls that are hardly ever made: odd attributes, no ranks, numbers that are not finite.
 
-Every attribute of every version of every operator is changed, and every sample row is called
-with inputs of unknown rank. Prints what became of them, and fails where anything is wrong.
+Every attribute of every version of every operator is changed, every sample row is called with
+inputs of unknown rank, and with NaN and infinity in its float inputs. Prints what became of them,
+and fails where anything is wrong.
 """
 
 import collections
@@ -16,6 +17,9 @@ import onnxruntime
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from changed_calls import changes, is_right, verdict  # noqa: E402  # tests/ is no package
+from isolated import judge_all  # noqa: E402
+from not_finite import is_right as is_expected  # noqa: E402
+from not_finite import judge  # noqa: E402
 from old_calls import ROWS  # noqa: E402
 from op_samples import SAMPLES  # noqa: E402
 from unknown_ranks import verdicts  # noqa: E402
@@ -52,7 +56,16 @@ def main() -> int:
         for fed in (False, True)
         for step, told in verdicts(sample, fed).items()
     )
-    return report("changed attributes", attributes) + report("unknown ranks", ranks)
+    cases = [(index, 2) for index in range(len(SAMPLES))]
+    numbers = (
+        (f"{o.sample} {o.element}={o.bad} {o.order} {o.runner}", o.verdict, is_expected(o))
+        for o in judge_all(judge, cases, seconds=60)
+    )
+    return (
+        report("changed attributes", attributes)
+        + report("unknown ranks", ranks)
+        + report("not finite", numbers)
+    )
 
 
 if __name__ == "__main__":
