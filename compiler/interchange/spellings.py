@@ -156,7 +156,8 @@ def _crop_to_the_same_size(op: Ops, node: Node, axes: Sequence[int]) -> bool:
     start, end = op.Split(roi, num_outputs=2)
     whole = op.And(op.Equal(start, op.like(0, roi)), op.Equal(end, op.like(1, roi)))
     stays = op.Equal(before, sizes) if scales is None else op.Equal(scales, op.like(1, scales))
-    overlooked = op.And(stays, op.Not(whole))
+    several = op.Greater(before, 1)  # of one element there is nothing to crop
+    overlooked = op.And(several, op.And(stays, op.Not(whole)))
     longer = op.Cast(overlooked, to="int64")
     if scales is None:
         sizes, length = op.Add(sizes, longer), cast_to(op, length, roi)
