@@ -205,8 +205,8 @@ def _misfit_values(node: Node, schema: OpSchema) -> str | None:
 
 def relabel(node: Node, opset: int) -> None:
     """Drop attributes that are newer than the opset and write defaults that were others there."""
-    then = find_schema(node.op_type, node.domain, None if node.domain else opset)
-    if then is None or node.domain:
+    now, then = find_schema(node.op_type), find_schema(node.op_type, "", opset)
+    if node.domain or now is None or then is None or now.since_version == then.since_version:
         return
     defaults = attribute_defaults(node.op_type)
     node.attributes = {k: v for k, v in node.attributes.items() if k in then.attributes}
