@@ -1,5 +1,6 @@
 """How Einsum is said so that ONNX's inference and onnxruntime understand it; see SPELLINGS."""
 
+from ..emission.accumulation import accumulate
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..standard.einsum import explicit_terms
@@ -41,7 +42,7 @@ def _without_moving(op: Ops, node: Node) -> bool:
     in one of them and nowhere else is summed before.
     """
     operands = [v for v in node.inputs if v is not None]
-    sizes = [d for v in operands for d in v.shape or ("?",)]
+    sizes = [d for v in operands for d in (("?",) if v.shape is None else v.shape)]
     if any(v.rank is None for v in operands) or all(isinstance(d, int) and d > 0 for d in sizes):
         return False
     if operands[0].dtype.kind in "iu" and operands[0].dtype.itemsize < 4:
@@ -82,7 +83,7 @@ def _diagonal(op: Ops, x: Value, term: str) -> tuple[Value, str]:
                 for axis in (first, second)
             ]
             kept = op.Where(op.Equal(*places), x, op.like(0, x))
-            x = op.ReduceSum(kept, [second], keepdims=0)
+            x = accumulate(op, kept, [second], keepdims=0)
             term = term[:second] + term[second + 1 :]
     return x, term
 
@@ -92,7 +93,7 @@ def _summed(op: Ops, x: Value, term: str, wanted: str) -> tuple[Value, str]:
     axes = [a for a, c in enumerate(term) if c not in wanted]
     if not axes:
         return x, term
-    return op.ReduceSum(x, axes, keepdims=0), "".join(c for c in term if c in wanted)
+    return accumulate(op, x, axes, keepdims=0), "".join(c for c in term if c in wanted)
 
 
 def _in_order(op: Ops, x: Value, order: list[int]) -> Value:

@@ -324,6 +324,8 @@ import os, signal, sys
 from pathlib import Path
 from onnxgrad.cli import main
 
+signal.signal(signal.{name}, signal.SIG_DFL)  # as in a terminal: nohup ignores one of them
+
 def write(self, content, write=Path.write_bytes):
     write(self, content)
     os.kill(os.getpid(), signal.{name})
