@@ -78,8 +78,8 @@ class Ops:
         """
         schema = get_schema(op_type, require_text(domain, "domain"))
         if op_type == "Loop" and inputs and (len(inputs) < 2 or inputs[1] is None):
-            count, *states = inputs[:1] + inputs[2:]
-            inputs = count, self.constant(True), *states  # runtimes disagree about None
+            # runtimes disagree about an omitted condition
+            inputs = (*inputs[:1], self.constant(True), *inputs[2:])
         check_present(schema, inputs)
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]

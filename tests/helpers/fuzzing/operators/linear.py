@@ -22,7 +22,7 @@ def _draw_matmul(s: Scope) -> None:
         other = [inner] if s.chance(0.15) else [*lead, inner, width]
         s.call("MatMul", [x, s.matching(other, s.dtype(x))])
     else:
-        rows = dims[-2] if len(dims) > 1 else dims[0]
+        rows = dims[max(len(dims) - 2, 0)]
         other = [rows] if s.chance(0.15) else [*lead, width, rows]
         s.call("MatMul", [s.matching(other, s.dtype(x)), x])
 
