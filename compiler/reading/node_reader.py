@@ -277,7 +277,8 @@ def _place(proto: NodeProto) -> str:
     label = proto.name or next(filter(None, proto.output), "?")
     kinds = AttributeProto
     plain = kinds.INT, kinds.INTS, kinds.FLOAT, kinds.FLOATS, kinds.STRING, kinds.STRINGS
-    given = {a.name: attribute_value(a) for a in proto.attribute if a.type in plain}
+    own = (a for a in proto.attribute if a.type in plain and not a.ref_attr_name)
+    given = {a.name: attribute_value(a) for a in own}
     listed = settings(given)
     return f"in the node '{label}' ({proto.op_type}{' with ' if listed else ''}{listed})"
 
