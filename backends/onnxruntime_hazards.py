@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..compiler.graph.ir import Graph
+from ..compiler.graph.subgraphs import all_nodes
 
 _HAZARDS = frozenset(
     {"Conv", "ConvTranspose", "GRU", "LSTM", "MaxRoiPool", "RNN", "RoiAlign", "STFT", "Unique"}
@@ -12,9 +13,7 @@ _HAZARDS = frozenset(
 
 def has_hazards(graph: Graph) -> bool:
     """Tell whether such an operator stands in a graph or its subgraphs."""
-    return any(
-        node.operator in _HAZARDS or any(map(has_hazards, node.subgraphs)) for node in graph.nodes()
-    )
+    return any(node.operator in _HAZARDS for node in all_nodes(graph))
 
 
 def has_no_elements(fed: Any) -> bool:

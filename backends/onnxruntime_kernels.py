@@ -1,7 +1,7 @@
 """What onnxruntime has kernels for, asked of onnxruntime itself; it opens no session."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from functools import cache, partial
 from importlib import import_module
 
@@ -9,6 +9,7 @@ import onnx
 
 from ..compiler.composites.expand import has_body
 from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.subgraphs import all_nodes
 from ..compiler.graph.types import SequenceType, TensorType, Type, onnx_dtype
 from ..compiler.interchange.downgrades import DOWNGRADES
 from ..compiler.interchange.lowering import misfit
@@ -25,7 +26,8 @@ _Kernel = tuple[int, int, Mapping[str, Set[str]]]
 
 def lacking_kernels(graph: Graph, opset: int) -> list[Node]:
     """List the nodes, those of subgraphs too, that have no kernel at an opset."""
-    return [n for n in _every_node(graph) if not has_kernel(n, opset)]
+    unknown = (n for n in all_nodes(graph) if any(v.constant is None for v in n.writes()))
+    return [n for n in unknown if not has_kernel(n, opset)]
 
 
 def best_opset(graph: Graph) -> int:
@@ -46,14 +48,6 @@ def _is_stranded(node: Node, opset: int) -> bool:
     older = any(opset < since for since, _ in DOWNGRADES.get(node.operator, ()))
     wider = wider_dtypes(node, partial(has_kernel, opset=opset))
     return not (older or has_body(node) or wider)
-
-
-def _every_node(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes():
-        if any(v.constant is None for v in node.writes()):
-            yield node
-        for subgraph in node.subgraphs:
-            yield from _every_node(subgraph)
 
 
 @cache

@@ -6,6 +6,7 @@ what its own table allows, or gives another result than the standard.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import ml_dtypes
 import numpy as np
@@ -18,6 +19,7 @@ from ..compiler.emission.resampling import resized_axes
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
 from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.subgraphs import run_within
 from ..compiler.graph.types import as_dtype
 from ..compiler.interchange.double_spellings import is_said_in_double
 from ..compiler.opset import COMPOSITE_DOMAIN
@@ -34,10 +36,7 @@ def adapt(graph: Graph, supports: Supports) -> None:
     pending = graph.nodes()
     while pending:
         node = pending.pop()
-        for subgraph in node.subgraphs:
-            adapt(subgraph, supports)
-        if node.subgraphs:
-            graph.reconnect(node)
+        run_within(partial(adapt, supports=supports), graph, node)
         if node.domain != COMPOSITE_DOMAIN:
             pending += _adapt_node(graph, node, supports)
     remove_dead_code(graph)

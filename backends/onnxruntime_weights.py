@@ -1,14 +1,12 @@
 """Large weights are handed to onnxruntime where they lie, not through a message of 2 GB at most."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import ModelProto, TensorProto
 
 from ..compiler.graph.ir import Graph
 from ..compiler.graph.types import is_packed, onnx_dtype
 from ..compiler.interchange.exporter import write_model
-from ..compiler.standard.protos import tensor_proto
+from ..compiler.standard.protos import every_node, graphs_in, tensor_proto
 
 _LEAST = 2**16
 """Smaller weights stay in the message, in bytes."""
@@ -28,19 +26,12 @@ def write_apart(graph: Graph, opset: int) -> tuple[ModelProto, dict[str, np.ndar
         return proto
 
     model = write_model(graph, opset, tensor=tensor)
-    for inner in _subgraphs(model.graph):  # onnxruntime takes weights for the whole graph only
-        for proto in inner.initializer:
-            if proto.data_location == TensorProto.EXTERNAL:
-                proto.CopyFrom(tensor_proto(weights.pop(proto.name), proto.name))
+    for node in every_node(model.graph.node):
+        for inner in graphs_in(node):  # onnxruntime takes weights for the whole graph only
+            for proto in inner.initializer:
+                if proto.data_location == TensorProto.EXTERNAL:
+                    proto.CopyFrom(tensor_proto(weights.pop(proto.name), proto.name))
     return model, {name: _settled(array) for name, array in weights.items()}
-
-
-def _subgraphs(graph: GraphProto) -> Iterator[GraphProto]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.GRAPH:
-                yield attribute.g
-                yield from _subgraphs(attribute.g)
 
 
 def _settled(array: np.ndarray) -> np.ndarray:

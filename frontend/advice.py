@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.gradients import ZERO_GRADIENT
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.subgraphs import nodes_within
 
 _QUANTIZERS = ("QuantizeLinear", "DynamicQuantizeLinear")
 
@@ -26,7 +27,7 @@ def refuse_unused(
     results, listed = (_quoted([v.name for v in values]) for values in (targets, sources))
     between = list(_between(graph, targets, sources))
     flat = [n for n in between if (n.domain, n.op_type) in ZERO_GRADIENT]
-    rounding = [n for node in between for n in _inside(node) if _rounds(n)]
+    rounding = [n for node in between for n in nodes_within(node) if _rounds(n)]
     named = list(dict.fromkeys([*rounding, *flat]))
     why = f", for the gradient of {_some(named)} is zero" if named else ""
     passing = f"{_STRAIGHT}; " if rounding else ""
@@ -37,7 +38,7 @@ def refuse_unused(
 
 def warn_of_rounding(graph: Graph, targets: Iterable[Value], sources: Iterable[Value]) -> None:
     """Warn where a part of a gradient is zero, for it would have to pass quantization."""
-    nodes = [n for node in _between(graph, targets, sources) for n in _inside(node)]
+    nodes = [n for node in _between(graph, targets, sources) for n in nodes_within(node)]
     rounding = [n for n in nodes if _rounds(n)]
     if rounding and not any(n.op_type == "StraightThrough" for n in nodes):
         warn(
@@ -60,14 +61,6 @@ def _between(graph: Graph, targets: Iterable[Value], sources: Iterable[Value]) -
     for node in graph.nodes():
         if node in before and node in after and (not _rounds(node) or node.outputs[0] in before):
             yield node
-
-
-def _inside(node: Node) -> Iterator[Node]:
-    """Yield a node and those of its subgraphs."""
-    yield node
-    for graph in node.subgraphs:
-        for inner in graph.nodes():
-            yield from _inside(inner)
 
 
 def _rounds(node: Node) -> bool:

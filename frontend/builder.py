@@ -12,6 +12,7 @@ from onnxgrad.compiler.errors import GraphError, locate
 from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph, require_text
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import is_text
+from onnxgrad.compiler.graph.subgraphs import all_graphs
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
 
 from .indexing import index
@@ -177,7 +178,7 @@ class Builder:
         """Build on: start from a copy of a graph, such as a loaded model that lacks a loss."""
         builder = cls(require_graph(graph).name)
         builder._graph = graph.copy()
-        builder._open, builder._graphs = [builder._graph], list(_all_graphs(builder._graph))
+        builder._open, builder._graphs = [builder._graph], list(all_graphs(builder._graph))
         return builder
 
     def value(self, name: str) -> Tensor:
@@ -336,14 +337,6 @@ class Builder:
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
         return graph.producer(value) is None or value in graph.outputs
-
-
-def _all_graphs(graph: Graph) -> Iterator[Graph]:
-    """Yield a graph and its subgraphs."""
-    yield graph
-    for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            yield from _all_graphs(subgraph)
 
 
 def _require_function(function: Any, count: int) -> None:

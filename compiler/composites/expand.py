@@ -1,12 +1,14 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
 from collections.abc import Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..errors import locate
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_within
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.schemas import find_schema
 from . import FORMS, STANDARD_BODIES, find_body
@@ -63,6 +65,4 @@ def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()
                 expand_node(graph, node, forms.get(node.op_type))
                 pending = True
                 continue
-            for subgraph in node.subgraphs:
-                expand_composites(subgraph, forms, native)
-                graph.reconnect(node)
+            run_within(partial(expand_composites, forms=forms, native=native), graph, node)

@@ -1,6 +1,7 @@
 """Remove what no output depends on."""
 
 from .ir import Graph, Value
+from .subgraphs import run_within
 
 
 def remove_dead_code(graph: Graph) -> bool:
@@ -21,10 +22,7 @@ def _remove(graph: Graph, kept: set[Value]) -> bool:
             graph.remove(node)
             changed = True
         else:
-            for subgraph in node.subgraphs:
-                if remove_dead_code(subgraph):
-                    graph.reconnect(node)
-                    changed = True
+            changed |= run_within(remove_dead_code, graph, node)
     kept |= set(graph.outputs)
     for value in graph.values():
         if value not in kept and graph.producer(value) is None and not graph.consumers(value):

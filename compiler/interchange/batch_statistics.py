@@ -5,10 +5,13 @@ model gives them out. Initializers and arrays of the caller change then, and wit
 operator that reads them: of two equal initializers onnxruntime keeps one.
 """
 
+from functools import partial
+
 from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_within
 from ..standard.schemas import attribute
 
 TRAINING_SINCE = 14
@@ -21,10 +24,7 @@ def keep_statistics(graph: Graph, opset: int, is_model: bool = True) -> None:
     It is spelled in every subgraph, for runtimes move branches and bodies into the graph around.
     """
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            keep_statistics(subgraph, opset, is_model=False)
-        if node.subgraphs:
-            graph.reconnect(node)
+        run_within(partial(keep_statistics, opset=opset, is_model=False), graph, node)
         if node.operator != "BatchNormalization" or not attribute(node, "training_mode"):
             continue
         given = len(node.outputs) == 3 and all(v in graph.outputs for v in node.outputs[1:])

@@ -1,7 +1,5 @@
 """Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
 
-from collections.abc import Iterator
-
 import onnx
 from onnx import ModelProto
 
@@ -12,6 +10,7 @@ from ..errors import GraphError, UnsupportedOpError
 from ..graph.arguments import optional_mapping, require_flag, require_graph
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import all_graphs, all_nodes, run_within
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
@@ -110,8 +109,8 @@ def _require_ranks(graph: Graph) -> None:
 
 def weight_bytes(graph: Graph) -> int:
     """Count the bytes of the constants that a file of this graph holds."""
-    own = sum(v.constant.nbytes for v in graph.values() if v.constant is not None)
-    return own + sum(weight_bytes(s) for n in graph.nodes() for s in n.subgraphs)
+    values = (v for part in all_graphs(graph) for v in part.values())
+    return sum(v.constant.nbytes for v in values if v.constant is not None)
 
 
 def drop_known(graph: Graph) -> None:
@@ -135,15 +134,17 @@ def drop_known(graph: Graph) -> None:
 def compute_subgraph_outputs(graph: Graph) -> None:
     """Let every output of a subgraph be computed there, once: runtimes refuse anything else."""
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            compute_subgraph_outputs(subgraph)
-            outputs: list[Value] = []
-            for value in subgraph.outputs:
-                if subgraph.producer(value) is None or any(value is v for v in outputs):
-                    value = Ops(subgraph).Identity(value)
-                outputs.append(value)
-            subgraph.outputs = outputs
-            graph.reconnect(node)
+        run_within(_compute_outputs, graph, node)
+
+
+def _compute_outputs(subgraph: Graph) -> None:
+    compute_subgraph_outputs(subgraph)
+    outputs: list[Value] = []
+    for value in subgraph.outputs:
+        if subgraph.producer(value) is None or any(value is v for v in outputs):
+            value = Ops(subgraph).Identity(value)
+        outputs.append(value)
+    subgraph.outputs = outputs
 
 
 def _between(graph: Graph) -> list[Value]:
@@ -163,7 +164,7 @@ def _versions(graph: Graph) -> dict[str, int]:
     Raises:
         UnsupportedOpError: an operator came with a version in which another one is gone.
     """
-    nodes = list(_every_node(graph))
+    nodes = list(all_nodes(graph))
     versions: dict[str, int] = {}
     for node in nodes:
         last = last_version(node.op_type, node.domain) or 1
@@ -175,10 +176,3 @@ def _versions(graph: Graph) -> dict[str, int]:
             others = f"what other nodes need of {node.domain} is gone where it came"
             raise UnsupportedOpError(f"no model can hold {node!r}: {others}", [node.operator])
     return versions
-
-
-def _every_node(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes():
-        yield node
-        for subgraph in node.subgraphs:
-            yield from _every_node(subgraph)

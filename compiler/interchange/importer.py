@@ -15,6 +15,7 @@ from ..reading.graph_reader import read_graph
 from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
+from ..standard.protos import every_node, graphs_in
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
 from .pinning import Pins, Shapes
@@ -91,8 +92,8 @@ def _names(proto: GraphProto) -> Iterator[str]:
 
 def _names_inside(proto: GraphProto) -> Iterator[str]:
     """Yield the names of the values in a graph's subgraphs."""
-    for node in _all_nodes(proto.node):
-        for graph in _subgraphs(node):
+    for node in every_node(proto.node):
+        for graph in graphs_in(node):
             yield from _names(graph)
 
 
@@ -139,7 +140,7 @@ def _holds_misinferred(model: ModelProto, versions: Mapping[str, int]) -> bool:
     return any(
         (node.op_type == "Slice" and version == 10)
         or (node.op_type == "Squeeze" and version < 11 and not node.attribute)
-        for node in _all_nodes(model.graph.node)
+        for node in every_node(model.graph.node)
         if not domain_of(node.domain)
     )
 
@@ -150,7 +151,7 @@ def _unknown(
     functions: Mapping[FunctionKey, onnx.FunctionProto],
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    for node in _all_nodes(nodes):
+    for node in every_node(nodes):
         domain = domain_of(node.domain)
         if (domain, node.op_type, node.overload) in functions:
             continue
@@ -196,19 +197,3 @@ def _why_unknown(op_type: str, domain: str, version: int) -> str:
     if version < first:
         return f"it came with version {first}; the model says {version}"
     return "ONNX has dropped it since, and nothing of today's is put in its place"
-
-
-def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        yield node
-        for graph in _subgraphs(node):
-            pending.extend(graph.node)
-
-
-def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):
-            yield attribute.g

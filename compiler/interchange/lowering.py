@@ -1,6 +1,7 @@
 """Say a graph in the operators of an older opset; it relabels what fits and guesses nothing."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..composites.expand import has_body
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_within
 from ..graph.types import TensorType, type_string
 from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
@@ -50,15 +52,12 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
 
 
 def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) -> None:
+    lower_inside = partial(_lower, opset=opset, expand=expand, refused=refused)
     pending = graph.nodes()
     while pending:
         for node in pending:
-            if node.domain == COMPOSITE_DOMAIN:
-                continue  # its body comes along in what it is expanded to
-            for subgraph in node.subgraphs:
-                _lower(subgraph, opset, expand, refused)
-            if node.subgraphs:
-                graph.reconnect(node)
+            if node.domain != COMPOSITE_DOMAIN:  # its body comes along in what it is expanded to
+                run_within(lower_inside, graph, node)
         pending += [n for node in pending for n in _respell(graph, node)]
         before = set(graph.nodes())
         for node in pending:

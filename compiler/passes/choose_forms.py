@@ -8,9 +8,9 @@ from math import prod
 
 from ..composites.expand import expand_node
 from ..graph.ir import Graph, Node
+from ..graph.subgraphs import run_on_subgraphs
 from ..inference.shapes import elements_of
 from ..opset import COMPOSITE_DOMAIN
-from .subgraphs import run_on_subgraphs
 
 _COLUMNS = 2**25
 """Most elements of a matrix of columns; a larger one costs more memory than its speed is worth."""

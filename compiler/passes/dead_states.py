@@ -4,7 +4,7 @@ from ..differentiation.activity import is_recurrence
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import Recurrence
-from .subgraphs import run_on_subgraphs
+from ..graph.subgraphs import run_on_subgraphs
 
 
 def remove_dead_states(graph: Graph) -> bool:

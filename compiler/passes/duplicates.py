@@ -1,9 +1,11 @@
 """Merge nodes that compute the same: f(x), f(x) → one f(x)."""
 
+from functools import partial
 from typing import Any
 
 from ..emission.naming import is_emitted
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_within
 from ..inference.node_types import freeze
 from ..standard.randomness import is_random
 
@@ -25,10 +27,7 @@ def _merge(graph: Graph, everything: bool) -> bool:
     changed = _merge_constants(graph)
     first: dict[Any, Node] = {}
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            if _merge(subgraph, everything):
-                graph.reconnect(node)
-                changed = True
+        changed |= run_within(partial(_merge, everything=everything), graph, node)
         if node.subgraphs or is_random(node):
             continue
         original = first.setdefault(_key(node), node)

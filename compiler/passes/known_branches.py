@@ -4,7 +4,7 @@ from ..emission.inlining import move_in
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..graph.ir import Graph, Node
-from .subgraphs import run_on_subgraphs
+from ..graph.subgraphs import run_on_subgraphs
 
 
 def take_known_branches(graph: Graph) -> bool:

@@ -14,6 +14,7 @@ from ..emission.replacing import put_in_place
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
 from ..graph.names import Names
+from ..graph.subgraphs import run_within
 from ..graph.types import (
     OptionalType,
     SequenceType,
@@ -44,9 +45,7 @@ def with_dtype(graph: Graph, dtype: np.dtype) -> Graph:
 
 def _spell_out(graph: Graph) -> None:
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            _spell_out(subgraph)
-            graph.reconnect(node)
+        run_within(_spell_out, graph, node)
         if node.operator == "DequantizeLinear":
             _spell_out_dequantization(graph, node)
         elif node.domain and node.operator in STANDARD_BODIES:

@@ -1,12 +1,14 @@
 """Make a graph ready for a backend: a copy without the operators that the backend lacks."""
 
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 
 from ..composites.expand import expand_composites, expand_node, has_body
 from ..composites.registry import RUN_ONLY
 from ..errors import UnsupportedOpError
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node
+from ..graph.subgraphs import run_within
 from ..opset import COMPOSITE_DOMAIN
 from .pipeline import Pass, run_passes
 
@@ -44,5 +46,4 @@ def _expand_functions(graph: Graph, supports: Callable[[Node], bool]) -> None:
             except UnsupportedOpError:
                 continue  # ONNX gives no body for these types; the backend has the last word
         else:
-            for subgraph in node.subgraphs:
-                _expand_functions(subgraph, supports)
+            run_within(partial(_expand_functions, supports=supports), graph, node)

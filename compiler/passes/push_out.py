@@ -10,9 +10,9 @@ from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import NewTape, Recurrence, Tape, is_invariant, sizes_outside, steps_dim
+from ..graph.subgraphs import run_on_subgraphs
 from ..graph.types import TensorType
 from ..standard.schemas import attribute
-from .subgraphs import run_on_subgraphs
 
 
 def push_out(graph: Graph) -> bool:

@@ -6,10 +6,10 @@ import numpy as np
 
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_on_subgraphs
 from ..graph.types import TensorType
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
-from .subgraphs import run_on_subgraphs
 
 Rewrite = Callable[[Ops, Graph, Node], Value | None]
 """Gives what may stand in place of a node's output, or None where the rule does not match."""

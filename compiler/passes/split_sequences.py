@@ -2,8 +2,8 @@
 
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_on_subgraphs
 from ..standard.schemas import attribute
-from .subgraphs import run_on_subgraphs
 
 
 def split_sequences(graph: Graph) -> bool:

@@ -8,6 +8,7 @@ has the derivative of the surrogate, which is computed from the levels.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -19,6 +20,7 @@ from ..emission.replacing import put_in_place
 from ..errors import UnsupportedOpError
 from ..gradients import ZERO_GRADIENT, ZeroKind
 from ..graph.ir import Graph, Node, Value
+from ..graph.subgraphs import run_within
 from ..graph.types import is_float
 from ..standard.traits import MOVES
 
@@ -63,10 +65,7 @@ def let_through(graph: Graph) -> None:
 
 def _walk(graph: Graph, known: Known, refused: dict[str, None]) -> None:
     for node in graph.nodes():
-        for subgraph in node.subgraphs:
-            _walk(subgraph, known, refused)
-        if node.subgraphs:
-            graph.reconnect(node)
+        run_within(partial(_walk, known=known, refused=refused), graph, node)
         handed = [*node.inputs, *(v for g in node.subgraphs for v in g.outputs)]
         if node.operator not in _SOURCES and not any(v in known.levels for v in handed if v):
             continue

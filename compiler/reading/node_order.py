@@ -10,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from onnx import GraphProto, NodeProto
 
 from ..errors import ModelFileError
+from ..standard.protos import graphs_in
 
 
 def in_order(nodes: Sequence[NodeProto], known: Container[str]) -> list[NodeProto]:
@@ -53,11 +54,8 @@ def in_order(nodes: Sequence[NodeProto], known: Container[str]) -> list[NodeProt
 def _reads(node: NodeProto) -> set[str]:
     """Give the names that a node reads, also in its subgraphs."""
     names = set(node.input)
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            names |= _captures(attribute.g)
-        for graph in attribute.graphs:
-            names |= _captures(graph)
+    for graph in graphs_in(node):
+        names |= _captures(graph)
     return names
 
 

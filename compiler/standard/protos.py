@@ -1,6 +1,6 @@
 """Nodes, attributes and graphs as ONNX messages; whole models are the exporter's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,24 @@ def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
             attribute = proto.attribute.add(name=key, type=AttributeProto.GRAPH)
             write_graph(attribute.g, graph, tensor)
     return proto
+
+
+def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Yield nodes of a file and those of their subgraphs."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        for graph in graphs_in(node):
+            pending.extend(graph.node)
+
+
+def graphs_in(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the graphs among the attributes of a node of a file."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
 
 
 def value_proto(value: Value) -> ValueInfoProto:
