@@ -14,7 +14,7 @@ def where(op: Ops, node: Node, dy: Value) -> Entries:
     return None, op.Where(condition, dy, 0.0), op.Where(condition, 0.0, dy)
 
 
-@gradient("Max", "Min", broadcasts=True)
+@gradient("Max", "Min", broadcasts=True, widens=True)
 def extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The operand that is y gets dy; operands that tie share it in equal parts"""
     if len(node.inputs) == 1:
@@ -29,7 +29,7 @@ def extremum(op: Ops, node: Node, dy: Value) -> Entries:
 
 
 def _one_of_two(op: Ops, node: Node, dy: Value) -> Entries:
-    """Compare the operands with each other: a runtime may round y further than it rounds them."""
+    """Compare the operands with each other: it needs no y, and a NaN shares."""
     first, second = op.Greater(*node.inputs), op.Less(*node.inputs)
     if node.op_type == "Min":
         first, second = second, first

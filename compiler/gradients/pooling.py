@@ -105,7 +105,7 @@ def global_average_pool(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Expand(share, op.Shape(x))
 
 
-@gradient("GlobalMaxPool")
+@gradient("GlobalMaxPool", widens=True)
 def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy at the largest element; equal ones share it"""
     (x,), y = node.required(1), node.output()

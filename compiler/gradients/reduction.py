@@ -94,7 +94,7 @@ def reduce_log_sum_exp(op: Ops, node: Node, dy: Value) -> Entries:
     return _by_first(node, op.Mul(with_axes(op, node, share), powers))
 
 
-@gradient("ReduceMax", "ReduceMin")
+@gradient("ReduceMax", "ReduceMin", widens=True)
 def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The elements equal to y get dy, in equal parts"""
     x, (y,) = node.first_input, node.outputs

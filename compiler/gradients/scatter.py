@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..differentiation.rules import Entries, gradient
-from ..emission.accumulation import cast_to, scatter
+from ..emission.accumulation import as_float32, cast_to, is_half, scatter
 from ..emission.ops import Ops
 from ..emission.positions import numbered, ones, scattered, zeros
 from ..graph.ir import Node, Value
@@ -108,8 +108,11 @@ def _product(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
 
 def _extremum(op: Ops, node: Node, dy: Value, access: Access) -> Entries:
     """y is the least or the greatest of x and all u: what equals y shares dy evenly"""
-    x, _, u = node.inputs
+    x, _, u = node.required(3)
     y = node.output()
+    if is_half(x):  # a runtime may round y further than it rounds x and u
+        x, u = as_float32(op, x), as_float32(op, u)
+        y = access.write(x, u, attribute(node, "reduction"))
     x_is_it = cast_to(op, op.Equal(x, y), dy)
     u_is_it = cast_to(op, op.Equal(u, access.read(y)), dy)
     share = op.Div(dy, access.write(x_is_it, u_is_it, "add"))

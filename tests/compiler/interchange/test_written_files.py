@@ -1,5 +1,6 @@
 """Files that are written are valid, read again as the same graph, and run by stock onnxruntime."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from onnx import TensorProto, helper
 from op_samples import SAMPLES
 from op_samples.graphs import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
-from written_files import NO_KERNEL, REFUSED, RIGHT, judge, run_in_onnxruntime
+from written_files import NO_KERNEL, REFUSED, RIGHT, Arrays, judge, run_in_onnxruntime
 
 import onnxgrad as og
 
@@ -207,14 +208,37 @@ def test_an_input_without_rank_is_refused_by_name() -> None:
         og.to_onnx(b.build())
 
 
-@pytest.mark.parametrize("op_type", ["Max", "Min"])
-def test_the_larger_of_two_where_onnxruntime_does_not_round(op_type: str) -> None:
-    """It computes |x| in float32 and hands it on unrounded to some of those that read it."""
-    b = og.Builder("larger")
-    x = b.input("x", "float16", (2,))
-    other = np.array([0 if op_type == "Max" else 9], np.float16)
-    b.output(getattr(b.op, op_type)(other, b.op.ReduceL1(x)), "y")
+LOW, HIGH = np.array([-9], np.float16), np.array([9], np.float16)
+NOWHERE = np.zeros((1, 1, 3), np.int64)
+CHOICES: dict[str, Callable[[Any, og.Tensor], og.Tensor]] = {
+    "Max of two": lambda op, x: op.Max(x, LOW),
+    "Max of three": lambda op, x: op.Max(LOW, x, LOW * 2),
+    "Min of four": lambda op, x: op.Min(HIGH, HIGH, x, HIGH * 2),
+    "ReduceMax": lambda op, x: op.ReduceMax(x, [0, 1]),
+    "ReduceMin": lambda op, x: op.ReduceMin(x, [0], keepdims=0),
+    "GlobalMaxPool": lambda op, x: op.GlobalMaxPool(op.Transpose(x, perm=[2, 1, 0])),
+    "MaxPool": lambda op, x: op.MaxPool(x, kernel_shape=[1]),
+    "TopK": lambda op, x: op.TopK(x, [3], outputs=2)[0],
+    "Clip": lambda op, x: op.Clip(x, LOW[0], HIGH[0]),
+    "ScatterElements max": lambda op, x: op.ScatterElements(
+        x, NOWHERE, np.full((1, 1, 3), -9, np.float16), reduction="max"
+    ),
+    "ScatterElements min": lambda op, x: op.ScatterElements(
+        np.full((1, 1, 3), 9, np.float16), NOWHERE + [0, 1, 2], x, reduction="min", axis=2
+    ),
+}
+"""Ways to choose that all choose x."""
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_is_chosen_in_half_precision_has_all_the_gradient(choice: str) -> None:
+    """onnxruntime computes x + 0.1 in float32 and hands it on unrounded to some of its readers."""
+    b = og.Builder("chosen")
+    x = b.input("x", "float16", (1, 1, 3))
+    chosen = b.op.Cast(CHOICES[choice](b.op, x + 0.1), to="float32")
+    b.output(b.op.ReduceSum(chosen, keepdims=0), "y")
     graph = og.vjp(b.build(), "y", "x")
-    feeds = {"x": np.array([0.2, -1.6], np.float16), "y.grad": np.ones(1, np.float16)}
+    x_fed = np.array([[[0.2, -1.6, 0.7]]], np.float16)
+    feeds: Arrays = {"x": x_fed, "y.grad": np.ones((), np.float32)}
     found = run_in_onnxruntime(og.to_onnx(graph), feeds)["x.grad"]
-    np.testing.assert_array_equal(found, np.sign(feeds["x"]))
+    np.testing.assert_array_equal(found, np.ones((1, 1, 3)))
