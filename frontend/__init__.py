@@ -17,7 +17,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
 
-    from . import optim, random
+    from . import losses, optim, random
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
     from .drawing import draw
@@ -53,6 +53,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "load",
+    "losses",
     "optim",
     "optimize",
     "random",
@@ -82,7 +83,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("optim", "random"):
+    if name in ("losses", "optim", "random"):
         return import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
         if name in names:

@@ -1,0 +1,26 @@
+"""Losses: each takes a graph and gives one that also reads a target and computes a scalar loss.
+
+Sums and means are taken in at least float32. The argument is untouched.
+"""
+
+from .classification import binary_cross_entropy, cross_entropy
+from .ctc import ctc
+from .divergence import kl_divergence
+from .labels import check_labels
+from .regression import huber, l1, mse
+from .similarity import cosine, info_nce
+from .total import total
+
+__all__ = [
+    "binary_cross_entropy",
+    "check_labels",
+    "cosine",
+    "cross_entropy",
+    "ctc",
+    "huber",
+    "info_nce",
+    "kl_divergence",
+    "l1",
+    "mse",
+    "total",
+]

@@ -1,0 +1,157 @@
+"""What every loss does first and last: find the prediction, add the target, name the loss."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.arguments import require_count, require_graph, require_text
+from onnxgrad.compiler.graph.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.types import ANONYMOUS, Dim, TensorType, is_float
+from onnxgrad.compiler.standard.schemas import attribute
+
+from ..advice import warn
+from ..builder import Builder, Tensor
+from ..selection import require_float
+
+
+class Prediction:
+    """A builder that extends a graph, and the output of it that a loss is about."""
+
+    def __init__(self, graph: Graph, of: str | None, name: str) -> None:
+        self.builder = Builder.extend(require_graph(graph))
+        self.op = self.builder.op
+        self._graph = graph
+        self._name = require_text(name, "name")
+        if any(v.name == name for v in graph.values()):
+            raise GraphError(f"the graph has a '{name}' already; pick another name for the loss")
+        self._found = _find(graph, of)
+        require_float(self._found, "of")
+        if self._found.shape is None:
+            raise GraphError(
+                f"the rank of '{self._found.name}' is not known, so neither is that of its target; "
+                "load the model with shapes={…}"
+            )
+        self.shape = self._found.shape
+        self.name = self._found.name
+        self.raw = self.builder.value(self.name)
+
+    @property
+    def tensor(self) -> Tensor:
+        """The prediction in at least float32."""
+        return self.widen(self.raw)
+
+    def widen(self, x: Tensor) -> Tensor:
+        """Give a tensor in at least float32."""
+        return self.op.Cast(x, to="float32") if x.dtype.itemsize < 4 else x
+
+    def before(self, *ends: str, axis: int | None = None) -> Tensor:
+        """Give what a last node of these kinds reads in place of what it gives, with a warning.
+
+        Args:
+            ends: operators that the loss contains, such as Softmax.
+            axis: the axis they must work along.
+
+        Raises:
+            GraphError: the node works along another axis, or belongs to another loss.
+        """
+        node = _last_node(self._graph, self._found)
+        if node is None or node.operator not in _LOSS_OF:
+            return self.tensor
+        if node.operator not in ends:
+            raise GraphError(
+                f"'{self.name}' comes from {node.label}; the loss for that is "
+                f"og.losses.{_LOSS_OF[node.operator]}"
+            )
+        x = node.first_input
+        if axis is not None and attribute(node, "axis") % x.known_rank != axis:
+            raise GraphError(f"{node.label} works along another axis than the loss, {axis}")
+        warn(f"the loss is taken from before {node.label}, which it contains: from '{x.name}'")
+        return self.widen(self.builder.value(x.name))
+
+    def axis(self, axis: int | None, what: str) -> int:
+        """Count an axis of the prediction from the front; None: the last, if there is no doubt."""
+        rank = len(self.shape)
+        if axis is None and rank > 2:
+            raise GraphError(
+                f"'{self.name}' is {self.raw.value.type}: say where its {what} are, axis=-1 as in "
+                "models of tokens, axis=1 as in models of images"
+            )
+        axis = -1 if axis is None else axis
+        if not isinstance(axis, int | np.integer) or not -rank <= axis < rank:
+            raise GraphError(f"'{self.name}' is {self.raw.value.type}, which has no axis {axis!r}")
+        return int(axis) % rank
+
+    def target(self, name: str, dtype: np.dtype, shape: tuple[Dim, ...]) -> Tensor:
+        """Add an input, or take the value of that name where the graph has a fitting one."""
+        known = next((v for v in self._graph.values() if v.name == name), None)
+        if known is None:
+            return self.builder.input(name, dtype, as_given(shape))
+        wanted = TensorType(dtype, shape)
+        kinds = "f" if is_float(dtype) else "iu"
+        fits = isinstance(known.type, TensorType) and (
+            is_float(known.dtype) if kinds == "f" else known.dtype.kind in kinds
+        )
+        if not fits or known.rank not in (None, len(shape)):
+            raise GraphError(f"'{name}' is {known.type}, but the loss needs {wanted}")
+        tensor = self.builder.value(name)
+        return tensor if tensor.dtype == dtype else self.op.Cast(tensor, to=dtype)
+
+    def like(self) -> tuple[np.dtype, tuple[Dim, ...]]:
+        """Give dtype and shape of a target that is compared with the prediction itself."""
+        return self.raw.dtype, self.shape
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Give the mean over everything."""
+        return self.op.ReduceMean(x, keepdims=0)
+
+    def spoil(self, x: Tensor, wrong: Tensor, by: float = np.nan) -> Tensor:
+        """Make x NaN, or infinite, where something is wrong, and its gradient with it."""
+        return x * self.op.Where(wrong, np.array(by, x.dtype), np.array(1, x.dtype))
+
+    def finish(self, loss: Tensor) -> Graph:
+        """Give the graph with the loss as a scalar output."""
+        self.builder.output(loss, self._name)
+        return self.builder.build()
+
+
+_LOSS_OF = {
+    "Softmax": "cross_entropy or kl_divergence",
+    "LogSoftmax": "cross_entropy, kl_divergence or ctc",
+    "Sigmoid": "binary_cross_entropy",
+}
+"""Which losses hold a last node of this kind inside."""
+
+
+def as_given(shape: Iterable[Dim]) -> list[Dim]:
+    """Give a shape as a caller would: a size without a name as "?", which nothing else has."""
+    return ["?" if isinstance(d, str) and ANONYMOUS in d else d for d in shape]
+
+
+def require_positive(given: float, name: str) -> float:
+    """Refuse what is not over zero."""
+    if isinstance(given, int | float | np.number) and 0 < given < np.inf:
+        return float(given)
+    raise GraphError(f"{name} must be a number over 0, got {given!r}")
+
+
+def require_index(given: int, name: str) -> int:
+    """Refuse what is no integer."""
+    return require_count(given, name, -(2**63))
+
+
+def _find(graph: Graph, of: str | None) -> Value:
+    if of is not None:
+        return graph.find(of)
+    floats = [v for v in graph.outputs if isinstance(v.type, TensorType) and is_float(v.dtype)]
+    if len(floats) == 1:
+        return floats[0]
+    listed = ", ".join(f"'{v.name}'" for v in floats) or "none"
+    raise GraphError(f"which output is the loss about? Name it with of=…; of floats: {listed}")
+
+
+def _last_node(graph: Graph, value: Value) -> Node | None:
+    node = graph.producer(value)
+    while node is not None and node.operator == "Identity":
+        node = graph.producer(node.first_input)
+    return node
