@@ -3,13 +3,13 @@
 Sums and means are taken in at least float32. The argument is untouched.
 """
 
+from .alignment import ctc
 from .classification import binary_cross_entropy, cross_entropy
-from .ctc import ctc
 from .divergence import kl_divergence
 from .labels import check_labels
 from .regression import huber, l1, mse
 from .similarity import cosine, info_nce
-from .total import total
+from .weighting import total
 
 __all__ = [
     "binary_cross_entropy",
