@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 import numpy as np
 
@@ -71,7 +72,11 @@ def select_one(
 
 
 def find_values(
-    graph: Graph, chosen: Selection, role: str, pool: Sequence[Value] | None = None
+    graph: Graph,
+    chosen: Selection,
+    role: str,
+    pool: Sequence[Value] | None = None,
+    others: Mapping[Value, str] = MappingProxyType({}),
 ) -> Selected:
     """Find values of a graph by name, Value or pattern.
 
@@ -81,6 +86,7 @@ def find_values(
         role: the argument that they are, for errors.
         pool: what patterns choose from; by default the floats among the outputs for `OF`, else
             those among inputs and initializers.
+        others: what only names choose, each with the reason, for errors.
 
     Raises:
         GraphError: there are none, one is named twice, is unknown or another graph's.
@@ -93,7 +99,7 @@ def find_values(
     for item in listed:
         if isinstance(item, str) and _is_pattern(item, graph):
             choice = _pool(graph, role) if pool is None else pool
-            for value in _matching(choice, item, role):
+            for value in _matching(choice, item, role, others):
                 named.setdefault(value, False)
             continue
         if not isinstance(item, str | Value):
@@ -119,12 +125,24 @@ def _pool(graph: Graph, role: str) -> list[Value]:
     return list(dict.fromkeys(floats))
 
 
-def _matching(pool: Sequence[Value], pattern: str, role: str) -> list[Value]:
+def _matching(
+    pool: Sequence[Value], pattern: str, role: str, others: Mapping[Value, str]
+) -> list[Value]:
     found = [v for v in pool if fnmatchcase(v.name, pattern)]
-    if not found:
-        hint = suggestion(pattern, [v.name for v in pool])
-        raise GraphError(f"{role}: nothing matches '{pattern}'{hint}")
-    return found
+    if found:
+        return found
+    alike = [f"'{v.name}' ({why})" for v, why in others.items() if fnmatchcase(v.name, pattern)]
+    if alike:
+        more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
+        raise GraphError(
+            f"{role}: '{pattern}' matches no weight, only {', '.join(alike[:3])}{more}; a pattern "
+            "stands for weights, others go by their full names"
+        )
+    raise GraphError(f"{role}: nothing matches '{pattern}'{suggestion(pattern, _names(pool))}")
+
+
+def _names(values: Sequence[Value]) -> list[str]:
+    return [v.name for v in values]
 
 
 def related(

@@ -5,7 +5,7 @@ changes, an input and the output "<input>.new" that is fed back there at the nex
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from onnxgrad.compiler.passes.pipeline import clean_up
 from .advice import refuse_unused, warn_of_rounding
 from .optim import Optimizer
 from .parameters import ADVICE, choose_parameters, statistics_of
-from .selection import copied, require_scalar, seed_of_one, select_one
+from .selection import Selection, copied, require_scalar, seed_of_one, select_one
 from .update import Update, is_optimizer_state
 
 State = dict[str, np.ndarray]
@@ -33,7 +33,8 @@ def train_step(
     graph: Graph,
     loss: str | Value = "loss",
     optimizer: Optimizer | None = None,
-    parameters: Sequence[str | Value] | None = None,
+    parameters: Selection | None = None,
+    frozen: Selection | None = None,
 ) -> Graph:
     """Give one graph that computes the loss, its gradients and the updated parameters.
 
@@ -52,10 +53,14 @@ def train_step(
         graph: any graph with a scalar loss.
         loss: a float tensor of one element.
         optimizer: `og.optim.SGD`, `Adam`, `AdamW` or an object like them.
-        parameters: initializers, constants or inputs to train; by default every float initializer
-            that the loss depends on, without scalars and statistics of BatchNormalization. Some
+        parameters: initializers, constants or inputs to train, by name or pattern; by default
+            every weight that the loss depends on. A pattern stands for weights, too: initializers
+            but for those that are constants by their use, such as exponents, masks, position
+            tables and statistics (`onnxgrad info MODEL --parameters` tells which and why). Some
             exporters write weights as Constant nodes: those that Conv, Gemm, MatMul and the like
             read count as initializers.
+        frozen: what of these to leave alone, by name or pattern. Nothing is computed for it: the
+            way back ends at the lowest layer that is trained.
 
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
@@ -68,7 +73,7 @@ def train_step(
     step, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
     require_scalar(target)
-    chosen = choose_parameters(graph, loss, parameters).mapped(mapping)
+    chosen = choose_parameters(graph, loss, parameters, frozen).mapped(mapping)
     for value in chosen.values:
         if value.constant is not None and not value.parameter:
             let_vary(step, value)

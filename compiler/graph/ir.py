@@ -212,6 +212,12 @@ class Graph:
     def outputs(self, values: Iterable[Value]) -> None:
         self._outputs = Ends(values)
 
+    @property
+    def parameters(self) -> list[Value]:
+        """The tensors that the model holds and training may change: initializers."""
+        held = [v for v in self._values.values() if v.parameter and v.constant is not None]
+        return [v for v in held if self.producer(v) is None]
+
     def nodes(self) -> list[Node]:
         """List the nodes in one stable topological order."""
         return self._edges.order()

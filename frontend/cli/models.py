@@ -14,6 +14,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..drawing import draw
 from ..files import save
+from ..roles import Roles, held_floats
 from ..training import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
@@ -28,7 +29,8 @@ Names = Annotated[
 def info(
     model: Model,
     with_parameters: Annotated[
-        bool, typer.Option("--parameters", help="List the parameters, which are the initializers.")
+        bool,
+        typer.Option("--parameters", help="List the initializers: weights, or why they are none."),
     ] = False,
     with_values: Annotated[
         bool, typer.Option("--values", help="List the values inside, and what computes them.")
@@ -44,8 +46,8 @@ def info(
     rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
     rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
     if with_parameters:
-        facts["parameters"]["listed"] = held = [_described(v) for v in parameters_of(graph)]
-        rows += [["parameter", v["name"], v["type"]] for v in held]
+        facts["parameters"]["listed"] = held = _listed_parameters(graph)
+        rows += [["parameter", v["name"], v["type"], v["role"]] for v in held]
     if with_values:
         facts["values"] = inside = [
             {**_described(v), "operator": n.operator} for n in graph.nodes() for v in n.writes()
@@ -54,7 +56,9 @@ def info(
     if as_json:
         print_json(facts)
         return
-    print_table(f"{model.name}: {facts['name']}", ["", "name", "type"], rows)
+    columns = ["", "name", "type", "what it is"][: max(map(len, rows), default=3)]
+    padded = [[*row, ""][: len(columns)] for row in rows]
+    print_table(f"{model.name}: {facts['name']}", columns, padded)
     parameters = facts["parameters"]
     print(f"parameters: {parameters['count']}, {parameters['elements']:,} numbers")
     counts = [f"{op} ×{n}" for op, n in facts["operators"].items()]
@@ -67,7 +71,7 @@ def info(
 def facts_about(graph: Graph) -> dict[str, Any]:
     """Give what `info` prints."""
     nodes = graph.nodes()
-    held = parameters_of(graph)
+    held = graph.parameters
     without = {n.operator for n in nodes if not has_rule(n) and not has_body(n)}
     return {
         "name": graph.name,
@@ -83,9 +87,13 @@ def facts_about(graph: Graph) -> dict[str, Any]:
     }
 
 
-def parameters_of(graph: Graph) -> list[Value]:
-    """List what a model holds and training may change."""
-    return [v for v in graph.values() if v.parameter and v.constant is not None]
+def _listed_parameters(graph: Graph) -> list[dict[str, str]]:
+    """Describe what a model holds, and what each of it is for."""
+    roles = Roles(graph)
+    listed = {v: str(roles.of(v)) for v in held_floats(graph)}
+    return [
+        {**_described(v), "role": listed.get(v, "constant: no floats")} for v in graph.parameters
+    ]
 
 
 def _described(value: Value) -> dict[str, str]:

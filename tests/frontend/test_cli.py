@@ -58,7 +58,9 @@ def test_info(model: Path) -> None:
 
 def test_info_lists_what_is_inside(model: Path) -> None:
     facts = json.loads(run("info", model, "--parameters", "--values", "--json"))
-    assert facts["parameters"]["listed"] == [{"name": "w", "type": "float32[2, 2]"}]
+    assert facts["parameters"]["listed"] == [
+        {"name": "w", "type": "float32[2, 2]", "role": "weight of MatMul 'y'"}
+    ]
     inside = {v["name"]: (v["operator"], v["type"]) for v in facts["values"]}
     assert inside["y"] == ("MatMul", "float32[N, 2]") and inside["loss"][0] == "ReduceSum"
     printed = run("info", model, "--parameters", "--values")
