@@ -22,15 +22,13 @@ def iterate(op: Ops, node: Node) -> list[Value | None]:
         return _scan(op, loop)
     count = node.inputs[0]
     if count is None and loop.read:
-        tape, spec = loop.read[0], loop.input_tapes[0]
-        assert tape is not None
-        count = length(op, tape, spec)
+        count = length(op, loop.read[0], loop.input_tapes[0])
     states, outputs = loop.states, loop.output_tapes
     lists = [k for k, t in enumerate(outputs) if isinstance(t.type, SequenceType)]
     stacks = [k for k in range(len(outputs)) if k not in lists]
-    initial = loop.initial + [_empty(op, outputs[k]) for k in lists]
-    body = _loop_body(op, loop, lists, stacks)
-    results = op.Loop(count, node.inputs[1], *initial, body=body)
+    grown = {k: _empty(op, outputs[k]) for k in lists}
+    body = _loop_body(op, loop, grown, stacks)
+    results = op.Loop(count, node.inputs[1], *loop.initial, *grown.values(), body=body)
     listed = list(results) if isinstance(results, tuple) else [results]
     given: list[Value | None] = listed[:states] + [None] * len(outputs)
     for k, result in zip(lists, listed[states:], strict=False):
@@ -94,23 +92,20 @@ def _empty(op: Ops, spec: Tape) -> Value:
     return result
 
 
-def _loop_body(op: Ops, loop: Recurrence, lists: list[int], stacks: list[int]) -> Graph:
+def _loop_body(op: Ops, loop: Recurrence, grown: dict[int, Value], stacks: list[int]) -> Graph:
     """Rewrite the body in place: entries become reads, sequences become states."""
     body, inner = loop.body, Ops(loop.body, prefix=op.prefix)
     step, going = body.inputs[:2]
     for entry, tape, spec in zip(loop.entries_in, loop.read, loop.input_tapes, strict=True):
-        assert tape is not None
         position = inner.Sub(-1, step) if spec.backward else step
         body.replace_uses(entry, _at(inner, tape, position, spec, entry.type))
         body.remove(entry)
     states_in, states_out, written = loop.states_in, loop.states_out, loop.entries_out
     grown_in, grown_out = [], []
-    for k in lists:
-        spec = loop.output_tapes[k]
-        assert spec.type is not None
-        so_far = body.add_value(Value(body.names.fresh(f"{op.prefix}so_far"), spec.type))
+    for k, empty in grown.items():
+        so_far = body.add_value(Value(body.names.fresh(f"{op.prefix}so_far"), empty.type))
         grown_in.append(so_far)
-        where = [inner.constant(0)] if spec.backward else []
+        where = [inner.constant(0)] if loop.output_tapes[k].backward else []
         grown_out.append(inner.SequenceInsert(so_far, written[k], *where))
     body.inputs = [step, going, *states_in, *grown_in]
     body.outputs = [body.outputs[0], *states_out, *grown_out, *(written[k] for k in stacks)]

@@ -13,8 +13,7 @@ from .registry import form, standard_body
 @standard_body("LayerNormalization")
 def layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
     """ONNX's body, which takes scale and bias in the shape of the normalized axes only."""
-    x, *affine = node.inputs
-    assert x is not None
+    x, affine = node.first_input, node.inputs[1:]
     if x.shape is None:
         return emit_function_body(op, node)
     axis = node.attributes.get("axis", -1) % len(x.shape)
@@ -31,7 +30,7 @@ def layer_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
 
     dx = inv_std·(g − mean(g) − n·mean(g·n)) over the normalized axes, dscale = Σ dY·n.
     """
-    dy, x, scale, mean, inverse = (_wide(op, v) for v in node.inputs)
+    dy, x, scale, mean, inverse = (as_float32(op, v) for v in node.given())
     axes = list(range(node.attributes["axis"] % x.known_rank, x.known_rank))
     inverse = cast_to(op, inverse, x)
     normal = op.Mul(op.Sub(x, cast_to(op, mean, x)), inverse)
@@ -45,7 +44,7 @@ def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
 
     dscale = Σ dY·n,  dbias = Σ dY,  dx = scale/√(variance + ε)·(dY − dbias/N − n·dscale/N).
     """
-    dy, x, *statistics = (_wide(op, v) for v in node.inputs)
+    dy, x, *statistics = (as_float32(op, v) for v in node.given())
     axes = [0, *range(2, x.known_rank)]
     shape = [-1] + [1] * (x.known_rank - 2)
     scale, mean, variance = (op.Reshape(cast_to(op, v, x), shape) for v in statistics)
@@ -64,11 +63,6 @@ def standard_gradient(
     axes = list(axes)
     correction = op.Mul(normal, op.ReduceMean(op.Mul(g, normal), axes))
     return op.Mul(inverse, op.Sub(op.Sub(g, op.ReduceMean(g, axes)), correction))
-
-
-def _wide(op: Ops, x: Value | None) -> Value:
-    assert x is not None
-    return as_float32(op, x)
 
 
 def _narrowed(op: Ops, node: Node, *results: Value) -> list[Value | None]:

@@ -61,14 +61,14 @@ def resize(op: Ops, node: Node) -> Value:
 
 def _axes(op: Ops, node: Node, axes: Sequence[int], like: Value) -> list[Axis]:
     """Read the inputs: scales, or sizes, whose aspect ratio may have to be kept."""
-    x, roi, scales, sizes = [*node.inputs, None, None, None][:4]
+    x, roi, scales = node.first_input, node.input(1), node.input(2)
     before = op.Gather(op.Shape(x), axes)
     if scales is not None:
         exact = op.Mul(op.Cast(before, to="float64"), op.Cast(scales, to="float64"))
         after = op.Cast(op.Floor(exact), to="int64")
         scales = cast_to(op, scales, like)
     else:
-        assert sizes is not None
+        (sizes,) = node.given(3)
         whole, after = before, sizes
         if keeps_aspect_ratio(node):
             chosen = limiting(op, node, before, sizes)

@@ -165,18 +165,11 @@ def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]], marks: Sequenc
     """
     batch, channels, spatial = dimension(op, x, 0), dimension(op, x, 1), op.Shape(x, start=2)
     rank = len(axes)
-    position: Value | None = None
-    weight: Value | None = None
-    for k, (index, part) in enumerate(axes):
-        others = [2 + i for i in range(rank) if i != k]
-        index, part = (op.Unsqueeze(v, others) if others else v for v in (index, part))
-        if position is None or weight is None:
-            position, weight = index, part
-        else:
-            size = dimension(op, x, 2 + k)
-            position = op.Add(op.Mul(position, size), index)
-            weight = op.Mul(weight, part)
-    assert position is not None and weight is not None
+    position, weight = (_beside_others(op, v, 0, rank) for v in axes[0])
+    for k, axis in enumerate(axes[1:], 1):
+        index, part = (_beside_others(op, v, k, rank) for v in axis)
+        position = op.Add(op.Mul(position, dimension(op, x, 2 + k)), index)
+        weight = op.Mul(weight, part)
     places = op.Shape(weight, start=1, end=2)
     taps = product(op, op.Shape(weight, start=2))
     flat = op.Reshape(x, op.Concat(batch, channels, product(op, spatial), axis=0), allowzero=1)
@@ -187,6 +180,12 @@ def _read(op: Ops, x: Value, axes: Sequence[tuple[Value, Value]], marks: Sequenc
     y = op.ReduceSum(op.Mul(pixels, weights), [2], keepdims=0)
     mark = op.Sum(*marks)
     return op.Where(op.IsNaN(mark), mark, y)
+
+
+def _beside_others(op: Ops, v: Value, k: int, rank: int) -> Value:
+    """Give the taps of one axis, (batch, places, taps), an axis for those of each other one."""
+    others = [2 + i for i in range(rank) if i != k]
+    return op.Unsqueeze(v, others) if others else v
 
 
 @standard_body("DeformConv")

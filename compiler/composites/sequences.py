@@ -27,7 +27,7 @@ def sequence_shapes(op: Ops, node: Node) -> Value:
 @form("SequenceOfZeros")
 def sequence_of_zeros(op: Ops, node: Node) -> Value:
     """y[k] = zeros of the shape x[k]"""
-    zero = np.zeros(1, _element(node.outputs[0]).dtype)
+    zero = np.zeros(1, _element(node.output()).dtype)
     return _each(op, node, lambda inner, shape: inner.ConstantOfShape(shape, value=zero))
 
 
@@ -43,8 +43,7 @@ def sequence_map(op: Ops, node: Node) -> list[Value | None]:
     """Iterate over the sequences; what is no sequence is the same in every step"""
     body: Graph = node.attributes["body"]
     tapes = []
-    for value, inside in zip(node.inputs, list(body.inputs), strict=True):
-        assert value is not None
+    for value, inside in zip(node.given(), list(body.inputs), strict=True):
         if isinstance(value.type, SequenceType):
             tapes.append(value)
         else:
@@ -67,7 +66,7 @@ def _input(body: Graph, type_: Type, prefix: str) -> Value:
 def _each(op: Ops, node: Node, function: Callable[..., Value]) -> Value:
     body = Graph("each", op.graph.names)
     inner = Ops(body, prefix=op.prefix)
-    types = [*_LEAD, *(_entry(v) for v in node.inputs)]
+    types = [*_LEAD, *(_entry(v) for v in node.given())]
     for type_ in types:
         _input(body, type_, op.prefix)
     body.outputs = [body.inputs[1], function(inner, *body.inputs[2:])]
@@ -75,14 +74,14 @@ def _each(op: Ops, node: Node, function: Callable[..., Value]) -> Value:
     return op.composite("Iterate", None, None, *node.inputs, types=[y.type], body=body, states=0)
 
 
-def _element(value: Value | None) -> TensorType:
-    assert value is not None and isinstance(value.type, SequenceType)
+def _element(value: Value) -> TensorType:
+    assert isinstance(value.type, SequenceType)
     assert isinstance(value.type.element, TensorType)
     return value.type.element
 
 
-def _entry(value: Value | None) -> TensorType:
+def _entry(value: Value) -> TensorType:
     """Give the type of one element of a sequence, or of one row of a tensor."""
-    if value is not None and isinstance(value.type, TensorType):
+    if isinstance(value.type, TensorType):
         return TensorType(value.dtype, None if value.shape is None else value.shape[1:])
     return _element(value)

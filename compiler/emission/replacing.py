@@ -14,15 +14,16 @@ def put_in_place(op: Ops, node: Node, results: Sequence[Value | None]) -> None:
     graph = op.graph
     if len(results) < len(node.outputs):
         raise GraphError(f"the body of {node.operator} gives {len(results)} outputs")
-    pairs = [(a, b) for a, b in zip(node.outputs, results, strict=False) if a is not None]
-    for k, (old, new) in enumerate(pairs):
+    pairs: list[tuple[Value, Value]] = []
+    for old, new in zip(node.outputs, results, strict=False):
+        if old is None:
+            continue
         if new is None:
             raise GraphError(f"the body of {node.operator} does not give '{old.name}'")
-        if not new.name.startswith(op.prefix) or any(new is other for _, other in pairs[:k]):
+        if not new.name.startswith(op.prefix) or any(new is other for _, other in pairs):
             new = op.Identity(new)  # it has a name of its own, and the output needs its name
-            pairs[k] = (old, new)
+        pairs.append((old, new))
     for old, new in pairs:
-        assert new is not None
         if isinstance(old.type, TensorType) and isinstance(new.type, TensorType):
             old.type = TensorType(old.dtype, refine(old.shape, new.shape))
             old.elements, old.constant = new.elements, new.constant

@@ -62,13 +62,12 @@ def gather_nd(op: Ops, node: Node, dy: Value) -> Entries:
 
 
 @gradient("TopK")
-def top_k(op: Ops, node: Node, dy: Value | None, _: Value | None) -> Entries:
+def top_k(op: Ops, node: Node, dy: Value, _: None) -> Entries:
     """The k largest or smallest elements of x: their gradients return where they came from"""
     x, k = node.inputs
     indices = node.outputs[1]
     if indices is None:
         _, indices = op.TopK(x, k, **node.attributes)
-    assert dy is not None
     empty = zeros(op, op.Shape(x), dy)
     axis = attribute(node, "axis")
     return op.ScatterElements(empty, indices, dy, axis=axis), None
@@ -104,13 +103,12 @@ def reverse_sequence(op: Ops, node: Node, dy: Value) -> Entries:
 
 
 @gradient("Unique")
-def unique(op: Ops, node: Node, dy: Value | None, *_: Value | None) -> Entries:
+def unique(op: Ops, node: Node, dy: Value, *_: None) -> Entries:
     """y holds the first of each group of equals: it gets the gradient, its equals none"""
     x = node.first_input
     indices = node.outputs[1] if len(node.outputs) > 1 else None
     if indices is None:
         _, indices = op.Unique(x, outputs=2, **node.attributes)
-    assert dy is not None
     axis = node.attributes.get("axis")
     if axis is not None:
         return gather_grad(op, dy, indices, op.Shape(x), axis)

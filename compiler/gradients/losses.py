@@ -31,8 +31,7 @@ def softmax_cross_entropy_loss(
 @gradient("NegativeLogLikelihoodLoss")
 def negative_log_likelihood_loss(op: Ops, node: Node, dy: Value) -> Entries:
     """y = −weight·x at the label:  dx = −weight·dy there, over Σ weight for the mean"""
-    x, (labels, *weights) = node.first_input, node.inputs[1:]
-    assert labels is not None
+    (x, labels), weights = node.required(2), node.inputs[2:]
     weight = label_weights(op, x, labels, weights[0] if weights else None, node.attributes)
     scale = op.Neg(op.Mul(dy, weight))
     if _reduction(node) == "mean":

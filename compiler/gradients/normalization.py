@@ -87,9 +87,8 @@ def batch_normalization(
     x = node.first_input
     if x.rank is None:
         return [_NO_RANK] * 5
-    if attribute(node, "training_mode"):
+    if dy is None or attribute(node, "training_mode"):
         return _batch_training(op, node, dy, drunning_mean, drunning_variance)
-    assert dy is not None
     return _batch_inference(op, node, dy)
 
 

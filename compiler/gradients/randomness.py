@@ -7,12 +7,11 @@ from ..graph.ir import Node, Value
 
 
 @gradient("Dropout")
-def dropout(op: Ops, node: Node, dy: Value | None, dmask: Value | None = None) -> Entries:
+def dropout(op: Ops, node: Node, dy: Value, dmask: None = None) -> Entries:
     """y = x·mask/(1 − ratio) while training:  dx = dy·mask/(1 − ratio), dratio = Σ dy·y/(1 − ratio)
 
     Else y = x. The mask is the one that was drawn: by the ratio it only jumps.
     """
-    assert dy is not None
     _, *rest = node.inputs
     ratio, training = (*rest, None, None)[:2]
     if training is None or (training.constant is not None and not training.constant.any()):

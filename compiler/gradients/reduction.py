@@ -34,13 +34,12 @@ def reduce_to_shape(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ReduceMean")
 def reduce_mean(op: Ops, node: Node, dy: Value) -> Entries:
     """y = Σ x / n:  dx = dy/n"""
-    share = _inverse_count(op, node.first_input, node.outputs[0])
+    share = _inverse_count(op, node.first_input, node.output())
     return _by_first(node, spread(op, node, op.Mul(dy, share)))
 
 
-def _inverse_count(op: Ops, x: Value, y: Value | None) -> Value:
+def _inverse_count(op: Ops, x: Value, y: Value) -> Value:
     """Give 1/n for the n elements of x that each element of y was made of."""
-    assert y is not None
     if x.shape is not None and y.shape is not None:
         count = divide(multiply(x.shape), multiply(y.shape))
         if isinstance(count, int) and count:
@@ -97,7 +96,7 @@ def reduce_log_sum_exp(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("ReduceMax", "ReduceMin", widens=True)
 def reduce_extremum(op: Ops, node: Node, dy: Value) -> Entries:
     """The elements equal to y get dy, in equal parts"""
-    x, (y,) = node.first_input, node.outputs
+    x, y = node.first_input, node.output()
     chosen = op.Equal(x, with_axes(op, node, y))
     ties = op.ReduceSum(op.Cast(chosen, to="float32"), *node.inputs[1:], **node.attributes)
     share = op.Div(dy, cast_to(op, ties, x))
@@ -141,9 +140,8 @@ def spread(op: Ops, node: Node, y: Value) -> Value:
     return op.Expand(with_axes(op, node, y), op.Shape(node.inputs[0]))
 
 
-def with_axes(op: Ops, node: Node, y: Value | None) -> Value:
+def with_axes(op: Ops, node: Node, y: Value) -> Value:
     """Put the reduced axes back into a reduction's output, each of size 1."""
-    assert y is not None
     if attribute(node, "keepdims"):
         return y
     axes = node.inputs[1] if len(node.inputs) > 1 else None

@@ -10,19 +10,19 @@ from ..standard.schemas import attribute
 @gradient("Softmax")
 def softmax(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = y·(dy − Σ dy·y), see the composite SoftmaxGrad"""
-    return _composite(op, "SoftmaxGrad", dy, node.outputs[0], node)
+    return _composite(op, "SoftmaxGrad", dy, node.output(), node)
 
 
 @gradient("LogSoftmax")
 def log_softmax(op: Ops, node: Node, dy: Value) -> Entries:
     """dx = dy − eʸ·Σ dy, see the composite LogSoftmaxGrad"""
-    return _composite(op, "LogSoftmaxGrad", dy, node.outputs[0], node)
+    return _composite(op, "LogSoftmaxGrad", dy, node.output(), node)
 
 
 @composite_gradient("SoftmaxGrad")
 def softmax_grad(op: Ops, node: Node, du: Value) -> Entries:
     """u = y·(v − Σ v·y):  dv = y·(du − Σ du·y),  dy = du·(v − Σ v·y) − v·Σ du·y"""
-    v, y = node.inputs
+    v, y = node.required(2)
     inner = op.Sub(v, _sum(op, op.Mul(v, y), node))
     dy = op.Sub(op.Mul(du, inner), op.Mul(v, _sum(op, op.Mul(du, y), node)))
     return _composite(op, "SoftmaxGrad", du, y, node), dy
@@ -36,8 +36,7 @@ def log_softmax_grad(op: Ops, node: Node, du: Value) -> Entries:
     return op.Sub(du, _sum(op, weighted, node)), op.Neg(op.Mul(weighted, _sum(op, v, node)))
 
 
-def _composite(op: Ops, name: str, dy: Value, y: Value | None, node: Node) -> Value:
-    assert y is not None
+def _composite(op: Ops, name: str, dy: Value, y: Value, node: Node) -> Value:
     axis = attribute(node, "axis")
     return op.composite(name, dy, y, types=[y.type], axis=axis)
 

@@ -113,6 +113,13 @@ class Node:
             raise GraphError(f"{self.label} lacks one of its first {count} inputs")
         return found
 
+    def given(self, first: int = 0) -> list[Value]:
+        """Give the inputs from one on, of an operator that cannot do without any of them."""
+        found = [v for v in self.inputs[first:] if v is not None]
+        if len(found) < len(self.inputs) - first:
+            raise GraphError(f"{self.label} omits one of its inputs from {first} on, and needs all")
+        return found
+
     def input(self, index: int) -> Value | None:
         """Give an input that may be omitted."""
         return self.inputs[index] if index < len(self.inputs) else None

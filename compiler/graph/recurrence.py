@@ -68,9 +68,9 @@ class Recurrence:
         return self.node.domain == COMPOSITE_DOMAIN
 
     @property
-    def initial(self) -> list[Value | None]:
+    def initial(self) -> list[Value]:
         """The states before the first step."""
-        return list(self.node.inputs[self.lead : self.lead + self.states])
+        return self.node.given(self.lead)[: self.states]
 
     @property
     def final(self) -> list[Value | None]:
@@ -78,9 +78,9 @@ class Recurrence:
         return list(self.node.outputs[: self.states])
 
     @property
-    def read(self) -> list[Value | None]:
+    def read(self) -> list[Value]:
         """The tapes that are read."""
-        return list(self.node.inputs[self.lead + self.states :])
+        return self.node.given(self.lead + self.states)
 
     @property
     def written(self) -> list[Value | None]:
@@ -230,7 +230,7 @@ class Recurrence:
             attributes[f"{prefix}_axes"] = [t.axis for t in tapes]
             attributes[f"{prefix}_directions"] = [int(t.backward) for t in tapes]
 
-    def _tapes(self, side: str, values: list[Value | None]) -> list[Tape]:
+    def _tapes(self, side: str, values: Sequence[Value | None]) -> list[Tape]:
         attributes, scan = self.node.attributes, "scan_" * (not self.is_composite)
         axes = attributes.get(f"{scan}{side}_axes") or [0] * len(values)
         directions = attributes.get(f"{scan}{side}_directions") or [0] * len(values)

@@ -38,8 +38,7 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
 
     y = (x − μ)·scale/√(σ² + ε) + b,  running mean = m·old + (1 − m)·μ, variance likewise.
     """
-    x, scale, bias = node.required(3)
-    old = node.inputs[3:]
+    x, scale, bias, *old = node.required(5)
     wide = as_float32(op, x)
     if wide.rank is None:
         wide = op.Reshape(wide, [0, 0, -1])
@@ -48,11 +47,10 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
     variance = _mean_of_channels(op, op.Mul(centred, centred))
     batch = [op.Reshape(v, [-1]) for v in (mean, variance)]
     attributes = {k: a for k, a in node.attributes.items() if k == "epsilon"}
-    statistics = [cast_to(op, new, v) for new, v in zip(batch, old, strict=True) if v is not None]
+    statistics = [cast_to(op, new, v) for new, v in zip(batch, old, strict=True)]
     results: list[Value | None] = [op.BatchNormalization(x, scale, bias, *statistics, **attributes)]
     momentum = attribute(node, "momentum")
     for before, now in zip(old, statistics, strict=True):
-        assert before is not None
         results.append(op.Add(op.Mul(before, momentum), op.Mul(now, 1 - momentum)))
     return results[: len(node.outputs)]
 

@@ -146,6 +146,4 @@ def is_said_in_double(node: Node) -> bool:
 
 def say_in_double(op: Ops, node: Node) -> None:
     """Replace a node by its formula, in place."""
-    x = node.inputs[0]
-    assert x is not None
-    put_in_place(op, node, [DOUBLE[node.op_type](op, node, x)])
+    put_in_place(op, node, [DOUBLE[node.op_type](op, node, node.first_input)])

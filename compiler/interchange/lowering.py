@@ -132,8 +132,7 @@ def _through_float32(op: Ops, node: Node, opset: int) -> bool:
     names = [fresh(f"{op.prefix}wide{k}") if v else "" for k, v in enumerate(node.outputs)]
     results = op.emit(node.op_type, *wide, outputs=names, domain=node.domain, **node.attributes)
     listed = [results] if len(names) == 1 else results
-    inner = op.graph.producer(next(v for v in listed if v is not None))
-    assert inner is not None
+    inner = op.emitted[-1]
     if misfit(inner, opset) is not None:
         op.graph.remove(inner)
         return False

@@ -143,8 +143,7 @@ def _carry_states(
         reverse.initial.append(zeros_like(op, _final(op.graph, loop, k)) if dy is None else dy)
         reverse.states_in.append(cotangent)
         reverse.states_out.append(gradients[before])
-        initial = starts[k]
-        reverse.types.append(before.type if initial is None else initial.type)
+        reverse.types.append(starts[k].type)
     specs = loop.output_tapes
     for k, cotangent in zip(active.written, part.cotangents[len(active.states) :], strict=True):
         tape = dys[loop.states + k]

@@ -81,5 +81,4 @@ def _input(op: Ops, value: Value) -> Value:
 
 def _initial(op: Ops, loop: Recurrence, k: int, tangents: Tangents) -> Value:
     initial = loop.initial[k]
-    assert initial is not None
     return tangents[initial] if initial in tangents else zeros_like(op, initial)

@@ -96,11 +96,11 @@ def _round_half_up(op: Ops) -> Callable[[Value], Value]:
 
 def _lengths(op: Ops, call: Call) -> tuple[Value, Value, Value]:
     """Give each axis' length before a Resize, after it, and the scale."""
-    before, scales, sizes = op.Shape(call.tensor(0)), call.input(2), call.input(3)
+    before, scales = op.Shape(call.tensor(0)), call.input(2)
     length = op.Cast(before, to="float32")
     if scales is not None:
         return before, op.Cast(op.Floor(op.Mul(length, scales)), to="int64"), scales
-    assert sizes is not None
+    sizes = call.tensor(3)
     return before, sizes, op.Div(op.Cast(sizes, to="float32"), length)
 
 
