@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
     from .drawing import draw
-    from .files import load, save
+    from .files import load, save, save_weights
+    from .fitting.fit import Fitted, fit
     from .running import Compiled, compile
     from .training import initial_state, start_graph, train_step, with_parameters
     from .transforms import grad, hvp, jvp, optimize, straight_through, vjp
@@ -33,6 +34,7 @@ __all__ = [
     "BackendUnavailableError",
     "Builder",
     "Compiled",
+    "Fitted",
     "GradientError",
     "Graph",
     "GraphError",
@@ -46,6 +48,7 @@ __all__ = [
     "check_gradients",
     "compile",
     "draw",
+    "fit",
     "grad",
     "hessian",
     "hvp",
@@ -58,6 +61,7 @@ __all__ = [
     "optimize",
     "random",
     "save",
+    "save_weights",
     "start_graph",
     "straight_through",
     "to_onnx",
@@ -73,7 +77,8 @@ _HOMES = {
     ".builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
     ".drawing": ["draw"],
-    ".files": ["load", "save"],
+    ".files": ["load", "save", "save_weights"],
+    ".fitting.fit": ["Fitted", "fit"],
     ".running": ["Compiled", "compile"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
     ".transforms": ["grad", "hvp", "jvp", "optimize", "straight_through", "vjp"],

@@ -19,8 +19,13 @@ from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.types import Dim
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
-from onnxgrad.compiler.interchange.external_data import PROTOBUF_LIMIT, ExternalTensorWriter
+from onnxgrad.compiler.interchange.external_data import (
+    PROTOBUF_LIMIT,
+    ExternalTensorReader,
+    ExternalTensorWriter,
+)
 from onnxgrad.compiler.interchange.importer import import_model
+from onnxgrad.compiler.interchange.other_weights import lies_apart, put_weights
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 
@@ -110,6 +115,39 @@ def save(
         content = _serialise(to_onnx(graph, opset, forms, functions=functions))
         with replacing(target) as part:
             part.write_bytes(content)
+
+
+def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[str]) -> list[str]:
+    """Write a model file with the weights of a graph that was loaded from it; give their names.
+
+    The result is the file `like` with other numbers: its opset, names, metadata, functions and
+    types stay, where `save` writes the graph anew. What the graph has around the model, a loss for
+    instance, is left out. BatchNormalization and Dropout are written for inference.
+
+    Args:
+        graph: what `load(like)` gave, trained; a last layer may have another size.
+        like: the model file; it stays as it is, unless it is also the path.
+        path: the file to write; weights that lay apart go to "<path>.data".
+
+    Raises:
+        GraphError: the graph was not loaded from that file.
+        ModelFileError: a file cannot be read or written.
+    """
+    source, target = as_path(like), as_path(path)
+    model = _read(source)
+    reader = ExternalTensorReader(source.parent)
+    if not lies_apart(model):
+        changed = put_weights(model, require_graph(graph), reader)
+        with replacing(target) as part:
+            part.write_bytes(_serialise(model))
+        return changed
+    weights = target.with_name(f"{target.name}.data")
+    with replacing(target) as part, replacing(weights) as weights_part:
+        with weights_part.open("wb") as file:
+            writer = ExternalTensorWriter(file, weights.name)
+            changed = put_weights(model, require_graph(graph), reader, writer)
+        part.write_bytes(_serialise(model))
+    return changed
 
 
 def _save_apart(

@@ -1,0 +1,1 @@
+"""Whole training runs: data, epochs, checkpoints, reports; a single step is training.py's."""

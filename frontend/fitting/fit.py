@@ -1,0 +1,142 @@
+"""Train a graph on data for some epochs; a single step is training.py's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.arguments import require_count, require_flag, require_graph
+from onnxgrad.compiler.graph.ir import Graph, Value
+
+from ..files import as_path
+from ..optim import Optimizer
+from ..selection import Selection, copied, select_one
+from ..training import initial_state, state_names, train_step, with_parameters
+from .checkpoint import fingerprint
+from .data import open_data
+from .evaluation import Evaluation, Metric
+from .interruption import stop_on_signals
+from .run import Plan, Record, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a run gave.
+
+    Args:
+        graph: the graph with trained weights: of the best validation, else of the last step.
+        history: what the run reported, step by step; of a resumed run, since it went on.
+        steps: how many steps have run, those before a resumption included.
+        state: what the next step would read.
+    """
+
+    graph: Graph
+    history: list[Record]
+    steps: int
+    state: dict[str, np.ndarray]
+
+
+def fit(
+    graph: Graph,
+    data: Any,
+    loss: str | Value = "loss",
+    optimizer: Optimizer | None = None,
+    *,
+    epochs: int = 1,
+    batch_size: int | None = None,
+    parameters: Selection | None = None,
+    frozen: Selection | None = None,
+    validation: Any = None,
+    metric: Metric | None = None,
+    patience: int | None = None,
+    backend: str = "numpy",
+    checkpoints: str | PathLike[str] | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    shuffle: bool = True,
+    report: Callable[[Record], None] | None = None,
+) -> Fitted:
+    """Train a graph on data.
+
+    Each epoch draws the examples in an order of its own, which seed and epoch determine: a run
+    that goes on from its checkpoint ends with the very same numbers as one that never stopped.
+    Ctrl-C and SIGTERM end a run between two steps, its checkpoint written.
+
+    Example:
+        >>> g = og.losses.cross_entropy(og.load("model.onnx"), of="logits")
+        >>> data = {"x": images, "label": labels}
+        >>> tuned = og.fit(g, data, optimizer=og.optim.AdamW(1e-3), epochs=5).graph
+
+    Args:
+        graph: any graph with a scalar loss.
+        data: arrays by input name whose first axis counts the examples; a path of them (.npz,
+            .safetensors, or a folder of .npy, which stay on the disk); or something that yields
+            batches, dicts of arrays, anew in each epoch.
+        loss: a float tensor of one element.
+        optimizer: as of `og.train_step`.
+        epochs: how often each example is seen.
+        batch_size: examples a step; by default what the inputs ask for, else 32.
+        parameters, frozen: what to train and what to leave alone; as of `og.train_step`.
+        validation: data that are only looked at, after each epoch.
+        metric: scores a validation batch from its outputs and feeds; more is better. By default
+            the loss alone counts.
+        patience: stop after so many validations in turn that are not the best.
+        backend: where it runs.
+        checkpoints: the folder for "last.safetensors" and "best.safetensors".
+        resume: go on from "last.safetensors" where there is one.
+        seed: of the order of examples.
+        shuffle: whether to draw an order.
+        report: is called with a record after each step and each validation.
+
+    Raises:
+        GraphError: the data do not fit the inputs, or a loss is not finite.
+        GradientError: the loss is no scalar or does not depend on a parameter.
+        ModelFileError: a file cannot be read or written, or a checkpoint is of another run.
+    """
+    require_graph(graph)
+    require_count(epochs, "epochs", 1)
+    if batch_size is not None:
+        require_count(batch_size, "batch_size", 1)
+    if patience is not None:
+        require_count(patience, "patience", 1)
+        if validation is None:
+            raise GraphError("patience counts validations; give validation data")
+    require_count(seed, "seed")
+    if require_flag(resume, "resume") and checkpoints is None:
+        raise GraphError("resume goes on from a checkpoint; give the folder checkpoints")
+    require_flag(shuffle, "shuffle")
+    goal, mapping = copied(graph)
+    target = select_one(graph, mapping, loss, "loss")
+    goal.outputs = [target]
+    goal.inputs = [v for v in goal.inputs if v in goal.upstream([target])]
+    step = train_step(goal, target.name, optimizer, parameters, frozen)
+    fed = [v for v in step.inputs if v.name not in state_names(step)]
+    evaluation = None
+    if validation is not None:
+        held = [n for n in state_names(step) if any(v.name == n for v in graph.values())]
+        needed = graph.upstream([graph.find(target.name)])
+        wanted = [v for v in graph.inputs if metric is not None or v in needed]
+        seen = open_data(validation, wanted, batch_size, seed, shuffle=False)
+        evaluation = Evaluation(graph, target.name, metric, held, seen, backend)
+    plan = Plan(
+        step=step,
+        loss=target.name,
+        data=open_data(data, fed, batch_size, seed, shuffle),
+        epochs=epochs,
+        backend=backend,
+        settings={"model": fingerprint(step), "seed": seed, "batch_size": batch_size},
+        folder=None if checkpoints is None else as_path(checkpoints),
+        evaluation=evaluation,
+        patience=patience,
+        report=report or (lambda record: None),
+    )
+    with stop_on_signals() as request:
+        run = Run(plan, initial_state(step), resume)
+        run.go(request)
+    state = run.state()
+    weights = {v.name for v in graph.values() if v.constant is not None}
+    trained = {n: a for n, a in (run.best or state).items() if n in weights}
+    return Fitted(with_parameters(graph, trained), run.history, run.progress.step, state)

@@ -1,0 +1,206 @@
+"""A run on its way: step after step, validations, checkpoints, and what to do when one fails."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxgrad.compiler.errors import GraphError, OnnxgradError, locate
+from onnxgrad.compiler.graph.ir import Graph
+
+from ..losses import check_labels
+from ..running import compile
+from .checkpoint import (
+    Arrays,
+    Checkpoint,
+    Progress,
+    read_checkpoint,
+    require_same_run,
+    write_checkpoint,
+)
+from .data import Data, Feeds
+from .diagnosis import first_not_finite, is_finite
+from .evaluation import Evaluation
+from .interruption import StopRequest
+
+Record = dict[str, Any]
+"""What a run reports: its "event" and numbers by name."""
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does.
+
+    Args:
+        step: the training step.
+        loss: its output that is watched.
+        data: what it learns from.
+        epochs: how often it sees them.
+        backend: where it runs.
+        settings: what a run that goes on must have in common with the one that stopped.
+        folder: where checkpoints go, None for nowhere.
+        evaluation: is asked after each epoch, None for no validation.
+        patience: how many validations in turn may be worse than the best.
+        report: is called with each record.
+    """
+
+    step: Graph
+    loss: str
+    data: Data
+    epochs: int
+    backend: str
+    settings: dict[str, Any]
+    folder: Path | None
+    evaluation: Evaluation | None
+    patience: int | None
+    report: Callable[[Record], None]
+
+
+class Run:
+    """A run between its first step and its last."""
+
+    def __init__(self, plan: Plan, start: Arrays, resume: bool) -> None:
+        """Begin, or go on from the last checkpoint where there is one.
+
+        Raises:
+            ModelFileError: the checkpoint is of another run, or the first cannot be written.
+        """
+        self.history: list[Record] = []
+        self.best: Arrays | None = None
+        self._plan = plan
+        kept = Checkpoint(Progress(), dict(start), plan.settings)
+        if resume and plan.folder is not None and (path := plan.folder / LAST).exists():
+            kept = read_checkpoint(path)
+            require_same_run(path, kept, plan.settings, start)
+            if kept.progress.best is not None:
+                self.best = read_checkpoint(plan.folder / BEST).state
+        self.progress = kept.progress
+        self._compiled = compile(plan.step, plan.backend)
+        self._stepper = self._compiled.stepper(kept.state)
+        self._keep(kept.state)
+
+    def state(self) -> Arrays:
+        """Give a copy of what the next step reads."""
+        return self._stepper.state()
+
+    def go(self, request: StopRequest) -> None:
+        """Run to the end, until validations no longer improve, or until a stop is requested.
+
+        Raises:
+            GraphError: a batch does not fit, or something is no longer finite.
+            ModelFileError: a checkpoint cannot be written.
+        """
+        plan = self._plan
+        while self.progress.epoch < plan.epochs and not self._is_patience_over():
+            for _ in self._steps():
+                if request.signal is not None:
+                    self._keep(self.state())
+                    self._report("stopped", signal=request.signal)
+                    return
+                if time.monotonic() - self._kept_at > self._pause:
+                    self._keep(self.state())
+            state = self.state()
+            self._validate(state)
+            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+            self._keep(state)
+
+    def _steps(self) -> Iterator[None]:
+        """Run the steps that an epoch has left."""
+        at = self.progress
+        began, first = time.perf_counter(), at.step
+        for feeds in self._plan.data.epoch(at.epoch, at.batch):
+            loss = self._step(self._stepper.run, feeds, at)
+            if not math.isfinite(loss):
+                self._stop_at_what_is_not_finite(f"the loss is {loss} in step {at.step}")
+            taken = (time.perf_counter() - began) / (at.step - first)
+            self._report("step", loss=loss, examples_per_second=_count(feeds) / max(taken, 1e-9))
+            yield
+        if at.batch == 0:
+            raise GraphError(
+                f"the data yield no batches in epoch {at.epoch + 1}; hand over something that can "
+                "be iterated in each epoch, such as a list"
+            )
+
+    def _step(self, run: Callable[[Feeds], Feeds], feeds: Feeds, at: Progress) -> float:
+        try:
+            check_labels(self._plan.step, feeds)
+            loss = run(feeds)[self._plan.loss]
+        except OnnxgradError as error:
+            locate(error, f"epoch {at.epoch + 1}, batch {at.batch + 1}")
+            raise
+        at.batch, at.step = at.batch + 1, at.step + 1
+        return float(np.asarray(loss).reshape(()))
+
+    def _validate(self, state: Arrays) -> None:
+        if self._plan.evaluation is None:
+            return
+        loss, metric = self._plan.evaluation(state)
+        score, at = (loss if metric is None else -metric), self.progress
+        at.worse += 1
+        if at.best is None or score < at.best:
+            at.best, at.best_epoch, at.worse, self.best = score, at.epoch, 0, state
+            if self._plan.folder is not None:
+                self._write(BEST, state)
+        known = {"loss": loss} if metric is None else {"loss": loss, "metric": metric}
+        self._report("validation", **known, best=at.worse == 0)
+
+    def _is_patience_over(self) -> bool:
+        return self._plan.patience is not None and self.progress.worse >= self._plan.patience
+
+    def _keep(self, state: Arrays) -> None:
+        """Remember a state to go on from, in a file if the run has a folder."""
+        began = time.monotonic()
+        if not all(map(is_finite, state.values())):
+            self._stop_at_what_is_not_finite(
+                f"the state is not finite after step {self.progress.step}"
+            )
+        if self._plan.folder is None:
+            self._kept = Checkpoint(replace(self.progress), state, self._plan.settings)
+        else:
+            self._write(LAST, state)
+        self._kept_at = time.monotonic()
+        # a state that takes long to write is written less often
+        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, 20 * (self._kept_at - began))
+
+    def _write(self, name: str, state: Arrays) -> None:
+        assert self._plan.folder is not None
+        made = Checkpoint(self.progress, state, self._plan.settings)
+        write_checkpoint(self._plan.folder / name, made)
+
+    def _report(self, event: str, **numbers: Any) -> None:
+        at = self.progress
+        record = {"event": event, "epoch": at.epoch + 1, "step": at.step, **numbers}
+        self.history.append(record)
+        self._plan.report(record)
+
+    def _stop_at_what_is_not_finite(self, what: str) -> None:
+        """Raise an error that names the value where it began, found by running again."""
+        kept = (
+            self._kept if self._plan.folder is None else read_checkpoint(self._plan.folder / LAST)
+        )
+        where = "the run again, from its last checkpoint, did not show it"
+        at, stepper = kept.progress, self._compiled.stepper(kept.state)
+        while at.step < self.progress.step:
+            for feeds in self._plan.data.epoch(at.epoch, at.batch):
+                before = stepper.state()
+                loss = self._step(stepper.run, feeds, at)
+                if not math.isfinite(loss) or not all(map(is_finite, stepper.state().values())):
+                    found = first_not_finite(self._plan.step, before, feeds)
+                    where = f"it begins in step {at.step}: {found or 'only on this backend'}"
+                    at.step = self.progress.step
+                    break
+            at.epoch, at.batch = at.epoch + 1, 0
+        kept_in = f"; {self._plan.folder / LAST} holds a finite state" if self._plan.folder else ""
+        raise GraphError(f"{what}; {where}{kept_in}")
+
+
+def _count(feeds: Feeds) -> int:
+    return max((len(a) for a in feeds.values() if np.ndim(a)), default=1)
