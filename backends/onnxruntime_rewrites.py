@@ -309,6 +309,8 @@ def align_corners_by_scale(op: Ops, node: Node) -> list[Value | None] | None:
     mode = attributes.get("coordinate_transformation_mode", "half_pixel")
     if mode != "align_corners" or scales is None or x.rank is None:
         return None
+    if _is(x, np.float64):
+        return None  # there is no kernel, and the body that runs knows what is not rounded
     before = op.Gather(op.Shape(x), resized_axes(node, x.rank))
     if scales.constant is not None and before.constant is not None:
         lengths = before.constant * scales.constant.astype(np.float64)

@@ -15,11 +15,14 @@ from ..composites.expand import expand_node
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value, copy_node
-from ..graph.types import Dim, TensorType, is_static
+from ..graph.types import Dim, TensorType, is_float, is_static
 from ..inference.shapes import elements_of, refine
 from ..opset import COMPOSITE_DOMAIN
 from . import BATCHING, Batch, Operand, Result, Shared
 from .ragged import is_container, measures, ragged_values
+
+_MOST_STEPS = 2**16
+"""A loop of more is taken for one that only its condition ends."""
 
 
 def vectorize(
@@ -149,10 +152,16 @@ def loop_over_batch(
         value = Value(names.fresh(inner.prefix + name), TensorType(np.dtype(dtype), ()))
         body.inputs.append(body.add_value(value))
     iteration, condition = body.inputs
+    inside = {v for n in nodes for v in n.writes()}
+    read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
+    operands = {v: found.get(v, Operand(v, False)) for v in read}
+    sizes = _sizes(batch, operands.values())
+    made_up = _needs_an_example(batch, nodes, operands.values(), wanted, sizes)
     mapping = {
-        v: inner.Gather(o.value, iteration) if o.batched else o.value
-        for v in dict.fromkeys(v for n in nodes for v in n.reads())
-        if (o := found.get(v)) is not None
+        v: inner.Gather(_one_at_least(batch, o.value) if made_up else o.value, iteration)
+        if o.batched
+        else o.value
+        for v, o in operands.items()
     }
     for node in nodes:
         for value in node.writes():
@@ -166,15 +175,57 @@ def loop_over_batch(
             )
     body.outputs = [inner.Identity(condition), *(mapping[v] for v in given)]
     trips = batch.op.Squeeze(batch.size, [0])
+    if made_up:
+        trips = batch.op.Max(trips, np.array(1))
     listed = batch.op.emit_all("Loop", trips, np.array(True), body=body)
-    inside = set(mapping).difference(found)
-    read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
-    sizes = _sizes(batch, [found.get(v, Operand(v, False)) for v in read])
+    if made_up:
+        listed = tuple(v and batch.op.Slice(v, [0], batch.size, [0]) for v in listed)
     return {
         v: Operand(_sized(batch, new, v, sizes), True)
         for v, new in zip(given, listed, strict=True)
         if new is not None
     }
+
+
+def _needs_an_example(
+    batch: Batch,
+    nodes: Sequence[Node],
+    operands: Iterable[Operand],
+    wanted: Set[Value],
+    sizes: Set[Dim],
+) -> bool:
+    """Tell whether only running the nodes tells sizes that a batch without examples has, too.
+
+    An example of zeros then stands in: not for integers, which may be sizes or indices of a kind
+    that 0 is none of, nor where a loop might never end on it.
+    """
+    count = elements_of(batch.size)
+    if count is not None and isinstance(count[0], int) and count[0] > 0:
+        return False
+    if not all(o.value.dtype == np.bool_ or is_float(o.value.dtype) for o in operands if o.batched):
+        return False
+    given = [v for n in nodes for v in n.writes() if v in wanted]
+    return any(_untold(v, sizes) for v in given) and all(map(_ends, nodes))
+
+
+def _ends(node: Node) -> bool:
+    """Tell whether a node certainly ends: no loop of it is without a known number of steps.
+
+    One that walks back, an Iterate without a condition, takes no more steps than the one before it.
+    """
+    if node.op_type == "Loop" or node.op_type == "Iterate" and node.input(1) is not None:
+        steps = node.input(0)
+        if steps is None or steps.constant is None or steps.constant > _MOST_STEPS:
+            return False
+    return all(_ends(n) for subgraph in node.subgraphs for n in subgraph.nodes())
+
+
+def _one_at_least(batch: Batch, x: Value) -> Value:
+    """Give a batch, or an example of zeros where it has none."""
+    op = batch.op
+    missing = op.Max(op.Sub([1], batch.size), [0])
+    zeros = op.Concat(missing, op.Shape(x, start=1), axis=0)
+    return op.Concat(x, op.ConstantOfShape(zeros, value=np.zeros(1, x.dtype)), axis=0)
 
 
 def _sizes(batch: Batch, operands: Iterable[Operand]) -> dict[Dim, Callable[[], Value]]:
@@ -200,12 +251,18 @@ def _sized(
 ) -> Value:
     """State the shape of what a Loop stacked: without examples it would have sizes of 0."""
     op, shape = batch.op, example.shape
-    if shape is None or any(isinstance(d, str) and d not in sizes for d in shape):
+    if shape is None or _untold(example, sizes.keys()):
         return stacked
     if not is_static(shape):
         dims = [op.constant([d], "int64") if isinstance(d, int) else sizes[d]() for d in shape]
         stacked = op.Reshape(stacked, op.Concat(batch.size, *dims, axis=0), allowzero=1)
     return _typed(batch, stacked, example)
+
+
+def _untold(example: Value, sizes: Set[Dim]) -> bool:
+    """Tell whether an example has a size that neither stands there nor is among those known."""
+    shape = example.shape
+    return shape is None or any(isinstance(d, str) and d not in sizes for d in shape)
 
 
 def _typed(batch: Batch, values: Value, example: Value) -> Value:

@@ -1,6 +1,7 @@
 """Operators in float64 said in those that onnxruntime has float64 kernels for; nothing is rounded.
 
-onnxruntime 1.32 has kernels of these operators for float32 alone and would not load the file.
+onnxruntime 1.32 has kernels of these operators for float32 alone and would not load the file, or
+rounds to float32 on the way: Shrink its results, Gelu its constants.
 """
 
 from collections.abc import Callable
@@ -73,6 +74,20 @@ def _thresholded_relu(op: Ops, node: Node, x: Value) -> Value:
     return op.Where(op.Greater(x, attribute(node, "alpha")), x, op.like(0, x))
 
 
+def _shrink(op: Ops, node: Node, x: Value) -> Value:
+    """x + bias below −λ, x − bias above λ, else 0"""
+    bias, limit = attribute(node, "bias"), attribute(node, "lambd")
+    above = op.Where(op.Greater(x, limit), op.Sub(x, bias), op.like(0, x))
+    return op.Where(op.Less(x, -limit), op.Add(x, bias), above)
+
+
+def _gelu(op: Ops, node: Node, x: Value) -> Value:
+    """x/2 times 1 + tanh(√(2/π)·(x + 0.044715x³))"""
+    cube = op.Mul(op.Mul(op.Mul(x, x), x), 0.044715)
+    bend = op.Tanh(op.Mul(op.Add(x, cube), np.sqrt(2 / np.pi)))
+    return op.Mul(op.Mul(x, 0.5), op.Add(bend, 1.0))
+
+
 def _tan(op: Ops, node: Node, x: Value) -> Value:
     """sin x/cos x"""
     return op.Div(op.Sin(x), op.Cos(x))
@@ -115,6 +130,7 @@ def _global_max_pool(op: Ops, node: Node, x: Value) -> Value:
 DOUBLE: dict[str, Formula] = {
     "Cosh": _cosh,
     "Elu": _elu,
+    "Gelu": _gelu,
     "GlobalAveragePool": _global_average_pool,
     "GlobalMaxPool": _global_max_pool,
     "HardSigmoid": _hard_sigmoid,
@@ -125,6 +141,7 @@ DOUBLE: dict[str, Formula] = {
     "Mish": _mish,
     "PRelu": _prelu,
     "Selu": _selu,
+    "Shrink": _shrink,
     "Sinh": _sinh,
     "Softplus": _softplus,
     "Softsign": _softsign,
@@ -141,6 +158,8 @@ def is_said_in_double(node: Node) -> bool:
         return False
     if not isinstance(x.type, TensorType) or x.dtype != np.float64:
         return False
+    if node.op_type == "Gelu" and attribute(node, "approximate") != "tanh":
+        return False  # it needs Erf, which has no kernel either
     return x.rank is not None and (not node.op_type.startswith("Global") or x.rank > 2)
 
 

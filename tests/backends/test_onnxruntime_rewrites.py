@@ -9,14 +9,16 @@ import pytest
 import onnxgrad as og
 
 
-def run(op_type: str, *inputs: Any, **attributes: Any) -> Any:
+def run(op_type: str, *inputs: Any, backend: str = "onnxruntime", **attributes: Any) -> Any:
     b = og.Builder(op_type)
-    tensors = [b.input(f"x{k}", array.dtype, array.shape) for k, array in enumerate(inputs)]
+    given = {f"x{k}": array for k, array in enumerate(inputs) if array is not None}
+    tensors = [
+        None if a is None else b.input(f"x{k}", a.dtype, a.shape) for k, a in enumerate(inputs)
+    ]
     results = getattr(b.op, op_type)(*tensors, **attributes)
     for k, value in enumerate(results if isinstance(results, tuple) else (results,)):
         b.output(value, f"y{k}")
-    feeds = {f"x{k}": array for k, array in enumerate(inputs)}
-    return tuple(og.compile(b.build(), "onnxruntime").run(feeds).values())
+    return tuple(og.compile(b.build(), backend).run(given).values())
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -154,3 +156,17 @@ def test_a_single_query_does_not_see_ahead(past: int, backend: str) -> None:
     expected = scores / scores.sum() @ values[: past + 1]
     actual = og.compile(b.build(), backend).run(feeds)["y"]
     np.testing.assert_allclose(actual[0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_corners_are_aligned_to_a_length_that_is_not_rounded(mode: str, dtype: Any) -> None:
+    """x = i·(L − 1)/(s·L − 1): the second of 0.45·5 = 2.25 samples lies at 4/1.25 = 3.2"""
+    x = np.array([[[[1, 2, 4, 7, 11]]]], dtype)
+    scales = np.array([1, 1, 1, 0.45], np.float32)
+    settings = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
+    (y,) = run("Resize", x, None, scales, **settings)
+    if mode == "linear":
+        np.testing.assert_allclose(y, [[[[1, 7 + 0.2 * 4]]]], rtol=1e-3)
+    (expected,) = run("Resize", x, None, scales, backend="numpy", **settings)
+    np.testing.assert_allclose(y, expected, rtol={2: 1e-3, 4: 1e-6, 8: 1e-12}[x.itemsize])

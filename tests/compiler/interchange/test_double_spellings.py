@@ -11,12 +11,14 @@ import onnxgrad as og
 from onnxgrad.compiler.interchange.double_spellings import DOUBLE
 
 X = np.array([-800, -30, -2.5, -0.3, -1e-9, 0, 1e-9, 0.4, 0.9, 3, 40, 800.0]).reshape(1, 2, 6)
+LIMIT, BIAS = float(np.float32(0.7)), float(np.float32(0.3))  # attributes are float32
 SMALL = np.clip(X, -30, 30)
 
 EXPECTED: dict[str, Callable[[np.ndarray], Any]] = {
     "Celu": lambda x: np.maximum(x, 0) + np.minimum(0, np.expm1(np.minimum(x, 0))),
     "Cosh": np.cosh,
     "Elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "Gelu": lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "GlobalAveragePool": lambda x: x.mean(2, keepdims=True),
     "GlobalMaxPool": lambda x: x.max(2, keepdims=True),
     "HardSigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
@@ -32,11 +34,18 @@ EXPECTED: dict[str, Callable[[np.ndarray], Any]] = {
         np.float32(1.0507009873554805)
         * np.where(x > 0, x, np.float32(1.6732632423543772) * np.expm1(np.minimum(x, 0)))
     ),
+    "Shrink": lambda x: np.where(x < -LIMIT, x + BIAS, np.where(x > LIMIT, x - BIAS, 0)),
     "Sinh": np.sinh,
     "Softplus": lambda x: np.logaddexp(0, x),
     "Softsign": lambda x: x / (1 + np.abs(x)),
     "Tan": np.tan,
     "ThresholdedRelu": lambda x: np.where(x > 1, x, 0),
+}
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Gelu": {"approximate": "tanh"},
+    "MeanVarianceNormalization": {"axes": [0, 2]},
+    "Shrink": {"lambd": LIMIT, "bias": BIAS},
 }
 
 
@@ -49,8 +58,10 @@ def test_saved_in_float64(op_type: str) -> None:
     x = SMALL if op_type in ("Sinh", "Cosh", "Tan") else X
     b = og.Builder(op_type)
     more = {"PRelu": [b.constant(np.array(0.25))]}.get(op_type, [])
-    axes: Any = {"axes": [0, 2]} if op_type == "MeanVarianceNormalization" else {}
-    b.output(getattr(b.op, op_type)(b.input("x", "float64", x.shape), *more, **axes), "y")
+    b.output(
+        getattr(b.op, op_type)(b.input("x", "float64", x.shape), *more, **SETTINGS.get(op_type, {})),
+        "y",
+    )
     graph = b.build()
     session: Any = onnxruntime.InferenceSession(og.to_onnx(graph).SerializeToString())
     expected = EXPECTED[op_type](x)

@@ -191,7 +191,7 @@ class Scope:
         if role != INPUT:
             shapes = shapes[:1]
         draw = values or self.numbers
-        arrays = tuple(draw(shape).astype(dtype_of(dtype)) for shape in shapes)
+        arrays = tuple(np.asarray(draw(shape)).astype(dtype_of(dtype)) for shape in shapes)
         return home._adopt_leaf(role, arrays, self._declared(role, dims), dtype)
 
     def constant(self, array: Any, dtype: str | None = None) -> int:

@@ -19,7 +19,15 @@ from .law import Law, any_precision
 
 NOISES = 2
 
-LACKS = ("NOT_IMPLEMENTED", "ot supported", "not support", "only supports", "lrn.cc", "Conv_nchwc")
+LACKS = (
+    "NOT_IMPLEMENTED",
+    "ot supported",
+    "not support",
+    "only supports",
+    "lrn.cc",  # images only
+    "lrn.h",  # an odd number of channels only
+    "Conv_nchwc",
+)
 """What onnxruntime says where it has no kernel, or one that takes less than the standard."""
 
 NOT_OURS = "stock onnxruntime on a file not ours"
