@@ -39,9 +39,10 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
     Examples may take branches of their own, run loops for as many steps as each needs, and have
     sequences, optionals and tensors of shapes of their own on the way: what has to do with these
     runs for one example after the other. An output has one shape, so the stacked outputs of a loop
-    are an error at run time where examples take different numbers of steps. A batch without examples
-    has the sizes that an example of zeros gives; those that hang on integers in an example, or on a
-    loop that only its condition ends, are 0.
+    are an error at run time where examples take different numbers of steps.
+
+    A batch without examples has the sizes that an example of ones gives; those that hang on
+    integers in an example, or on a loop that only its condition ends, are 0.
 
     Args:
         graph: a graph for one example.

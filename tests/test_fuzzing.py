@@ -1,6 +1,6 @@
 """A bounded run of the fuzzer, and that it finds and shrinks what is planted, law by law.
 
-`make fuzz` runs it for an hour.
+`make fuzz` runs it for as long as one likes.
 """
 
 import os

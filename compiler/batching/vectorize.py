@@ -145,6 +145,12 @@ def loop_over_batch(
         found: the operands of values that they read, where these depend on the example.
         wanted: which values the batch is wanted of.
     """
+    given = [v for n in nodes for v in n.writes() if v in wanted]
+    for value in given:
+        if is_container(value):
+            raise UnsupportedOpError(
+                f"'{value.name}' is {value.type}: ONNX has no batch of these", [nodes[0].operator]
+            )
     names = batch.op.graph.names
     body = Graph(names.fresh(f"{batch.op.prefix}body"), names)
     inner = Ops(body, prefix=f"{batch.op.prefix}body/")
@@ -156,7 +162,7 @@ def loop_over_batch(
     read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
     operands = {v: found.get(v, Operand(v, False)) for v in read}
     sizes = _sizes(batch, operands.values())
-    made_up = _needs_an_example(batch, nodes, operands.values(), wanted, sizes)
+    made_up = _needs_an_example(batch, nodes, operands.values(), given, sizes.keys())
     mapping = {
         v: inner.Gather(_one_at_least(batch, o.value) if made_up else o.value, iteration)
         if o.batched
@@ -167,12 +173,6 @@ def loop_over_batch(
         for value in node.writes():
             mapping[value] = Value(names.fresh(inner.prefix + value.name), value.type)
         inner.adopt(copy_node(node, mapping, names, renamed=True))
-    given = [v for n in nodes for v in n.writes() if v in wanted]
-    for value in given:
-        if is_container(value):
-            raise UnsupportedOpError(
-                f"'{value.name}' is {value.type}: ONNX has no batch of these", [nodes[0].operator]
-            )
     body.outputs = [inner.Identity(condition), *(mapping[v] for v in given)]
     trips = batch.op.Squeeze(batch.size, [0])
     if made_up:
@@ -191,20 +191,19 @@ def _needs_an_example(
     batch: Batch,
     nodes: Sequence[Node],
     operands: Iterable[Operand],
-    wanted: Set[Value],
+    given: Iterable[Value],
     sizes: Set[Dim],
 ) -> bool:
     """Tell whether only running the nodes tells sizes that a batch without examples has, too.
 
-    An example of zeros then stands in: not for integers, which may be sizes or indices of a kind
-    that 0 is none of, nor where a loop might never end on it.
+    An example of ones then stands in: not for integers, which may be sizes or indices of a kind
+    that 1 is none of, nor where a loop might never end on it.
     """
     count = elements_of(batch.size)
     if count is not None and isinstance(count[0], int) and count[0] > 0:
         return False
     if not all(o.value.dtype == np.bool_ or is_float(o.value.dtype) for o in operands if o.batched):
         return False
-    given = [v for n in nodes for v in n.writes() if v in wanted]
     return any(_untold(v, sizes) for v in given) and all(map(_ends, nodes))
 
 
@@ -221,11 +220,11 @@ def _ends(node: Node) -> bool:
 
 
 def _one_at_least(batch: Batch, x: Value) -> Value:
-    """Give a batch, or an example of zeros where it has none."""
+    """Give a batch, or an example of ones where it has none: 0 is no step of a Range."""
     op = batch.op
     missing = op.Max(op.Sub([1], batch.size), [0])
-    zeros = op.Concat(missing, op.Shape(x, start=1), axis=0)
-    return op.Concat(x, op.ConstantOfShape(zeros, value=np.zeros(1, x.dtype)), axis=0)
+    shape = op.Concat(missing, op.Shape(x, start=1), axis=0)
+    return op.Concat(x, op.ConstantOfShape(shape, value=np.ones(1, x.dtype)), axis=0)
 
 
 def _sizes(batch: Batch, operands: Iterable[Operand]) -> dict[Dim, Callable[[], Value]]:

@@ -59,7 +59,9 @@ def test_saved_in_float64(op_type: str) -> None:
     b = og.Builder(op_type)
     more = {"PRelu": [b.constant(np.array(0.25))]}.get(op_type, [])
     b.output(
-        getattr(b.op, op_type)(b.input("x", "float64", x.shape), *more, **SETTINGS.get(op_type, {})),
+        getattr(b.op, op_type)(
+            b.input("x", "float64", x.shape), *more, **SETTINGS.get(op_type, {})
+        ),
         "y",
     )
     graph = b.build()

@@ -12,7 +12,7 @@ import onnxgrad as og
 from ..case import Case, Feeds
 from ..closeness import expected, largest, plain, require_close, unit_of
 from ..file_road import write
-from ..program import Array
+from ..program import Array, every_call
 from ..verdict import Wrong
 from .derivatives import draw_derivative
 from .law import Law, any_precision
@@ -32,16 +32,27 @@ LACKS = (
 
 NOT_OURS = "stock onnxruntime on a file not ours"
 
+ROUNDS = {
+    "Gelu": "holds its constants in float32",
+    "Shrink": "computes in float32",
+}
+"""What onnxruntime 1.32 does to float64; the files that we write say it otherwise."""
+
 Run = Callable[[Feeds], dict[str, Any]]
 
 
 def check(case: Case) -> None:
     """Compare a program's outputs with its formulas, then its derivatives between backends."""
-    stock = _stock(case, write(case.program), NOT_OURS)
+    program = case.program
+    rounds = any(
+        call.op in ROUNDS and program.dtypes[call.outputs[0]] == "float64"
+        for call in every_call(program.block)
+    )
+    stock = {} if rounds else _stock(case, write(program), NOT_OURS)
     runs = {**stock, **_runs(case, case.graph)}
-    names = case.program.outputs()
-    for world in range(case.program.worlds):
-        values, tolerances = expected(case.program, world)
+    names = program.outputs()
+    for world in range(program.worlds):
+        values, tolerances = expected(program, world)
         for backend, run in runs.items():
             results = _run(case, backend, run, case.feeds(world))
             if results is None:
