@@ -21,11 +21,15 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
     from .drawing import draw
+    from .editing import keep, rename, replace_output
     from .files import load, save, save_weights
     from .fitting.fit import Fitted, fit
+    from .heads import new_head
+    from .inference_mode import to_inference
     from .running import Compiled, compile
     from .training import initial_state, start_graph, train_step, with_parameters
     from .transforms import grad, hvp, jvp, optimize, straight_through, vjp
+    from .untying import untie
     from .validation import check_gradients, validate
 
 __version__ = "0.1.0"
@@ -55,17 +59,23 @@ __all__ = [
     "initial_state",
     "jacobian",
     "jvp",
+    "keep",
     "load",
+    "new_head",
     "losses",
     "optim",
     "optimize",
     "random",
+    "rename",
+    "replace_output",
     "save",
     "save_weights",
     "start_graph",
     "straight_through",
+    "to_inference",
     "to_onnx",
     "train_step",
+    "untie",
     "validate",
     "vjp",
     "vmap",
@@ -77,11 +87,15 @@ _HOMES = {
     ".builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
     ".drawing": ["draw"],
+    ".editing": ["keep", "rename", "replace_output"],
     ".files": ["load", "save", "save_weights"],
     ".fitting.fit": ["Fitted", "fit"],
+    ".heads": ["new_head"],
+    ".inference_mode": ["to_inference"],
     ".running": ["Compiled", "compile"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
     ".transforms": ["grad", "hvp", "jvp", "optimize", "straight_through", "vjp"],
+    ".untying": ["untie"],
     ".validation": ["check_gradients", "validate"],
 }
 """The modules that load when one of their names is first used: rules and importers are many."""

@@ -6,8 +6,9 @@ from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
 from .advice import warn
-from .roles import PARTS, Kind, Role, Roles, held_floats
+from .roles import Kind, Role, Roles, held_floats
 from .selection import Selected, Selection, find_values
+from .untying import is_scale_or_bias
 
 ADVICE = "name what to train with parameters=[…]"
 
@@ -81,7 +82,7 @@ def statistics_of(graph: Graph) -> dict[Node, tuple[Value, Value]]:
 
 
 def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
-    readers = [n for n in consumers if _is_scale_or_bias(n, value)]
+    readers = [n for n in consumers if is_scale_or_bias(n, value)]
     if len(readers) > 1:
         listed = ", ".join(n.title for n in readers)
         warn(
@@ -89,11 +90,3 @@ def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
             "merge equal initializers, and training it ties these layers. og.untie(graph) gives "
             "each its own; to leave it alone pass frozen=[…]"
         )
-
-
-def _is_scale_or_bias(node: Node, value: Value) -> bool:
-    if node.op_type in ("Add", "Mul"):
-        return value.rank == 1
-    parts = PARTS.get(node.op_type, {})
-    places = [k for k, part in parts.items() if part in ("scale", "bias")]
-    return any(node.input(k) is value for k in places)
