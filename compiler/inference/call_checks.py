@@ -12,6 +12,7 @@ from ..graph.types import Shape
 from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
 from .layer_checks import LAYER_CHECKS
+from .list_checks import LIST_CHECKS, check_lists
 from .ml_checks import ML_CHECKS
 from .refusal import explain
 from .shapes import elements_of, infer_shape
@@ -24,6 +25,7 @@ def check_shapes(node: Node) -> None:
     Raises:
         GraphError: an axis that is none, a list of a wrong length, sizes that do not match.
     """
+    check_lists(node)
     for checks in _TABLES:
         if (check := checks.get(node.operator)) is not None:
             check(node)
@@ -113,9 +115,11 @@ def _pad(node: Node) -> None:
     named = len(node.inputs) > 3 and node.inputs[3] is not None
     if pads is None or shape is None or named and axes is None:
         return
-    places = (
-        [a % len(shape) for a in axes or () if isinstance(a, int)] if named else range(len(shape))
-    )
+    chosen = [a for a in axes or () if isinstance(a, int)] if named else range(len(shape))
+    for axis in chosen:
+        if not -len(shape) <= axis < len(shape):
+            raise GraphError(explain(node, f"axes names {axis}, but x has rank {len(shape)}"))
+    places = [a % len(shape) for a in chosen]
     reason = f"pads must hold {2 * len(places)} numbers"
     if len(pads) != 2 * len(places):
         raise GraphError(explain(node, reason))
@@ -130,9 +134,14 @@ def _resize(node: Node) -> None:
     if scales is not None and not ((scales > 0) & np.isfinite(scales)).all():
         reason = f"scales must be positive and finite, got {scales.tolist()}"
         raise GraphError(explain(node, reason))
+    sizes = elements_of(node.inputs[3]) if len(node.inputs) > 3 else None
+    for size in sizes or ():
+        if isinstance(size, int) and size < 0:
+            raise GraphError(explain(node, f"sizes holds {size}, which is no size"))
 
 
 _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
+    LIST_CHECKS,
     AXIS_CHECKS,
     LAYER_CHECKS,
     ML_CHECKS,

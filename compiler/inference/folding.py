@@ -14,6 +14,9 @@ EXACT = NUMBERS | MOVES
 LIMIT = 1024
 """Most elements of any input or output of a node that is folded while a graph is built."""
 
+_NO_RESULT = (Inexact, IndexError, MemoryError, OverflowError, TypeError, ValueError)
+"""What a call raises that is the runtime's to answer, or that no runtime can."""
+
 
 def fold(node: Node) -> bool:
     """Note the value of a node's output where all inputs are known; tell whether it did.
@@ -34,7 +37,7 @@ def fold(node: Node) -> bool:
     try:
         with np.errstate(all="ignore"):
             found = function(*arrays, **attributes)
-    except (Inexact, IndexError, ValueError):  # what cannot run is refused when it runs
+    except _NO_RESULT:  # what cannot run is refused when it runs
         return False
     results = found if isinstance(found, tuple) else (found,)
     for value, result in zip(node.outputs, results, strict=False):

@@ -142,6 +142,7 @@ def _attention(node: Node) -> None:
     if heads and groups:
         reason = f"kv_num_heads={groups} cannot share q_num_heads={heads}"
         require(node, heads % groups == 0, reason)
+    require(node, shape_of(node, 3) != (), "attn_mask must have an axis for the keys")
 
 
 def _split(node: Node) -> None:

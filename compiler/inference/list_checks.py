@@ -1,0 +1,241 @@
+"""Checks of inputs that hold no data: lists, single numbers, and places that other inputs name."""
+
+from collections.abc import Callable, Sequence
+
+from ..graph.dims import may_equal
+from ..graph.ir import Node
+from ..graph.types import Dim
+from ..standard.schemas import attribute, get_schema
+from ..standard.traits import REDUCTIONS
+from .layer_checks import require_shape, shape_of
+from .refusal import require
+from .shapes import elements_of
+
+_LISTS: dict[str, Sequence[int]] = {
+    "AffineGrid": [1],
+    "Attention": [6],
+    "CenterCropPad": [1],
+    "Col2Im": [1, 2],
+    "Compress": [1],
+    "ConstantOfShape": [0],
+    "Expand": [1],
+    "MaxUnpool": [2],
+    "Pad": [1, 3],
+    "Reshape": [1],
+    "Resize": [1, 2, 3],
+    "ReverseSequence": [1],
+    "RoiAlign": [2],
+    "Slice": [1, 2, 3, 4],
+    "Split": [1],
+    "TensorScatter": [2],
+    "Tile": [1],
+    "TopK": [1],
+    **dict.fromkeys(REDUCTIONS, [1]),
+}
+"""Inputs that are a list, rank 1, by operator and place."""
+
+_LISTS_OR_NUMBERS: dict[str, Sequence[int]] = {
+    "SplitToSequence": [1],
+    "Squeeze": [1],
+    "Unsqueeze": [1],
+}
+"""Inputs that are a list or, as runtimes have it, one number."""
+
+_NUMBERS: dict[str, Sequence[int]] = {
+    "CumProd": [1],
+    "CumSum": [1],
+    "OneHot": [1],
+    "Range": [0, 1, 2],
+    "STFT": [1, 3],
+    "Trilu": [1],
+}
+"""Inputs that are one number, of rank 0 or, as runtimes have it, 1."""
+
+_SCALARS: dict[str, Sequence[int]] = {"DFT": [1, 2]}
+"""Inputs that are one number, of rank 0 for all."""
+
+
+def check_lists(node: Node) -> None:
+    """Refuse an input that is no list, or no single number, where its operator takes one.
+
+    Raises:
+        GraphError: its rank or its size does not fit.
+    """
+    for table, least in ((_LISTS, 1), (_LISTS_OR_NUMBERS, 0)):
+        for index in table.get(node.operator, ()):
+            shape = shape_of(node, index)
+            fits = shape is None or least <= len(shape) <= 1
+            reason = f"must be a list, of rank 1, not of the shape {shape}"
+            require(node, fits, f"{_name(node, index)} {reason}")
+    for index in _SCALARS.get(node.operator, ()):
+        shape = shape_of(node, index)
+        reason = f"must be one number, of rank 0, not of the shape {shape}"
+        require(node, shape in (None, ()), f"{_name(node, index)} {reason}")
+    for index in _NUMBERS.get(node.operator, ()):
+        shape = shape_of(node, index)
+        fits = shape is None or len(shape) < 2 and all(may_equal(d, 1) for d in shape)
+        reason = f"must be one number, not of the shape {shape}"
+        require(node, fits, f"{_name(node, index)} {reason}")
+
+
+def _name(node: Node, index: int) -> str:
+    return str(get_schema(node.op_type).inputs[index].name)
+
+
+def _same_rank(node: Node) -> None:
+    """Check that indices have the rank of what they point into."""
+    x, indices = shape_of(node, 0), shape_of(node, 1)
+    if x is not None and indices is not None:
+        reason = f"indices must have the rank of data, {len(x)}, not {len(indices)}"
+        require(node, len(x) == len(indices), reason)
+
+
+def _scatter_elements(node: Node) -> None:
+    _same_rank(node)
+    indices = shape_of(node, 1)
+    if indices is not None:
+        require_shape(node, 2, indices, "updates")
+
+
+def _scatter_nd(node: Node) -> None:
+    """Check that there is a slice of data for each tuple of indices."""
+    x, indices = shape_of(node, 0), shape_of(node, 1)
+    if indices is None:
+        return
+    require(node, len(indices) > 0, "indices must have rank 1 or more")
+    if x is None or not isinstance(indices[-1], int):
+        return
+    fits = indices[-1] <= len(x)
+    require(node, fits, f"indices name {indices[-1]} axes, but data has rank {len(x)}")
+    require_shape(node, 2, [*indices[:-1], *x[indices[-1] :]], "updates")
+
+
+def _labels(node: Node) -> None:
+    """Check that there is a label for each row of scores."""
+    scores = shape_of(node, 0)
+    if scores is not None and len(scores) > 1:
+        require_shape(node, 1, [scores[0], *scores[2:]], "the labels")
+
+
+def _like_data(node: Node) -> None:
+    x = shape_of(node, 0)
+    if x is not None:
+        require_shape(node, 1, x, "indices")
+
+
+def _lengths(node: Node) -> None:
+    """Check that there is a length for each sequence, none longer than what there is."""
+    x = shape_of(node, 0)
+    if x is None:
+        return
+    require(node, len(x) > 1, f"x must have rank 2 or more, not {len(x)}")
+    require_shape(node, 1, [x[attribute(node, "batch_axis")]], "sequence_lens")
+    _within(node, 1, "sequence_lens", 0, x[attribute(node, "time_axis")])
+
+
+def _sequence_lengths(node: Node) -> None:
+    x = shape_of(node, 0)
+    if x is not None and len(x) == 3:
+        _within(node, 4, "sequence_lens", 0, x[1 if attribute(node, "layout") else 0])
+
+
+def _write_places(node: Node) -> None:
+    """Check that what is written into a cache fits behind where it starts."""
+    cache, update = shape_of(node, 0), shape_of(node, 1)
+    if cache is None or update is None:
+        return
+    require_shape(node, 2, [cache[0]], "write_indices")
+    axis = attribute(node, "axis")
+    size, added = cache[axis], update[axis]
+    room: Dim = "room"
+    if isinstance(size, int) and isinstance(added, int):
+        room = size - added if attribute(node, "mode") == "linear" else size - 1
+    _within(node, 2, "write_indices", 0, room)
+
+
+def _within(node: Node, index: int, name: str, low: int, high: Dim) -> None:
+    """Check numbers that are known."""
+    given = elements_of(node.inputs[index]) if index < len(node.inputs) else None
+    for number in given or ():
+        if isinstance(number, int):
+            fits = low <= number and (isinstance(high, str) or number <= high)
+            limits = f"{low} or more" if isinstance(high, str) else f"from {low} to {high}"
+            require(node, fits, f"{name} must be {limits}, not {number}")
+
+
+def _axis(node: Node) -> None:
+    x = shape_of(node, 0)
+    if x is not None:
+        _within(node, 1, "axis", -len(x), len(x) - 1)
+
+
+def _top(node: Node) -> None:
+    x, axis = shape_of(node, 0), attribute(node, "axis")
+    known = x is not None and -len(x) <= axis < len(x)
+    _within(node, 1, "K", 0, x[axis] if x is not None and known else "size")
+
+
+def _transformed(node: Node) -> None:
+    _within(node, 1, "dft_length", 1, "any")
+
+
+def _frames(node: Node) -> None:
+    """Check the steps and the length of frames, which lie within the signal."""
+    x = shape_of(node, 0)
+    _within(node, 1, "frame_step", 1, "any")
+    _within(node, 3, "frame_length", 1, x[1] if x is not None and len(x) > 1 else "any")
+
+
+def _cached(node: Node) -> None:
+    q = shape_of(node, 0)
+    if q:
+        require_shape(node, 6, [q[0]], "nonpad_kv_seqlen")
+    _within(node, 6, "nonpad_kv_seqlen", 0, "any")
+
+
+def _unpooled(node: Node) -> None:
+    _like_data(node)
+    _within(node, 2, "output_shape", 0, "any")
+
+
+def _image(node: Node) -> None:
+    """Check that image and block have as many axes."""
+    image, block = shape_of(node, 1), shape_of(node, 2)
+    if image and block:
+        reason = f"block_shape has {block[0]} sizes, image_shape {image[0]}"
+        require(node, may_equal(image[0], block[0]), reason)
+
+
+def _grid(node: Node) -> None:
+    """Check that the size has an entry for each axis, and theta's examples."""
+    theta, sizes = shape_of(node, 0), elements_of(node.inputs[1])
+    if theta is None or sizes is None:
+        return
+    rank = {2: 4, 3: 5}.get(theta[1]) if len(theta) == 3 and isinstance(theta[1], int) else None
+    fits = rank is None or len(sizes) == rank
+    require(node, fits, f"size must hold {rank} numbers for a theta of the shape {theta}")
+    same = len(theta) != 3 or not sizes or may_equal(sizes[0], theta[0])
+    require(node, same, f"size asks for {sizes[:1]} examples, theta holds {theta[:1]}")
+
+
+LIST_CHECKS: dict[str, Callable[[Node], None]] = {
+    "AffineGrid": _grid,
+    "Attention": _cached,
+    "Col2Im": _image,
+    "CumProd": _axis,
+    "CumSum": _axis,
+    "DFT": _transformed,
+    "GRU": _sequence_lengths,
+    "GatherElements": _same_rank,
+    "LSTM": _sequence_lengths,
+    "MaxUnpool": _unpooled,
+    "NegativeLogLikelihoodLoss": _labels,
+    "RNN": _sequence_lengths,
+    "ReverseSequence": _lengths,
+    "STFT": _frames,
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "SoftmaxCrossEntropyLoss": _labels,
+    "TensorScatter": _write_places,
+    "TopK": _top,
+}
