@@ -51,24 +51,18 @@ def to_onnx(
     """
     _require_ranks(require_graph(graph))
     require_flag(functions, "functions")
-    return write_model(graph, opset, forms, functions=functions, tensor=tensor)
+    return write_model(graph, opset, optional_mapping(forms, "forms"), functions, tensor)
 
 
 def write_model(
-    graph: Graph,
-    opset: int = EXPORT_OPSET,
-    forms: Forms | None = None,
-    *,
-    functions: bool = False,
-    tensor: TensorWriter = tensor_proto,
+    graph: Graph, opset: int, forms: Forms, functions: bool, tensor: TensorWriter
 ) -> ModelProto:
     """Write a model as `to_onnx` does, also one whose ranks only run time tells."""
-    chosen = optional_mapping(forms, "forms")
-    for op_type, name in chosen.items():
+    for op_type, name in forms.items():
         find_body(op_type, name)
 
     def expand(part: Graph, node: Node) -> None:
-        expand_node(part, node, chosen.get(node.op_type))
+        expand_node(part, node, forms.get(node.op_type))
 
     def finish(part: Graph) -> None:
         lower(part, opset, expand)

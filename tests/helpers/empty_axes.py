@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from op_samples import SAMPLES
 from op_samples.graphs import Arrays, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
+from run_outcome import RunOutcome
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.precision import with_dtype
@@ -24,7 +25,6 @@ from onnxgrad.compiler.standard.randomness import is_random
 VERDICTS = ("right", "ran", "refused", "wrong", "failed", "kills")
 """`ran`: there is nothing to compare with, for onnx.reference does not take the call."""
 
-PENDING = "pending"
 RUNNERS = ("numpy", "onnxruntime", "saved")
 """Our two backends, and the saved file in stock onnxruntime."""
 
@@ -46,7 +46,7 @@ SINGLE = np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(RunOutcome):
     """What became of one run of one variant of a sample."""
 
     sample: str
@@ -54,23 +54,6 @@ class Outcome:
     form: str  # static or symbolic
     runner: str
     order: str  # forward or backward
-    verdict: str
-    detail: str = ""
-
-    @property
-    def is_pending(self) -> bool:
-        return self.verdict == PENDING
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return self.sample, self.emptied, self.form, self.runner, self.order
-
-    def judged(self, verdict: str, detail: str = "") -> "Outcome":
-        return replace(self, verdict=verdict, detail=detail)
-
-    def killed(self, detail: str) -> "Outcome":
-        """Give this outcome as that of a run that ended or stalled its process."""
-        return self.judged("kills", detail)
 
 
 def settled(outcomes: list[Outcome]) -> list[Outcome]:
@@ -126,7 +109,7 @@ def judge(index: int, axes: tuple[tuple[int, int], ...], done: frozenset[Any]) -
     sample = emptied(SAMPLES[index], axes)
     label = " ".join(f"x{k}[{a}]" for k, a in axes)
     for form in ("static", "symbolic"):
-        blank = Outcome(f"{index}-{SAMPLES[index]}", label, form, "", "", PENDING)
+        blank = Outcome(f"{index}-{SAMPLES[index]}", label, form, "", "")
         yield from _judge_form(sample, form == "symbolic", blank, done)
 
 

@@ -54,6 +54,18 @@ def gpu_cases(few: bool = False) -> Iterator[GpuCase]:
         yield GpuCase("model", path.stem, partial(check_model, path))
 
 
+def check_all(kind: str, few: bool = False) -> None:
+    """Check every case of a kind, then fail once, with all that went wrong."""
+    wrong = []
+    for case in gpu_cases(few):
+        if case.kind == kind:
+            try:
+                case.check()
+            except Exception as error:
+                wrong.append(f"{case.name}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, f"{len(wrong)} cases\n" + "\n".join(wrong)
+
+
 def check_kernel(case: Case) -> None:
     """Run one of ONNX's cases."""
     check_case(case, "cupy")

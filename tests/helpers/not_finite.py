@@ -12,12 +12,12 @@ import numpy as np
 from op_samples import SAMPLES
 from op_samples.graphs import Arrays, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
+from run_outcome import RunOutcome
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.precision import with_dtype
 from onnxgrad.compiler.standard.randomness import is_random
 
-PENDING = "pending"
 RUNNERS = ("numpy", "onnxruntime")
 ORDERS = ("forward", "backward")
 
@@ -72,7 +72,7 @@ REFUSED = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(RunOutcome):
     """What became of one bad number in one run of a sample."""
 
     sample: str
@@ -80,23 +80,6 @@ class Outcome:
     bad: str
     runner: str
     order: str
-    verdict: str
-    detail: str = ""
-
-    @property
-    def is_pending(self) -> bool:
-        return self.verdict == PENDING
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return self.sample, self.element, self.bad, self.runner, self.order
-
-    def judged(self, verdict: str, detail: str = "") -> "Outcome":
-        return replace(self, verdict=verdict, detail=detail)
-
-    def killed(self, detail: str) -> "Outcome":
-        """Give this outcome as that of a run that ended or stalled its process."""
-        return self.judged("kills", detail)
 
 
 def is_right(outcome: Outcome) -> bool:
@@ -130,7 +113,7 @@ def judge(index: int, most: int, done: frozenset[Any]) -> Iterator[Outcome]:
     graphs = {"forward": graph, "backward": og.vjp(graph, of, wrt, allow_unused=True)}
     for runner in RUNNERS:
         for order, each in graphs.items():
-            blank = Outcome(f"{index}-{sample}", "", "", runner, order, PENDING)
+            blank = Outcome(f"{index}-{sample}", "", "", runner, order)
             given = feeds if order == "forward" else {**feeds, **seeds}
             yield from _judge_run(sample, each, given, most, blank, done)
 

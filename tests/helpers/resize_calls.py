@@ -5,17 +5,11 @@ from typing import Any
 import numpy as np
 from exact_calls import Array, Call, Random
 from folded_and_fed import feeds_of, graph_of
+from op_samples.resize import PLACES as PLACES_BY_SCALE
 
 import onnxgrad as og
 
-PLACES = (
-    "half_pixel",
-    "half_pixel_symmetric",
-    "pytorch_half_pixel",
-    "align_corners",
-    "asymmetric",
-    "tf_crop_and_resize",
-)
+PLACES = (*PLACES_BY_SCALE, "tf_crop_and_resize")
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 SCALES = (0.5, 0.6, 1.0, 1.5, 2.0)
 

@@ -13,6 +13,7 @@ from finite_differences import along_directions, finite_differences
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.ops.op_resize import Resize
+from resize_calls import PLACES
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.precision import with_dtype
@@ -20,14 +21,6 @@ from onnxgrad.compiler.passes.precision import with_dtype
 Arrays = dict[str, np.ndarray]
 
 UP, DOWN = (1.04, 1.21, 1.36, 2.13), (1.03, 1.16, 0.68, 0.45)
-PLACES = (
-    "half_pixel",
-    "half_pixel_symmetric",
-    "pytorch_half_pixel",
-    "align_corners",
-    "asymmetric",
-    "tf_crop_and_resize",
-)
 FILTERS: list[dict[str, Any]] = [
     {"mode": "linear", "exclude_outside": 1},
     {"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5},
