@@ -30,6 +30,8 @@ def gemm(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result
     """α·A′·B′ + β·C by MatMul, Mul and Add"""
     a, b = required(operands, 2)
     (c,) = (*operands[2:], None)[:1]
+    if c is not None and c.batched and c.rank is None:
+        return None
     op, settings = batch.op, node.attributes
     left = _transposed(batch, a) if settings.get("transA", 0) else a
     right = _transposed(batch, b) if settings.get("transB", 0) else b
