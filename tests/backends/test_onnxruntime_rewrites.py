@@ -170,3 +170,13 @@ def test_corners_are_aligned_to_a_length_that_is_not_rounded(mode: str, dtype: A
         np.testing.assert_allclose(y, [[[[1, 7 + 0.2 * 4]]]], rtol=1e-3)
     (expected,) = run("Resize", x, None, scales, backend="numpy", **settings)
     np.testing.assert_allclose(y, expected, rtol={2: 1e-3, 4: 1e-6, 8: 1e-12}[x.itemsize])
+
+
+@pytest.mark.parametrize(("op_type", "gates"), [("RNN", 1), ("GRU", 3), ("LSTM", 4)])
+def test_recurrent_operators_run_in_float64(op_type: str, gates: int) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, 2, 4)), *(rng.normal(size=(1, gates * 5, n)) for n in (4, 5))
+    (y, *_) = run(op_type, *inputs, hidden_size=5)
+    assert y.dtype == np.float64
+    (expected, *_) = run(op_type, *inputs, backend="numpy", hidden_size=5)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)

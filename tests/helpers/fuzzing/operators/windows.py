@@ -276,31 +276,32 @@ def _resize(
 ) -> Array:
     for axis in range(2, x.ndim):
         size = x.shape[axis]
-        scale = float(scales[axis]) if scales is not None else sizes[axis] / size  # type: ignore[index]  # one is there
-        new = int(np.floor(size * scale)) if sizes is None else int(sizes[axis])
-        at = _coordinates(size, new, scale, coordinate_transformation_mode)
+        length = size * float(scales[axis]) if scales is not None else float(sizes[axis])  # type: ignore[index]  # one is there
+        new = int(np.floor(length))
+        at = _coordinates(size, new, length, coordinate_transformation_mode)
         matrix = _interpolation(size, at, mode, nearest_mode)
         x = np.moveaxis(np.tensordot(x, matrix, axes=([axis], [1])), -1, axis)
     return x
 
 
-def _coordinates(size: int, new: int, scale: float, mode: str) -> Array:
+def _coordinates(size: int, new: int, length: float, mode: str) -> Array:
     k = np.arange(new, dtype=np.float64)
     if mode == "asymmetric":
-        return k / scale
+        return k * size / length
     if mode == "align_corners":
-        return k * (size - 1) / (new - 1) if new > 1 else k * 0
+        return k * (size - 1) / (length - 1) if new > 1 else k * 0
     if mode == "pytorch_half_pixel" and new <= 1:
         return k * 0
-    return (k + 0.5) / scale - 0.5
+    return (k + 0.5) * size / length - 0.5
 
 
 def _interpolation(size: int, at: Array, mode: str, nearest: str) -> Array:
     """Give the matrix that samples an axis at coordinates; the edge goes on for ever."""
+    shift = 1e-9 if nearest == "ceil" else 0.5  # a half goes down
     matrix = np.zeros((len(at), size))
     for row, c in zip(matrix, at, strict=True):
         if mode == "nearest":
-            taps = {int(np.floor(c + 1e-9) if nearest == "floor" else np.ceil(c - 1e-9)): 1.0}
+            taps = {int(np.floor(c + 1e-9) if nearest == "floor" else np.ceil(c - shift)): 1.0}
         elif mode == "linear":
             low = int(np.floor(c))
             taps = {low: 1 - (c - low), low + 1: c - low}
