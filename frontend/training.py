@@ -21,10 +21,10 @@ from onnxgrad.compiler.passes.let_vary import let_vary
 from onnxgrad.compiler.passes.pipeline import clean_up
 
 from .advice import refuse_unused, warn_of_rounding
-from .optim import Optimizer
+from .optim import Optimizer, Update, scale_loss
 from .parameters import ADVICE, choose_parameters, statistics_of
-from .selection import Selection, copied, require_scalar, seed_of_one, select_one
-from .update import Update, is_optimizer_state
+from .selection import Selection, add_output, copied, require_scalar, seed_of_one, select_one
+from .update import is_optimizer_state
 
 State = dict[str, np.ndarray]
 
@@ -77,18 +77,24 @@ def train_step(
     for value in chosen.values:
         if value.constant is not None and not value.parameter:
             let_vary(step, value)
-    gradients = backpropagate(step, {target: seed_of_one(step, target)}, chosen.values)
+    update = Update(step)
+    seed = seed_of_one(step, target)
+    if isinstance(optimizer, scale_loss):
+        seed = update.op.Mul(seed, update.cast(optimizer.loss_scale(update), target))
+    gradients = backpropagate(step, {target: seed}, chosen.values)
     values = chosen.only(gradients).values
     if unused := [v for v in values if v not in gradients]:
         refuse_unused(step, [target], unused, ADVICE)
     warn_of_rounding(step, [target], values)
-    update = Update(step, optimizer.learning_rate)
-    step.inputs.extend([v for v in values if v not in step.inputs])
-    wide = {update.widen(v): update.widen(gradients[v]) for v in values}
-    changed = optimizer.update(update, wide)
-    pairs = {v: update.cast(changed[w], v) for v, w in zip(values, wide, strict=True)}
-    pairs |= _statistics_pairs(step) | update.pairs
-    _finish(step, pairs)
+    moved = {v: update.parameter(v) for v in values}
+    new = update.apply(optimizer, {w: update.widen(gradients[v]) for v, w in moved.items()})
+    for v, w in moved.items():
+        if w is not v:
+            update.keep(w, new[w])
+    pairs = {v: update.cast(new[w], v) for v, w in moved.items()}
+    _finish(step, pairs | _statistics_pairs(step) | update.pairs)
+    for rate in update.rates:
+        add_output(step, update.op.Cast(rate, to="float32"), step.names.fresh("learning_rate"))
     clean_up(step)
     return step
 

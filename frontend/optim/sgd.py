@@ -1,0 +1,47 @@
+"""Stochastic gradient descent."""
+
+from dataclasses import dataclass
+
+from onnxgrad.compiler.graph.arguments import require_flag, require_number
+from onnxgrad.compiler.graph.ir import Value
+
+from ..update import Gradients, Rate, Update
+from .settings import require, require_fraction, require_rate
+
+
+@dataclass(frozen=True, slots=True)
+class SGD:
+    """Stochastic gradient descent: w ← w − η·dw, with momentum v ← μ·v + dw; w ← w − η·v.
+
+    Args:
+        learning_rate: η; a number, or the name of a scalar input of the step.
+        momentum: μ.
+        nesterov: look ahead, w ← w − η·(dw + μ·v).
+        weight_decay: λ, added to the gradient as λ·w.
+    """
+
+    learning_rate: Rate
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_rate(self.learning_rate)
+        require_fraction(self.momentum, "momentum")
+        require_number(self.weight_decay, "weight_decay", least=0)
+        require_flag(self.nesterov, "nesterov")
+        require(self.momentum > 0 or not self.nesterov, "momentum", "over 0 with nesterov", 0)
+
+    def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
+        """v ← μ·v + dw + λ·w; w ← w − η·v"""
+        op, new = update.op, {}
+        for w, dw in gradients.items():
+            if self.weight_decay:
+                dw = op.Add(dw, op.Mul(w, self.weight_decay))
+            if self.momentum:
+                v = update.state("momentum", w)
+                speed = op.Add(op.Mul(v, self.momentum), dw)
+                update.keep(v, speed)
+                dw = op.Add(dw, op.Mul(speed, self.momentum)) if self.nesterov else speed
+            new[w] = op.Sub(w, op.Mul(update.rate(w), dw))
+        return new
