@@ -5,10 +5,10 @@ import signal
 import sys
 from typing import NoReturn
 
-from . import execute, models, operators
+from . import execute, models, operators, train
 from .application import app
 
-__all__ = ["app", "execute", "main", "models", "operators"]
+__all__ = ["app", "execute", "main", "models", "operators", "train"]
 
 
 def main() -> None:

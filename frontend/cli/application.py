@@ -1,6 +1,7 @@
 """The application that all commands join: their shared arguments, and errors in a line or two."""
 
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -45,6 +46,7 @@ _SPELLINGS = {
     r"allow_unused=True": "--allow-unused",
     r"og\.straight_through\(graph\)": "--straight-through",
     r"\b([vj]jp)\b": r"--\1",
+    r"resume=True": "--resume",
     r"names=\{[^}]*\}": "the argument names= of Python",
 }
 """How the command line spells what errors advise, by how Python does."""
@@ -81,6 +83,8 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 sys.stdout.flush()
             except (BrokenPipeError, typer.Exit):
                 raise  # whoever reads may have read enough
+            except KeyboardInterrupt:
+                raise typer.Exit(128 + signal.SIGINT) from None
             except MemoryError:
                 _fail(OnnxgradError("out of memory"))
             except (OnnxgradError, OSError) as error:

@@ -34,6 +34,7 @@ class Progress:
         best: the best score of a validation so far; less is better.
         best_epoch: when that was.
         worse: how many validations since then.
+        ended: whether the run has ended by itself.
     """
 
     epoch: int = 0
@@ -42,6 +43,7 @@ class Progress:
     best: float | None = None
     best_epoch: int | None = None
     worse: int = 0
+    ended: bool = False
 
 
 @dataclass

@@ -92,7 +92,7 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
         elif source.suffix == ".safetensors":
             arrays = load_file(source)
         elif source.suffix == ".npz":
-            with np.load(source, allow_pickle=False) as archive:
+            with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         else:
             raise ModelFileError(

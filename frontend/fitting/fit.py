@@ -19,7 +19,8 @@ from .checkpoint import fingerprint
 from .data import open_data
 from .evaluation import Evaluation, Metric
 from .interruption import stop_on_signals
-from .run import Plan, Record, Run
+from .reports import Record
+from .run import Plan, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,7 @@ from .data import Data, Feeds
 from .diagnosis import first_not_finite, is_finite
 from .evaluation import Evaluation
 from .interruption import StopRequest
-
-Record = dict[str, Any]
-"""What a run reports: its "event" and numbers by name."""
+from .reports import Record
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 
@@ -74,17 +72,27 @@ class Run:
             ModelFileError: the checkpoint is of another run, or the first cannot be written.
         """
         self.history: list[Record] = []
+        each = plan.data.per_epoch
+        self._steps_in_all = None if each is None else each * plan.epochs
         self.best: Arrays | None = None
         self._plan = plan
         kept = Checkpoint(Progress(), dict(start), plan.settings)
-        if resume and plan.folder is not None and (path := plan.folder / LAST).exists():
-            kept = read_checkpoint(path)
-            require_same_run(path, kept, plan.settings, start)
+        if plan.folder is not None and (path := plan.folder / LAST).exists():
+            found = read_checkpoint(path)
+            if resume:
+                require_same_run(path, found, plan.settings, start)
+                kept = found
+            elif not found.progress.ended:
+                raise GraphError(
+                    f"{path} holds a run that has not ended, after step {found.progress.step}; "
+                    "resume=True goes on, else remove it or give another folder"
+                )
             if kept.progress.best is not None:
                 self.best = read_checkpoint(plan.folder / BEST).state
         self.progress = kept.progress
         self._compiled = compile(plan.step, plan.backend)
         self._stepper = self._compiled.stepper(kept.state)
+        self.progress.ended = self._is_over()
         self._keep(kept.state)
 
     def state(self) -> Arrays:
@@ -98,8 +106,7 @@ class Run:
             GraphError: a batch does not fit, or something is no longer finite.
             ModelFileError: a checkpoint cannot be written.
         """
-        plan = self._plan
-        while self.progress.epoch < plan.epochs and not self._is_patience_over():
+        while not self._is_over():
             for _ in self._steps():
                 if request.signal is not None:
                     self._keep(self.state())
@@ -110,6 +117,7 @@ class Run:
             state = self.state()
             self._validate(state)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+            self.progress.ended = self._is_over()
             self._keep(state)
 
     def _steps(self) -> Iterator[None]:
@@ -121,7 +129,8 @@ class Run:
             if not math.isfinite(loss):
                 self._stop_at_what_is_not_finite(f"the loss is {loss} in step {at.step}")
             taken = (time.perf_counter() - began) / (at.step - first)
-            self._report("step", loss=loss, examples_per_second=_count(feeds) / max(taken, 1e-9))
+            speed = _count(feeds) / max(taken, 1e-9)
+            self._report("step", loss=loss, examples_per_second=speed, of_steps=self._steps_in_all)
             yield
         if at.batch == 0:
             raise GraphError(
@@ -152,8 +161,9 @@ class Run:
         known = {"loss": loss} if metric is None else {"loss": loss, "metric": metric}
         self._report("validation", **known, best=at.worse == 0)
 
-    def _is_patience_over(self) -> bool:
-        return self._plan.patience is not None and self.progress.worse >= self._plan.patience
+    def _is_over(self) -> bool:
+        patience, at = self._plan.patience, self.progress
+        return at.epoch >= self._plan.epochs or patience is not None and at.worse >= patience
 
     def _keep(self, state: Arrays) -> None:
         """Remember a state to go on from, in a file if the run has a folder."""

@@ -141,13 +141,22 @@ def require_index(given: int, name: str) -> int:
 
 
 def _find(graph: Graph, of: str | None) -> Value:
-    if of is not None:
-        return graph.find(of)
+    return graph.find(only_float_output(graph) if of is None else of)
+
+
+def only_float_output(graph: Graph, argument: str = "of") -> str:
+    """Give the output that a loss is about where nobody says it.
+
+    Raises:
+        GraphError: there are several, or none.
+    """
     floats = [v for v in graph.outputs if isinstance(v.type, TensorType) and is_float(v.dtype)]
     if len(floats) == 1:
-        return floats[0]
+        return floats[0].name
     listed = ", ".join(f"'{v.name}'" for v in floats) or "none"
-    raise GraphError(f"which output is the loss about? Name it with of=…; of floats: {listed}")
+    raise GraphError(
+        f"which output is the loss about? Name it with {argument}; of floats: {listed}"
+    )
 
 
 def _last_node(graph: Graph, value: Value) -> Node | None:

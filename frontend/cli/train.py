@@ -1,0 +1,208 @@
+"""The command that trains a model file: data in, the same file with other weights out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.ir import Graph
+
+from .. import losses, optim
+from ..files import save_weights
+from ..fitting.evaluation import Metric, accuracy
+from ..fitting.fit import fit
+from ..fitting.reports import Record, draw_losses, log_to
+from ..losses.prediction import only_float_output
+from .application import Model, Output, command, require_file
+from .spelled_calls import call, read_call
+from .terminal import read
+
+LOSSES = {n: getattr(losses, n) for n in losses.__all__ if n not in ("check_labels", "total")}
+
+OPTIMIZERS = {n: c for n, c in vars(optim).items() if hasattr(c, "update") and n != "Optimizer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a run makes small: a loss, with the output and the input that it compares if known."""
+
+    graph: Graph
+    loss: str
+    of: str | None = None
+    label: str | None = None
+
+    def metric(self, name: str) -> Metric | None:
+        """Give what validation goes by; None: the loss."""
+        if name == "loss":
+            return None
+        if name != "accuracy":
+            raise GraphError(f"--metric is loss or accuracy, not '{name}'")
+        if self.of is None or self.label is None:
+            raise GraphError(
+                "--metric accuracy compares logits and labels; it needs a --loss of them"
+            )
+        return accuracy(self.of, self.label)
+
+
+@command("train")
+def train(
+    model: Model,
+    data: Annotated[
+        Path, typer.Option(help="Arrays by input name: .npz, .safetensors or a folder of .npy.")
+    ],
+    output: Output,
+    loss: Annotated[
+        str,
+        typer.Option(
+            help=f"{', '.join(LOSSES)}, perhaps with settings: 'cross_entropy(label_smoothing=0.1)'"
+            "; or a scalar output of the model."
+        ),
+    ] = "cross_entropy",
+    of: Annotated[
+        str | None, typer.Option(help="The output that the loss is about; by default the only one.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The name of the labels or targets in the data.")
+    ] = None,
+    optimizer: Annotated[
+        str,
+        typer.Option(help=f"{', '.join(map(str.lower, OPTIMIZERS))}, perhaps with settings."),
+    ] = "adamw",
+    learning_rate: Annotated[float, typer.Option(help="The rate of the optimizer.")] = 1e-3,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each example is seen.")] = 1,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples a step; by default the model's, else 32.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--train", help="What to train: a weight or a pattern; repeatable."),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option(help="What to leave alone of it; repeatable.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Data that are only looked at, after each epoch.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="What validation goes by: loss or accuracy.")
+    ] = "loss",
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many validations without a better one.")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="numpy, onnxruntime or another.")] = "onnxruntime",
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="The folder for checkpoints; by default beside OUTPUT, of its name."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same numbers.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of the examples.")] = 0,
+    log: Annotated[
+        Path | None, typer.Option(help="Append records as lines of JSON.", callback=require_file)
+    ] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="Draw the losses: .png or .svg.", callback=require_file)
+    ] = None,
+) -> None:
+    """Train a model on data; write it again with other weights, all else as it was.
+
+    Example: onnxgrad train model.onnx --data train.npz --epochs 5 -o tuned.onnx
+    """
+    if curve is not None and curve.suffix not in (".png", ".svg"):
+        raise GraphError(f"--curve is a .png or an .svg, not {curve}")
+    graph = read(model)
+    goal = find_goal(graph, loss, of, label)
+    validated = goal.metric(metric)
+    folder = checkpoints or output.with_suffix(".checkpoints")
+    named, settings = read_call(optimizer, "--optimizer", OPTIMIZERS)
+    settings = {"learning_rate": learning_rate, **settings}
+    reports = [] if log is None else [log_to(log)]
+    with showing_progress(folder) as show:
+
+        def report(record: Record) -> None:
+            for tell in (show, *reports):
+                tell(record)
+
+        fitted = fit(
+            goal.graph,
+            data,
+            goal.loss,
+            call(named, "--optimizer", settings),
+            epochs=epochs,
+            batch_size=batch_size,
+            parameters=only or None,
+            frozen=freeze or None,
+            validation=validation,
+            metric=validated,
+            patience=patience,
+            backend=backend,
+            checkpoints=folder,
+            resume=resume,
+            seed=seed,
+            report=report,
+        )
+    changed = save_weights(fitted.graph, model, output)
+    if curve is not None:
+        draw_losses(fitted.history, curve)
+    print(f"{output}: {len(changed)} weights trained in {fitted.steps} steps")
+
+
+def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goal:
+    """Give the graph with the loss that an option names."""
+    if any(v.name == loss for v in graph.outputs):
+        if of or label:
+            raise GraphError(
+                f"'{loss}' is an output of the model, so --of and --label are not for it"
+            )
+        return Goal(graph, loss)
+    named, settings = read_call(loss, "--loss", LOSSES)
+    of = of or only_float_output(graph, "--of")
+    label = label or list(signature(named).parameters.values())[2].default
+    name = "loss" if all(v.name != "loss" for v in graph.values()) else "onnxgrad.loss"
+    return Goal(call(named, "--loss", settings, graph, of, label, name), name, of, label)
+
+
+@contextmanager
+def showing_progress(folder: Path) -> Iterator[Callable[[Record], None]]:
+    """Show a bar on a terminal, and a line for each validation and for a stop."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4g}"),
+        TextColumn("{task.fields[speed]:.4g} examples/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, epoch=1, loss=float("nan"), speed=0.0)
+
+        def tell(record: Record) -> None:
+            if record["event"] == "step":
+                fields = {"loss": record["loss"], "speed": record["examples_per_second"]}
+                bar.update(
+                    task,
+                    completed=record["step"],
+                    total=record["of_steps"],
+                    epoch=record["epoch"],
+                    **fields,
+                )
+            elif record["event"] == "validation":
+                metric = f", {record['metric']:.2%} right" if "metric" in record else ""
+                console.print(
+                    f"epoch {record['epoch']}: validation loss {record['loss']:.4g}{metric}"
+                )
+            else:
+                console.print(
+                    f"stopped after step {record['step']}; --resume goes on from {folder}"
+                )
+
+        yield tell

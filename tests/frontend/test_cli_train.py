@@ -1,0 +1,143 @@
+"""`onnxgrad train`: from a file and data to the same file with other weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from small_models import Arrays
+from typer.testing import CliRunner
+
+import onnxgrad as og
+from onnxgrad.cli import app
+
+# the model ends in Softmax, which the loss contains: the command says so, and goes on
+pytestmark = pytest.mark.filterwarnings("default:the loss is taken from before Softmax")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A classifier of points by the sign of their first number, with a Softmax, and data."""
+    rng = np.random.default_rng(0)
+    b = og.Builder("points")
+    x = b.input("x", "float32", ("N", 2))
+    hidden = b.op.Tanh(x @ b.parameter("body.weight", rng.normal(size=(2, 8)).astype("f4")))
+    head = b.parameter("head.weight", rng.normal(size=(8, 2)).astype("f4"))
+    b.output(b.op.Softmax(hidden @ head), "probabilities")
+    og.save(b.build(), tmp_path / "model.onnx", opset=17)
+    for name, count in (("train", 200), ("val", 50)):
+        points = rng.normal(size=(count, 2)).astype("f4")
+        np.savez(tmp_path / f"{name}.npz", x=points, label=(points[:, 0] > 0).astype(np.int64))
+    return tmp_path
+
+
+def train(folder: Path, *arguments: Any, data: str = "train.npz", status: int = 0) -> str:
+    given = ["train", folder / "model.onnx", "--data", folder / data, "-o", folder / "tuned.onnx"]
+    result = CliRunner().invoke(app, [str(a) for a in (*given, *arguments)])
+    assert result.exit_code == status, result.output
+    if status == 2:
+        assert "Traceback" not in result.stderr and "defect" not in result.stderr
+        assert "╭" in result.stderr or len(result.stderr.splitlines()) <= 3, result.stderr
+    return result.output
+
+
+def weights(path: Path) -> Arrays:
+    return {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+
+
+def test_one_command_tunes_a_file(folder: Path) -> None:
+    said = train(
+        folder, "--epochs", 20, "--learning-rate", 0.05, "--validation", folder / "val.npz",
+        "--metric", "accuracy", "--log", folder / "log.jsonl", "--curve", folder / "loss.png",
+    )  # fmt: skip
+    assert "2 weights trained in 140 steps" in said
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if r["event"] == "step"] == list(range(1, 141))
+    assert max(r["metric"] for r in records if r["event"] == "validation") > 0.9
+    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(folder / "val.npz") as val:
+        found = og.compile(og.load(folder / "tuned.onnx")).run({"x": val["x"]})["probabilities"]
+        assert (found.argmax(-1) == val["label"]).mean() > 0.9
+    before, after = onnx.load(folder / "model.onnx"), onnx.load(folder / "tuned.onnx")
+    for model in (before, after):
+        for tensor in model.graph.initializer:
+            tensor.ClearField("raw_data")
+    assert before.SerializeToString(deterministic=True) == after.SerializeToString(
+        deterministic=True
+    )
+
+
+def test_what_is_frozen_stays(folder: Path) -> None:
+    train(folder, "--train", "head.*")
+    before, after = weights(folder / "model.onnx"), weights(folder / "tuned.onnx")
+    changed = {n for n in before if not np.array_equal(before[n], after[n])}
+    assert changed == {"head.weight"}
+    train(folder, "--freeze", "head.*", "--optimizer", "sgd(momentum=0.9)")
+    after = weights(folder / "tuned.onnx")
+    assert np.array_equal(before["head.weight"], after["head.weight"])
+
+
+def test_a_second_run_does_not_destroy_one_that_has_not_ended(folder: Path) -> None:
+    arguments = [sys.executable, "-m", "onnxgrad", "train", "model.onnx", "--data", "train.npz"]
+    arguments += ["-o", "tuned.onnx", "--epochs", "100000", "--backend", "numpy"]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(arguments, cwd=folder, env=env, stderr=subprocess.PIPE) as process:
+        last = folder / "tuned.checkpoints" / "last.safetensors"
+        while process.poll() is None and not last.exists():
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert (
+        process.returncode == 130
+        and "--resume goes on" in said
+        and not (folder / "tuned.onnx").exists()
+    )
+    assert "has not ended" in train(folder, status=2) and "--resume goes on" in train(
+        folder, status=2
+    )
+    train(folder, "--resume", "--backend", "numpy")
+    assert (folder / "tuned.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--loss", "cross_entrpy"], "did you mean 'cross_entropy'"),
+        (["--loss", "cross_entropy(smoothing=1)"], "no setting 'smoothing'"),
+        (["--loss", "cross_entropy(0.1)"], "settings go by name"),
+        (["--loss", "cross_entropy(label_smoothing=os.getcwd())"], "must be a number, a text"),
+        (["--loss", "cross_entropy("], "wants a name"),
+        (["--optimizer", "adamm"], "did you mean 'Adam"),
+        (["--optimizer", "adamw(b1=2)"], "b1"),
+        (["--train", "*.wieght"], "wieght"),
+        (["--metric", "f1"], "loss or accuracy"),
+        (["--metric", "accuracy", "--loss", "probabilities"], "needs a --loss"),
+        (["--of", "logits"], "logits"),
+        (["--curve", "loss.pdf"], ".png or an .svg"),
+        (["--backend", "numpi"], "numpi"),
+        (["--patience", "3"], "validation"),
+        (["--checkpoints", "/dev/null/x"], "cannot write into"),
+    ],
+)
+def test_wrong_options_are_named(folder: Path, arguments: list[str], message: str) -> None:
+    assert message in train(folder, *arguments, status=2).replace("\n", " ")
+    assert not (folder / "tuned.onnx").exists()
+
+
+def test_wrong_data_are_named(folder: Path) -> None:
+    np.savez(folder / "other.npz", images=np.ones((9, 2), "f4"), label=np.zeros(9, np.int64))
+    said = train(folder, data="other.npz", status=2)
+    assert "'x' is not among the data; 'images' is no input" in said and "x: float32[N, 2]" in said
+    np.savez(folder / "high.npz", x=np.ones((9, 2), "f4"), label=np.full(9, 2))
+    said = train(folder, data="high.npz", status=2)
+    assert "epoch 1, batch 1: label[0] is 2" in said and "classes are 0 to 1" in said
+    assert "cannot read" in train(folder, data="none.npz", status=2)
+    (folder / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
+    assert "cannot be read" in train(folder, data="broken.npz", status=2)
