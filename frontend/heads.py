@@ -238,7 +238,12 @@ class _Fresh:
     def _draw(self, old: Value, shape: list[int], fan_in: int) -> Value:
         """Add an initializer of uniform numbers in ±1/√fan_in."""
         bound = 1 / np.sqrt(fan_in)
-        array = self._random.uniform(-bound, bound, shape).astype(old.dtype)
+        try:
+            array = self._random.uniform(-bound, bound, shape).astype(old.dtype)
+        except (MemoryError, ValueError):  # NumPy has a largest size, too
+            raise GraphError(
+                f"'{old.name}' of shape {tuple(shape)} takes too much memory"
+            ) from None
         name = self._graph.names.fresh(f"{old.name}.anew")
         type_ = TensorType(array.dtype, array.shape)
         value = self._graph.add_value(Value(name, type_, array, parameter=True))

@@ -105,10 +105,14 @@ def fit(
         require_count(patience, "patience", 1)
         if validation is None:
             raise GraphError("patience counts validations; give validation data")
-    require_count(seed, "seed")
+    if require_count(seed, "seed") >= 2**63:
+        raise GraphError(f"seed must be less than 2**63, not {seed}")
     if require_flag(resume, "resume") and checkpoints is None:
         raise GraphError("resume goes on from a checkpoint; give the folder checkpoints")
     require_flag(shuffle, "shuffle")
+    for function, name in ((metric, "metric"), (report, "report")):
+        if function is not None and not callable(function):
+            raise GraphError(f"{name} must be a function, not {function!r}")
     goal, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
     goal.outputs = [target]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import require_text
+from onnxgrad.compiler.graph.arguments import require_flag, require_text
 from onnxgrad.compiler.graph.ir import Graph
 
 from ..builder import Tensor
@@ -47,12 +47,17 @@ def ctc(
         GraphError: an argument does not fit the logits.
     """
     p = Prediction(graph, of, name)
-    op, blank, padding = p.op, require_index(blank, "blank"), require_index(ignore_index, "ignore")
+    op, blank, padding = (
+        p.op,
+        require_index(blank, "blank"),
+        require_index(ignore_index, "ignore_index"),
+    )
+    require_text(label, "label")
     if len(p.shape) != 3:
         raise GraphError(f"'{p.name}' is {p.raw.value.type}; ctc needs (batch, time, classes)")
     logits = p.before("Softmax", "LogSoftmax", axis=2)
     log_prob = op.LogSoftmax(logits, axis=2)
-    if not time_first:
+    if not require_flag(time_first, "time_first"):
         log_prob = op.Transpose(log_prob, perm=[1, 0, 2])
     batch = p.shape[1 if time_first else 0]
     labels = p.target(label, np.dtype(np.int64), (batch, f"{label.replace('.', '_')}_length"))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import require_graph, require_mapping
+from onnxgrad.compiler.graph.arguments import as_array, require_graph, require_mapping
 from onnxgrad.compiler.graph.ir import Graph
-from onnxgrad.compiler.graph.types import Dim
+from onnxgrad.compiler.graph.types import Dim, dtype_name
 
 _KEY = "onnxgrad.labels"
 """Key of the graph's metadata: a JSON object of input name → [number of classes, ignored label]."""
@@ -39,7 +39,9 @@ def check_labels(graph: Graph, feeds: Mapping[str, Any]) -> None:
     for name, (classes, ignored) in noted.items():
         if name not in require_mapping(feeds, "feeds"):
             continue
-        labels = np.asarray(feeds[name])
+        labels = as_array(feeds[name])
+        if labels.dtype.kind not in "iu":
+            raise GraphError(f"'{name}' is {dtype_name(labels.dtype)}; labels are integers")
         wrong = ((labels < 0) | (labels >= classes)) & (labels != ignored)
         if wrong.any():
             index = tuple(int(k) for k in np.argwhere(wrong)[0])

@@ -84,6 +84,7 @@ class Prediction:
 
     def target(self, name: str, dtype: np.dtype, shape: tuple[Dim, ...]) -> Tensor:
         """Add an input, or take the value of that name where the graph has a fitting one."""
+        require_text(name, "the name of the target")
         known = next((v for v in self._graph.values() if v.name == name), None)
         if known is None:
             return self.builder.input(name, dtype, as_given(shape))

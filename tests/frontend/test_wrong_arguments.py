@@ -20,6 +20,15 @@ def network() -> og.Graph:
     return b.build()
 
 
+def scores() -> og.Graph:
+    """y = x·w: scores of 2 classes; frames: the same over time."""
+    b = og.Builder("scores")
+    x, w = b.input("x", "float32", ("N", 3)), b.parameter("w", np.ones((3, 2), np.float32))
+    b.output(x @ w, "y")
+    b.output(b.input("z", "float32", ("N", "T", 3)) @ w, "frames")
+    return b.build()
+
+
 WRONG: list[Any] = [
     *(None, True, 5, -1, 2.5, 10**30, float("nan"), "", "nope", "a\udc80", "a\0b", b"x", ()),
     *([], [None], [[1]], ["x", "x"], {}, {"x": 1}, {"x": None}, {5: 1}, np.ones(2), object()),
@@ -27,8 +36,14 @@ WRONG: list[Any] = [
 ]
 
 GRAPH = network()
-STEP = og.train_step(GRAPH, "loss", og.optim.SGD(0.1))
+SGD = og.optim.SGD(0.1)
+STEP = og.train_step(GRAPH, "loss", SGD)
 FEEDS = {"x": np.ones((2, 3), np.float32), "k": 1}
+
+
+def save_weights(**arguments: Any) -> Any:
+    og.save(GRAPH, "like.onnx")
+    return og.save_weights(**arguments)
 
 
 def building(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,6 +60,51 @@ def building(call: Callable[..., Any]) -> Callable[..., Any]:
 DERIVATIVE = {"graph": GRAPH, "of": "loss", "wrt": "w", "allow_unused": False}
 DRAWN = {"seed": 1, "shape": [2]}
 
+SCORES = scores()
+
+LOSS = {"graph": SCORES, "of": "y", "name": "loss"}
+LABELLED = {**LOSS, "label": "label"}
+AIMED = {**LOSS, "target": "target"}
+LOSSES: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
+    (
+        "losses.cross_entropy",
+        og.losses.cross_entropy,
+        {**LABELLED, "axis": None, "label_smoothing": 0.0, "ignore_index": -100, "weight": None},
+    ),
+    (
+        "losses.binary_cross_entropy",
+        og.losses.binary_cross_entropy,
+        {**LABELLED, "positive_weight": 1.0},
+    ),
+    (
+        "losses.ctc",
+        og.losses.ctc,
+        {
+            **{**LABELLED, "of": "frames", "lengths": None, "blank": 0, "ignore_index": -100},
+            "time_first": False,
+        },
+    ),
+    ("losses.kl_divergence", og.losses.kl_divergence, {**AIMED, "axis": None}),
+    ("losses.mse", og.losses.mse, AIMED),
+    ("losses.l1", og.losses.l1, AIMED),
+    ("losses.huber", og.losses.huber, {**AIMED, "delta": 1.0}),
+    ("losses.cosine", og.losses.cosine, {**AIMED, "axis": -1}),
+    ("losses.info_nce", og.losses.info_nce, {**LOSS, "positive": "p", "temperature": 0.07}),
+    ("losses.total", og.losses.total, {"graph": GRAPH, "weights": {"loss": 2.0}, "name": "sum"}),
+    (
+        "losses.check_labels",
+        og.losses.check_labels,
+        {"graph": og.losses.cross_entropy(SCORES, "y"), "feeds": {"label": np.zeros(2, "i8")}},
+    ),
+    (
+        "losses.check_labels",
+        lambda label: og.losses.check_labels(
+            og.losses.cross_entropy(SCORES, "y"), {"label": label}
+        ),
+        {"label": np.zeros(2, "i8")},
+    ),
+]
+
 CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("grad", og.grad, {**DERIVATIVE, "names": None}),
     ("vjp", og.vjp, {**DERIVATIVE, "names": None}),
@@ -56,8 +116,25 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     (
         "train_step",
         og.train_step,
-        {"graph": GRAPH, "loss": "loss", "optimizer": og.optim.SGD(0.1), "parameters": None},
+        {"graph": GRAPH, "loss": "loss", "optimizer": SGD, "parameters": None, "frozen": None},
     ),
+    (
+        "fit",
+        og.fit,
+        {
+            **{"graph": GRAPH, "data": {"x": np.ones((2, 3), np.float32)}, "loss": "loss"},
+            **{"optimizer": SGD, "batch_size": None, "parameters": None, "frozen": None},
+            **{"validation": None, "patience": None, "backend": "numpy", "checkpoints": None},
+            **{"resume": False, "seed": 0, "shuffle": True},
+        },
+    ),
+    ("keep", og.keep, {"graph": GRAPH, "outputs": "h"}),
+    ("rename", og.rename, {"graph": GRAPH, "names": {"h": "hidden"}}),
+    ("replace_output", og.replace_output, {"graph": GRAPH, "output": "loss", "value": "h"}),
+    ("new_head", og.new_head, {"graph": SCORES, "output": "y", "classes": 3, "seed": 0}),
+    ("to_inference", og.to_inference, {"graph": GRAPH}),
+    ("untie", og.untie, {"graph": GRAPH, "parameters": "w"}),
+    *LOSSES,
     ("SGD", og.optim.SGD, {"learning_rate": 0.1, "momentum": 0.1, "nesterov": True}),
     ("SGD", og.optim.SGD, {"learning_rate": 0.1, "weight_decay": 0.1}),
     ("Adam", og.optim.Adam, {"learning_rate": 0.1, "b1": 0.9, "b2": 0.9, "eps": 1e-8}),
@@ -95,6 +172,11 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
         {"graph": GRAPH, "path": "a.onnx", "opset": 21, "forms": None, "external_data": None},
     ),
     ("to_onnx", og.to_onnx, {"graph": GRAPH, "opset": 21, "forms": None, "functions": False}),
+    (
+        "save_weights",
+        save_weights,
+        {"graph": GRAPH, "like": "like.onnx", "path": "a.onnx"},
+    ),
     ("load", og.load, {"source": og.to_onnx(GRAPH), "shapes": None}),
     ("find", GRAPH.find, {"name": "x"}),
     ("Builder", og.Builder, {"name": "net"}),
@@ -174,7 +256,7 @@ def test_each_argument_in_turn(
 
 def test_every_public_function_is_tried() -> None:
     tried = {name.partition(".")[0] for name, _, _ in CALLS} | {"optim", "Compiled", "Tensor"}
-    types = {n for n in og.__all__ if n.endswith("Error")} | {"Graph", "Node", "Value"}
+    types = {n for n in og.__all__ if n.endswith("Error")} | {"Fitted", "Graph", "Node", "Value"}
     assert set(og.__all__) - types - {"available_backends"} <= tried
 
 
@@ -190,6 +272,9 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: og.validate(GRAPH, backends=5), "backends must be a name or a list of names"),  # type: ignore[arg-type]
     (lambda: og.validate(GRAPH, tolerances={"float32": -1}), r"tolerances\['float32'\] must be a"),
     (lambda: og.draw(GRAPH, most="many"), "most must be an integer of at least 0"),  # type: ignore[arg-type]
+    (lambda: og.fit(GRAPH, {}, optimizer=SGD, epochs=0), "epochs must be an integer"),
+    (lambda: og.fit(GRAPH, {}, optimizer=SGD, report=5), "report must be a function"),  # type: ignore[arg-type]
+    (lambda: og.fit(GRAPH, {}, optimizer=SGD, metric=5), "metric must be a function"),  # type: ignore[arg-type]
     (lambda: og.save(GRAPH, "a.onnx", external_data=5), "external_data must be True or False"),  # type: ignore[arg-type]
     (lambda: og.optim.SGD(None), "a learning rate that is no name must be a finite number"),  # type: ignore[arg-type]
     (lambda: og.optim.SGD(0.1, momentum="a"), "momentum must be a finite number, not 'a'"),  # type: ignore[arg-type]
