@@ -27,7 +27,7 @@ class UnsupportedOpError(OnnxgradError, NotImplementedError):
 
 
 class BackendUnavailableError(OnnxgradError, ImportError):
-    """A backend whose library or device is missing; the message names what to install."""
+    """A backend or a package that is missing here; the message names what to install."""
 
 
 class ModelFileError(OnnxgradError, ValueError):

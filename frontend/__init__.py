@@ -17,7 +17,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
 
-    from . import losses, optim, random
+    from . import jax, losses, optim, random, scipy, torch
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
     from .drawing import draw
@@ -58,6 +58,7 @@ __all__ = [
     "hvp",
     "initial_state",
     "jacobian",
+    "jax",
     "jvp",
     "keep",
     "load",
@@ -70,10 +71,12 @@ __all__ = [
     "replace_output",
     "save",
     "save_weights",
+    "scipy",
     "start_graph",
     "straight_through",
     "to_inference",
     "to_onnx",
+    "torch",
     "train_step",
     "untie",
     "validate",
@@ -102,7 +105,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("losses", "optim", "random"):
+    if name in ("jax", "losses", "optim", "random", "scipy", "torch"):
         return import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
         if name in names:

@@ -29,8 +29,11 @@ from onnxgrad.compiler.interchange.other_weights import lies_apart, put_weights
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 
-def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | None = None) -> Graph:
-    """Read a model: a path, bytes, a ModelProto or an onnx_ir.Model.
+def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | Any = None) -> Graph:
+    """Read a model: a path, bytes, a ModelProto or an onnx_ir.Model; or a torch module.
+
+    `load(module, example)` takes the tensors that a torch module is called with in place of
+    `shapes`; see `og.torch.export`, which it is short for.
 
     Args:
         source: the model; external data are looked for beside a path, never outside its folder.
@@ -45,6 +48,10 @@ def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | None = 
         ModelFileError: the file is missing, truncated or no ONNX model.
         UnsupportedOpError: it uses operators that ONNX does not know; all of them at once.
     """
+    if any(t.__module__.startswith("torch.nn.") for t in type(source).__mro__):
+        from .torch import export  # whoever has a module has torch loaded
+
+        return export(source, shapes)
     given = optional_mapping(shapes, "shapes")
     pinned = {name: _sizes(f"shapes['{name}']", sizes) for name, sizes in given.items()}
     folder = None

@@ -38,6 +38,8 @@ TRANSFORMATIONS = {"differentiation", "batching", "gradients"}
 ONLY_IN = {
     "networkx": {"compiler/graph/edges.py", "compiler/graph/ir.py"},
     "cupy": {"backends/cupy.py"},
+    "jax": {"frontend/bridges/jax_primitive.py"},
+    "torch": {"frontend/bridges/torch_function.py", "frontend/bridges/torch_export.py"},
     "onnxruntime": {
         "backends/onnxruntime.py",
         "backends/onnxruntime_sessions.py",
@@ -140,7 +142,7 @@ def test_type_inference_is_asked_in_one_place() -> None:
 
 
 def test_heavy_libraries_load_when_they_are_used() -> None:
-    heavy = "('cupy', 'onnxruntime', 'typer', 'rich')"
+    heavy = "('cupy', 'jax', 'onnxruntime', 'rich', 'scipy', 'torch', 'typer')"
     code = f"import sys, onnxgrad; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

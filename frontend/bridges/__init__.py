@@ -1,0 +1,1 @@
+"""Graphs as functions inside torch, JAX and SciPy; torch.py, jax.py and scipy.py are the doors."""

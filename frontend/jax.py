@@ -1,0 +1,47 @@
+"""Graphs as differentiable functions in JAX."""
+
+from typing import Any
+
+from onnxgrad.compiler.graph.ir import Graph
+
+from .bridges.function import function_of
+from .bridges.requirements import require
+from .selection import Selection
+
+
+def function(
+    graph: Graph,
+    of: Selection | None = None,
+    *,
+    parameters: Selection | None = None,
+    backend: str = "numpy",
+    **options: Any,
+) -> Any:
+    """Give a graph as a function of arrays that JAX differentiates, batches and compiles.
+
+    The function takes arrays in the order of the graph's inputs, or by their names, and gives one
+    array or a tuple of them. Under `jit` the graph runs as a callback on the host. jax.grad, jvp,
+    vmap and what they make together are graphs of ours, made when they are first used. A
+    derivative computes the values that it needs anew from the inputs. Without jax_enable_x64 JAX
+    holds 64-bit numbers in 32 bits; the graph computes in its own.
+
+    Args:
+        graph: any graph whose inputs and outputs are tensors of numbers; the shapes of its outputs
+            must follow from those of its inputs.
+        of: the outputs, or other values, to give; all outputs without this.
+        parameters: initializers that the function takes too, after the inputs, by name or pattern;
+            the graph's arrays are used where none is given. `f.parameters` has them as arrays.
+        backend: see `compile`, which takes the other options too.
+
+    Raises:
+        BackendUnavailableError: JAX or the backend is not installed.
+        GraphError: what goes in or out is no tensor, or a name is unknown.
+
+    Example:
+        >>> f = og.jax.function(og.load("model.onnx"), "loss")
+        >>> jax.jit(jax.grad(f))(x)
+    """
+    require("jax", "og.jax")
+    from .bridges.jax_primitive import JaxFunction  # it imports jax
+
+    return JaxFunction(*function_of(graph, of, parameters, backend, options))

@@ -1,0 +1,65 @@
+"""Graphs as differentiable functions in torch, and torch's modules as graphs."""
+
+from typing import Any
+
+from onnxgrad.compiler.graph.ir import Graph
+
+from .bridges.function import function_of
+from .bridges.requirements import require
+from .selection import Selection
+
+
+def function(
+    graph: Graph,
+    of: Selection | None = None,
+    *,
+    parameters: Selection | None = None,
+    backend: str = "numpy",
+    **options: Any,
+) -> Any:
+    """Give a graph as a function of tensors that torch differentiates, to any order.
+
+    The function takes tensors in the order of the graph's inputs, or by their names, and gives one
+    tensor or a tuple of them. Reverse and forward mode and `torch.func.vmap` are graphs of ours,
+    made when they are first used. Tensors of the CPU, and those of cuda on the CuPy backend, are
+    not copied on their way in. A derivative computes the values that it needs anew from the inputs.
+
+    Args:
+        graph: any graph whose inputs and outputs are tensors of numbers.
+        of: the outputs, or other values, to give; all outputs without this.
+        parameters: initializers that the function takes too, after the inputs, by name or pattern;
+            the graph's arrays are used where none is given. `f.parameters` has them as tensors.
+        backend: see `compile`, which takes the other options too.
+
+    Raises:
+        BackendUnavailableError: torch or the backend is not installed.
+        GraphError: what goes in or out is no tensor, or a name is unknown.
+
+    Example:
+        >>> f = og.torch.function(og.load("model.onnx"), "loss", parameters="*.weight")
+        >>> w = torch.nn.Parameter(f.parameters["fc.weight"])
+        >>> f(x, label, **{"fc.weight": w}).backward()
+    """
+    require("torch", "og.torch")
+    from .bridges.torch_function import TorchFunction  # it imports torch
+
+    return TorchFunction(*function_of(graph, of, parameters, backend, options))
+
+
+def export(module: Any, example: Any, **options: Any) -> Graph:
+    """Give the graph of a torch module, by torch's own exporter.
+
+    Args:
+        module: a `torch.nn.Module`, or what else `torch.onnx.export` takes.
+        example: the tensor that the module is called with, or a tuple of what it is called with.
+        options: what else `torch.onnx.export` takes: input_names, output_names, dynamic_shapes, …
+
+    Raises:
+        BackendUnavailableError: torch, or onnxscript, which its exporter needs, is not installed.
+        ModelFileError: the exporter does not take the module; its reason follows.
+    """
+    require("torch", "og.torch")
+    require("onnxscript", "torch's exporter")
+    from .bridges.torch_export import exported  # it imports torch
+
+    return exported(module, example, options)

@@ -1,0 +1,77 @@
+"""Graphs as objectives of scipy.optimize, against SciPy's own."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import onnxgrad as og
+
+
+def rosenbrock(dtype: str = "float64") -> og.Graph:
+    b = og.Builder()
+    x, a = b.input("x", dtype, ("n",)), b.input("a", dtype, ())
+    steps = a * (x[1:] - x[:-1] ** 2.0) ** 2.0 + (1.0 - x[:-1]) ** 2.0
+    b.output(b.op.ReduceSum(steps, keepdims=0), "f")
+    return b.build()
+
+
+def test_it_is_the_function_that_scipy_has() -> None:
+    o = og.scipy.objective(rosenbrock(), "f", "x", {"a": 100.0})
+    x, p = np.random.default_rng(0).normal(size=(2, 6))
+    np.testing.assert_allclose(o.fun(x), optimize.rosen(x))
+    np.testing.assert_allclose(o.jac(x), optimize.rosen_der(x))
+    np.testing.assert_allclose(o.hessp(x, p), optimize.rosen_hess_prod(x, p))
+
+
+@pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B", "Newton-CG", "trust-ncg"])
+def test_minimizers_go_the_same_way(method: str) -> None:
+    o = og.scipy.objective(rosenbrock(), "f", "x", {"x": np.zeros(4), "a": 100.0})
+    second = method in ("Newton-CG", "trust-ncg")
+    theirs: list[Any] = [optimize.rosen, optimize.rosen_der, optimize.rosen_hess_prod]
+    found, expected = (
+        optimize.minimize(fun, o.x0, jac=jac, hessp=hessp if second else None, method=method)
+        for fun, jac, hessp in ([o.fun, o.jac, o.hessp], theirs)
+    )
+    assert found.success
+    np.testing.assert_allclose(found.x, expected.x, atol=1e-6)
+
+
+def test_half_of_the_digits_are_those_of_float32() -> None:
+    o = og.scipy.objective(rosenbrock("float32"), "f", "x", {"a": np.float32(100)})
+    x = np.random.default_rng(0).normal(size=6)
+    np.testing.assert_allclose(o.jac(x), optimize.rosen_der(x), rtol=1e-4)
+    assert o.jac(x).dtype == np.float64
+
+
+def test_several_values_are_one_vector() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    b = og.Builder()
+    w, c = b.parameter("w", np.zeros((3, 2))), b.parameter("c", np.zeros(2))
+    error = b.input("x", "float64", ("N", 3)) @ w + c - b.input("y", "float64", ("N", 2))
+    b.output(b.op.ReduceSumSquare(error, keepdims=0), "loss")
+    o = og.scipy.objective(b.build(), "loss", ["c", "w"], {"x": x, "y": y}, backend="onnxruntime")
+    assert o.x0.tolist() == [0.0] * 8
+    found = o.unpack(optimize.minimize(o.fun, o.x0, jac=o.jac).x)
+    columns = np.linalg.lstsq(np.column_stack([np.ones(20), x]), y, rcond=None)[0]
+    np.testing.assert_allclose(found["c"], columns[0], atol=1e-5)
+    np.testing.assert_allclose(found["w"], columns[1:], atol=1e-5)
+
+
+def test_what_is_missing_is_named() -> None:
+    g = rosenbrock()
+    with pytest.raises(og.GraphError, match="feeds lacks a, which `wrt` does not name"):
+        og.scipy.objective(g, "f", "x")
+    with pytest.raises(og.GraphError, match="there is no input 'b'"):
+        og.scipy.objective(g, "f", "x", {"a": 1.0, "b": 1.0})
+    with pytest.raises(og.GraphError, match="'x' is float64.n.: give an array of its size"):
+        og.scipy.objective(g, "f", ["x", "a"])
+    with pytest.raises(og.GraphError, match="feeds has no start for x"):
+        og.scipy.objective(g, "f", "x", {"a": 1.0}).x0  # noqa: B018  # reading it is the test
+    with pytest.raises(og.GradientError, match="not a scalar"):
+        og.scipy.objective(g, "x", "x", {"a": 1.0})
+    o = og.scipy.objective(g, "f", ["x", "a"], {"x": np.zeros(3), "a": 1.0})
+    with pytest.raises(og.GraphError, match=r"a vector of 4 numbers is wanted, got the shape \(5,"):
+        o.fun(np.zeros(5))

@@ -1,0 +1,146 @@
+"""Graphs inside torch; `make bridges` runs this, for torch is not among what tests need."""
+
+from collections.abc import Callable
+from typing import Any
+
+import bridged
+import ml_dtypes  # noqa: F401  # NumPy learns bfloat16 from it
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+torch = pytest.importorskip("torch")
+
+# torch scripts a few rules of its own when forward mode is first used
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+
+Case = tuple[og.Graph, bridged.Arrays, list[str]]
+
+
+def check(case: Case) -> None:
+    """Let torch compare first and second derivatives, in both modes, with differences."""
+    graph, feeds, wrt = case
+    weights = [name for name in wrt if name not in feeds] or None
+    f = og.torch.function(graph, parameters=weights)
+    arrays = {n: torch.from_numpy(a) for n, a in feeds.items()}
+    moved = {n: arrays.get(n, f.parameters.get(n)).requires_grad_() for n in wrt}
+
+    def call(*tensors: Any) -> Any:
+        results = f(**{**arrays, **dict(zip(moved, tensors, strict=True))})
+        listed = results if isinstance(results, tuple) else (results,)
+        return tuple(r for r in listed if r.is_floating_point())
+
+    inputs = tuple(moved.values())
+    assert torch.autograd.gradcheck(call, inputs, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(call, inputs, check_fwd_over_rev=True)
+
+
+@pytest.mark.parametrize("name", bridged.OPERATORS)
+def test_operators_pass_gradcheck(name: str) -> None:
+    check(bridged.operator(name))
+
+
+@pytest.mark.parametrize("model", bridged.MODELS)
+def test_models_pass_gradcheck(model: Callable[[], Case]) -> None:
+    check(model())
+
+
+def squares(dtype: str = "float64", backend: str = "numpy") -> Any:
+    b = og.Builder()
+    x = b.input("x", dtype, ("N",))
+    b.output(b.op.ReduceSum(b.op.Tanh(x * b.parameter("w", np.ones((), x.dtype))), keepdims=0), "y")
+    return og.torch.function(b.build(), parameters="w", backend=backend)
+
+
+def test_transforms_of_torch_compose() -> None:
+    f = squares()
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64)
+
+    def expected(x: Any) -> Any:
+        return torch.tanh(x).sum()
+
+    func = torch.func
+    for transform in (
+        func.hessian,
+        lambda f: func.jacfwd(func.jacfwd(f)),
+        lambda f: func.jacrev(func.jacrev(f)),
+        lambda f: lambda x: func.vmap(func.grad(f))(x.reshape(2, 3)),
+        lambda f: lambda x: func.vmap(func.vmap(f))(x.reshape(1, 2, 3)),
+        lambda f: lambda x: func.grad(lambda x: func.vmap(f)(x.reshape(2, 3)).prod())(x),
+    ):
+        torch.testing.assert_close(transform(f)(x), transform(expected)(x))
+    w = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    found = func.vmap(f, in_dims=(None, 0))(x, w)
+    torch.testing.assert_close(found, torch.stack([expected(x), expected(2 * x)]))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_backends_and_parameters(backend: str) -> None:
+    f = squares("float32", backend)
+    assert f.inputs == ["x", "w"] and f.outputs == ["y"]
+    x = torch.tensor([0.5, -2.0], requires_grad=True)
+    w = torch.nn.Parameter(f.parameters["w"])
+    f(x, w=w).backward()
+    torch.testing.assert_close(x.grad, 1 - torch.tanh(x.detach()) ** 2)
+    torch.testing.assert_close(w.grad, (x * (1 - torch.tanh(x) ** 2)).sum().detach())
+    torch.testing.assert_close(f(x), torch.tanh(x).sum())
+
+
+def test_tensors_share_their_memory() -> None:
+    from onnxgrad.bridges.torch_function import as_array, as_tensor
+
+    x = torch.arange(6, dtype=torch.float64).reshape(2, 3).T
+    assert as_array(x).ctypes.data == x.data_ptr() and as_array(x).shape == (3, 2)
+    half = torch.ones(3, dtype=torch.bfloat16)
+    assert as_array(half).ctypes.data == half.data_ptr()
+    assert as_tensor(as_array(half)).data_ptr() == half.data_ptr()
+    backwards = np.arange(3.0)[::-1]
+    torch.testing.assert_close(as_tensor(backwards), torch.tensor([2.0, 1.0, 0.0]).double())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_dtypes(dtype: str) -> None:
+    f = squares(dtype)
+    x = torch.tensor([0.5, -2.0], dtype=getattr(torch, dtype), requires_grad=True)
+    y = f(x)
+    y.backward()
+    assert y.dtype == x.dtype and x.grad.dtype == x.dtype
+    expected = (1 - torch.tanh(x.detach().float()) ** 2).to(x.dtype)
+    torch.testing.assert_close(x.grad, expected)
+
+
+def test_wrong_tensors_are_refused() -> None:
+    f = squares()
+    with pytest.raises(og.GraphError, match=r"got torch.float32; convert it with .to\(torch.floa"):
+        f(torch.ones(2))
+    with pytest.raises(og.GraphError, match="'x' wants float64"):
+        f("text")
+    with pytest.raises(og.GraphError, match="tensors on meta do not reach the backend 'numpy'"):
+        f(torch.ones(2, dtype=torch.float64, device="meta"))
+    with pytest.raises(og.GraphError, match="wants"):
+        f(torch.ones(2, 2, dtype=torch.float64))
+
+
+@pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg")  # what its exporter says itself
+def test_modules_become_graphs() -> None:
+    pytest.importorskip("onnxscript")
+    from torch import nn
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(144, 5)).eval()
+    x = torch.randn(2, 3, 8, 8)
+    f = og.torch.function(og.load(module, x), parameters="*.weight")
+    w = f.parameters["0.weight"].requires_grad_()
+    f(x, **{"0.weight": w}).square().sum().backward()
+    module(x).square().sum().backward()
+    torch.testing.assert_close(w.grad, module[0].weight.grad, rtol=1e-4, atol=1e-4)
+    sizes = ({0: torch.export.Dim("N")},)
+    graph = og.torch.export(module, x, input_names=["image"], dynamic_shapes=sizes)
+    assert [(v.name, v.shape) for v in graph.inputs] == [("image", ("N", 3, 8, 8))]
+
+    class Eigenvalues(nn.Module):  # type: ignore[misc]  # torch is not installed here
+        def forward(self, x: Any) -> Any:
+            return torch.linalg.eigh(x)[0]
+
+    with pytest.raises(og.ModelFileError, match="torch cannot export Eigenvalues: No ONNX functio"):
+        og.load(Eigenvalues().eval(), torch.eye(3))
