@@ -2,72 +2,96 @@
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.names import suggestion
 
-Settings = dict[str, Any]
+Function = Callable[..., Any]
 
 
-def read_call(
-    text: str, option: str, known: Mapping[str, Callable[..., Any]]
-) -> tuple[Callable[..., Any], Settings]:
-    """Find what a text names; its settings are numbers, texts, True, False, None or lists of them.
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What an option may name.
 
     Args:
-        text: a name, or a call with keywords only.
-        option: the option it stands behind, for errors.
-        known: what may be named; case does not count.
-
-    Raises:
-        GraphError: the text is no such call, or names something else.
+        option: the option, for errors.
+        known: functions by name; case does not count.
+        skipped: how many parameters of a function come from elsewhere, the first ones.
+        defaults: settings of functions that have them, where the text does not give them.
     """
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise _refusal(text, option, known) from None
-    called = tree.func if isinstance(tree, ast.Call) else tree
-    if not isinstance(called, ast.Name):
-        raise _refusal(text, option, known)
-    names = {name.lower(): name for name in known}
-    if called.id.lower() not in names:
-        raise GraphError(f"{option} has no '{called.id}'{suggestion(called.id, known)}")
-    settings: Settings = {}
-    if isinstance(tree, ast.Call):
-        if tree.args or any(k.arg is None for k in tree.keywords):
-            raise GraphError(f"{option}: settings go by name, as in {called.id}(name=value)")
-        for keyword in tree.keywords:
-            try:
-                settings[str(keyword.arg)] = ast.literal_eval(keyword.value)
-            except ValueError:
-                raise GraphError(
-                    f"{option}: {keyword.arg} must be a number, a text in quotes, True, False or "
-                    f"a list, not {ast.unparse(keyword.value)}"
-                ) from None
-    return known[names[called.id.lower()]], settings
 
+    option: str
+    known: Mapping[str, Function]
+    skipped: int = 0
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
-def call(function: Callable[..., Any], option: str, settings: Settings, *args: Any) -> Any:
-    """Call what an option names.
+    def read(self, text: str) -> tuple[Function, dict[str, Any]]:
+        """Give the function that a text names and its settings.
 
-    Raises:
-        GraphError: it has no such setting, or one that it needs is not given.
-    """
-    known = list(signature(function).parameters.values())[len(args) :]
-    names = [p.name for p in known]
-    for name in settings:
-        if name not in names:
-            raise GraphError(f"{option} has no setting '{name}'{suggestion(name, names)}")
-    needed = [p.name for p in known if p.default is Parameter.empty]
-    if missing := [name for name in needed if name not in settings]:
-        raise GraphError(f"{option} needs {', '.join(missing)}, as in name({missing[0]}=value)")
-    return function(*args, **settings)
+        Settings are numbers, texts, True, False, None, lists of them, or calls again.
 
+        Raises:
+            GraphError: the text is no such call, or names what is not known.
+        """
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError):
+            raise self._refusal(text) from None
+        return self._call(tree, self.skipped)
 
-def _refusal(text: str, option: str, known: Mapping[str, Any]) -> GraphError:
-    return GraphError(
-        f"{option} wants a name, perhaps with settings, such as {next(iter(known))}(name=value), "
-        f"not '{text}'"
-    )
+    def make(self, text: str) -> Any:
+        """Call the function that a text names."""
+        function, settings = self.read(text)
+        return function(**settings)
+
+    def _call(self, tree: ast.AST, skipped: int) -> tuple[Function, dict[str, Any]]:
+        called = tree.func if isinstance(tree, ast.Call) else tree
+        if not isinstance(called, ast.Name):
+            raise self._refusal(ast.unparse(tree))
+        names = {name.lower(): name for name in self.known}
+        if called.id.lower() not in names:
+            raise GraphError(f"{self.option} has no '{called.id}'{suggestion(called.id, names)}")
+        function = self.known[names[called.id.lower()]]
+        parameters = list(signature(function).parameters.values())[skipped:]
+        settings = {p.name: self.defaults[p.name] for p in parameters if p.name in self.defaults}
+        if isinstance(tree, ast.Call):
+            settings |= self._settings(tree, called.id, [p.name for p in parameters])
+        needed = [p.name for p in parameters if p.default is Parameter.empty]
+        if missing := [name for name in needed if name not in settings]:
+            raise GraphError(
+                f"{self.option}: {called.id} needs {', '.join(missing)}, as in "
+                f"'{called.id}({missing[0]}=…)'"
+            )
+        return function, settings
+
+    def _settings(self, tree: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
+        given = list(zip(known, tree.args, strict=False))
+        given += [(str(k.arg), k.value) for k in tree.keywords]
+        for setting, _ in given:
+            if setting not in known:
+                close = suggestion(setting, known)
+                raise GraphError(f"{self.option}: {name} has no setting '{setting}'{close}")
+        if len(tree.args) > len(known) or len({n for n, _ in given}) < len(given):
+            raise GraphError(f"{self.option}: {name} has too many settings in {ast.unparse(tree)}")
+        return {setting: self._value(setting, value) for setting, value in given}
+
+    def _value(self, name: str, tree: ast.AST) -> Any:
+        if isinstance(tree, ast.Name | ast.Call):
+            function, settings = self._call(tree, 0)
+            return function(**settings)
+        try:
+            return ast.literal_eval(tree)
+        except ValueError:
+            raise GraphError(
+                f"{self.option}: {name} must be a number, a text in quotes, True, False, None or a "
+                f"list, not {ast.unparse(tree)}"
+            ) from None
+
+    def _refusal(self, text: str) -> GraphError:
+        return GraphError(
+            f"{self.option} wants a name, perhaps with settings, such as "
+            f"'{next(iter(self.known))}(name=value)', not '{text}'"
+        )

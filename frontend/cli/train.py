@@ -1,12 +1,13 @@
 """The command that trains a model file: data in, the same file with other weights out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,17 +17,27 @@ from onnxgrad.compiler.graph.ir import Graph
 
 from .. import losses, optim
 from ..files import save_weights
+from ..fitting.data import open_data, read_arrays
 from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
 from ..fitting.reports import Record, draw_losses, log_to
+from ..heads import new_head
 from ..losses.prediction import only_float_output
 from .application import Model, Output, command, require_file
-from .spelled_calls import call, read_call
+from .spelled_calls import Spelling
 from .terminal import read
 
 LOSSES = {n: getattr(losses, n) for n in losses.__all__ if n not in ("check_labels", "total")}
 
-OPTIMIZERS = {n: c for n, c in vars(optim).items() if hasattr(c, "update") and n != "Optimizer"}
+SCHEDULES = {
+    n: getattr(optim, n) for n in ("constant", "cosine", "linear_warm_up", "one_cycle", "piecewise")
+}
+
+OPTIMIZERS = {
+    n: getattr(optim, n)
+    for n in optim.__all__
+    if n not in SCHEDULES and n not in ("Gradients", "Optimizer", "Rate", "Schedule", "Update")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +82,27 @@ def train(
     label: Annotated[
         str | None, typer.Option(help="The name of the labels or targets in the data.")
     ] = None,
+    heads: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--new-head", help="A last layer for other classes, as output=classes; repeatable."
+        ),
+    ] = None,
     optimizer: Annotated[
         str,
-        typer.Option(help=f"{', '.join(map(str.lower, OPTIMIZERS))}, perhaps with settings."),
+        typer.Option(
+            help="As in og.optim, perhaps with settings: 'adamw(weight_decay=0.1)', "
+            "'clip_by_global_norm(sgd(momentum=0.9), 1.0)'."
+        ),
     ] = "adamw",
-    learning_rate: Annotated[float, typer.Option(help="The rate of the optimizer.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(help="The rate, the highest of it.")] = 1e-3,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help=f"{', '.join(SCHEDULES)}, over all steps, perhaps with settings: "
+            "'cosine(warm_up=100)'."
+        ),
+    ] = "constant",
     epochs: Annotated[int, typer.Option(min=1, help="How often each example is seen.")] = 1,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Examples a step; by default the model's, else 32.")
@@ -118,12 +145,16 @@ def train(
     """
     if curve is not None and curve.suffix not in (".png", ".svg"):
         raise GraphError(f"--curve is a .png or an .svg, not {curve}")
-    graph = read(model)
+    graph, arrays = read(model), read_arrays(data)
+    for head in heads or []:
+        graph = with_head(graph, head, seed)
     goal = find_goal(graph, loss, of, label)
     validated = goal.metric(metric)
     folder = checkpoints or output.with_suffix(".checkpoints")
-    named, settings = read_call(optimizer, "--optimizer", OPTIMIZERS)
-    settings = {"learning_rate": learning_rate, **settings}
+    steps = count_steps(goal, arrays, batch_size, epochs)
+    rates = {"peak": learning_rate, "rate": learning_rate, "steps": steps}
+    rate = Spelling("--schedule", SCHEDULES, defaults=rates).make(schedule)
+    rule = Spelling("--optimizer", OPTIMIZERS, defaults={"learning_rate": rate}).make(optimizer)
     reports = [] if log is None else [log_to(log)]
     with showing_progress(folder) as show:
 
@@ -133,9 +164,9 @@ def train(
 
         fitted = fit(
             goal.graph,
-            data,
+            arrays,
             goal.loss,
-            call(named, "--optimizer", settings),
+            rule,
             epochs=epochs,
             batch_size=batch_size,
             parameters=only or None,
@@ -155,6 +186,14 @@ def train(
     print(f"{output}: {len(changed)} weights trained in {fitted.steps} steps")
 
 
+def with_head(graph: Graph, text: str, seed: int) -> Graph:
+    """Give the graph with a fresh last layer for `output=classes`."""
+    output, equals, classes = text.rpartition("=")
+    if not (output and equals and classes.isdecimal()):
+        raise GraphError(f"--new-head wants output=classes, such as logits=3, not '{text}'")
+    return new_head(graph, output, int(classes), seed=seed)
+
+
 def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goal:
     """Give the graph with the loss that an option names."""
     if any(v.name == loss for v in graph.outputs):
@@ -163,11 +202,22 @@ def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goa
                 f"'{loss}' is an output of the model, so --of and --label are not for it"
             )
         return Goal(graph, loss)
-    named, settings = read_call(loss, "--loss", LOSSES)
+    named, settings = Spelling("--loss", LOSSES, skipped=4).read(loss)
     of = of or only_float_output(graph, "--of")
     label = label or list(signature(named).parameters.values())[2].default
     name = "loss" if all(v.name != "loss" for v in graph.values()) else "onnxgrad.loss"
-    return Goal(call(named, "--loss", settings, graph, of, label, name), name, of, label)
+    return Goal(named(graph, of, label, name, **settings), name, of, label)
+
+
+def count_steps(
+    goal: Goal, data: Mapping[str, np.ndarray], batch_size: int | None, epochs: int
+) -> int:
+    """Count the steps of a whole run, which schedules reach their end in."""
+    inputs = [
+        v for v in goal.graph.inputs if v in goal.graph.upstream([goal.graph.find(goal.loss)])
+    ]
+    each = open_data(data, inputs, batch_size, 0, False).per_epoch
+    return epochs * (each or 1)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from small_models import Arrays
+from small_models import Arrays, weight
 from typer.testing import CliRunner
 
 import onnxgrad as og
@@ -73,6 +73,21 @@ def test_one_command_tunes_a_file(folder: Path) -> None:
     )
 
 
+def test_optimizers_and_schedules_compose(folder: Path) -> None:
+    """What the command makes of its options is what Python makes of the same calls."""
+    rule = "clip_by_global_norm(accumulate(sgd(momentum=0.5), 2), 0.1)"
+    train(
+        folder, "--optimizer", rule, "--schedule", "cosine(warm_up=3)", "--learning-rate", 0.2,
+        "--batch-size", 50, "--epochs", 2, "--backend", "numpy",
+    )  # fmt: skip
+    sgd = og.optim.SGD(og.optim.cosine(0.2, steps=8, warm_up=3), momentum=0.5)
+    composed = og.optim.clip_by_global_norm(og.optim.accumulate(sgd, 2), 0.1)
+    goal = og.losses.cross_entropy(og.load(folder / "model.onnx"))
+    fitted = og.fit(goal, folder / "train.npz", optimizer=composed, epochs=2, batch_size=50)
+    for name, array in weights(folder / "tuned.onnx").items():
+        np.testing.assert_array_equal(array, weight(fitted.graph, name))
+
+
 def test_what_is_frozen_stays(folder: Path) -> None:
     train(folder, "--train", "head.*")
     before, after = weights(folder / "model.onnx"), weights(folder / "tuned.onnx")
@@ -81,6 +96,23 @@ def test_what_is_frozen_stays(folder: Path) -> None:
     train(folder, "--freeze", "head.*", "--optimizer", "sgd(momentum=0.9)")
     after = weights(folder / "tuned.onnx")
     assert np.array_equal(before["head.weight"], after["head.weight"])
+
+
+def test_a_new_head_has_other_classes(folder: Path) -> None:
+    """All that differs is the weights, and the sizes that the head has now."""
+    points = np.random.default_rng(1).normal(size=(300, 2)).astype("f4")
+    directions = np.array([[1, -1, 0], [0, 0, 1]], np.float32)
+    labels = (points @ directions).argmax(-1)
+    np.savez(folder / "three.npz", x=points, label=labels)
+    train(
+        folder, "--new-head", "probabilities=3", "--epochs", 20, "--learning-rate", 0.05,
+        data="three.npz",
+    )  # fmt: skip
+    tuned = og.load(folder / "tuned.onnx")
+    assert str(tuned.find("probabilities").type) == "float32[N, 3]"
+    found = og.compile(tuned).run({"x": points})["probabilities"]
+    assert (found.argmax(-1) == labels).mean() > 0.9
+    onnx.checker.check_model(onnx.load(folder / "tuned.onnx"), full_check=True)
 
 
 def test_a_second_run_does_not_destroy_one_that_has_not_ended(folder: Path) -> None:
@@ -111,12 +143,17 @@ def test_a_second_run_does_not_destroy_one_that_has_not_ended(folder: Path) -> N
     [
         (["--loss", "cross_entrpy"], "did you mean 'cross_entropy'"),
         (["--loss", "cross_entropy(smoothing=1)"], "no setting 'smoothing'"),
-        (["--loss", "cross_entropy(0.1)"], "settings go by name"),
-        (["--loss", "cross_entropy(label_smoothing=os.getcwd())"], "must be a number, a text"),
+        (["--loss", "cross_entropy(1, 2, 3, 4, 5)"], "too many settings"),
+        (["--loss", "cross_entropy(label_smoothing=1 + x)"], "must be a number, a text"),
         (["--loss", "cross_entropy("], "wants a name"),
-        (["--optimizer", "adamm"], "did you mean 'Adam"),
+        (["--optimizer", "adamm"], "did you mean 'adam"),
+        (["--optimizer", "clip_by_global_norm"], "needs optimizer"),
+        (["--schedule", "cosine(warmup=3)"], "did you mean 'warm_up'"),
+        (["--schedule", "cosine(warm_up=999999)"], "steps"),
         (["--optimizer", "adamw(b1=2)"], "b1"),
         (["--train", "*.wieght"], "wieght"),
+        (["--new-head", "logits:3"], "output=classes"),
+        (["--new-head", "logits=3"], "logits"),
         (["--metric", "f1"], "loss or accuracy"),
         (["--metric", "accuracy", "--loss", "probabilities"], "needs a --loss"),
         (["--of", "logits"], "logits"),
