@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .inference_mode import to_inference
     from .running import Compiled, compile
     from .training import initial_state, start_graph, train_step, with_parameters
-    from .transforms import grad, hvp, jvp, optimize, straight_through, vjp
+    from .transforms import grad, hvp, jvp, mixed_precision, optimize, straight_through, vjp
     from .untying import untie
     from .validation import check_gradients, validate
 
@@ -64,6 +64,7 @@ __all__ = [
     "load",
     "new_head",
     "losses",
+    "mixed_precision",
     "optim",
     "optimize",
     "random",
@@ -97,7 +98,7 @@ _HOMES = {
     ".inference_mode": ["to_inference"],
     ".running": ["Compiled", "compile"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
-    ".transforms": ["grad", "hvp", "jvp", "optimize", "straight_through", "vjp"],
+    ".transforms": ["grad", "hvp", "jvp", "mixed_precision", "optimize", "straight_through", "vjp"],
     ".untying": ["untie"],
     ".validation": ["check_gradients", "validate"],
 }

@@ -1,14 +1,16 @@
 """Transform graphs: each function takes a graph and gives a new one, the argument untouched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from onnxgrad.compiler.emission.naming import GRADIENT
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.gradients import backpropagate, push_forward
-from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph
+from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, require_texts
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.types import as_dtype
+from onnxgrad.compiler.passes.mixed_precision import PRODUCTS, halve
 from onnxgrad.compiler.passes.pipeline import clean_up, shrink
 from onnxgrad.compiler.passes.straight_through import let_through
 
@@ -184,6 +186,35 @@ def straight_through(graph: Graph) -> Graph:
     """
     copy = require_graph(graph).copy()
     let_through(copy)
+    return copy
+
+
+def mixed_precision(
+    graph: Graph, dtype: str = "float16", operators: Sequence[str] = PRODUCTS
+) -> Graph:
+    """Run operators in half precision, between casts; everything else stays float32.
+
+    Weights stay float32, too, and are what training moves. Small gradients vanish in float16 unless
+    the loss is scaled: `og.train_step(og.mixed_precision(g), optimizer=og.optim.scale_loss(…))`.
+
+    Args:
+        graph: a graph in float32.
+        dtype: "float16" or "bfloat16", which has the range of float32 and needs no scaled loss.
+        operators: their names; by default those that are sums of products, where the time goes.
+
+    Raises:
+        GraphError: the dtype is another one, or there is no such operator on float32.
+    """
+    half = as_dtype(dtype)
+    if half.name not in ("float16", "bfloat16"):
+        raise GraphError(f"dtype must be float16 or bfloat16, got {half.name}")
+    copy = require_graph(graph).copy()
+    if not halve(copy, require_texts(operators, "operators"), half):
+        raise GraphError(
+            f"no {' or '.join(operators)} of the graph '{graph.name}' reads float32; name others "
+            "with operators=[…]"
+        )
+    clean_up(copy)
     return copy
 
 
