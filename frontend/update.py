@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Protocol
 
 import numpy as np
@@ -200,7 +201,7 @@ class Update:
         if not callable(given):
             return require_number(given, "a learning rate that is no name")
         if given not in self._scope.scheduled:
-            rate = given(self.op, self.op.Sub(self.count(), 1.0))
+            rate = emit_rate(self.op, given, self.op.Sub(self.count(), 1.0))
             self._scope.scheduled[given] = rate
             self.rates.append(rate)
         return self._scope.scheduled[given]
@@ -211,3 +212,19 @@ class Update:
     def _state(self, name: str, type_: Any, start: np.ndarray | None) -> Value:
         value = Value(self._graph.names.fresh(name), type_, start, parameter=start is not None)
         return self._graph.add_value(value)
+
+
+def emit_rate(op: Ops, schedule: Schedule, t: Value) -> Value:
+    """Ask a schedule for its rate at t; it may be a function of the caller's.
+
+    Raises:
+        GraphError: it takes other arguments, or gives something else than a float64 scalar.
+    """
+    try:
+        signature(schedule).bind(op, t)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"a schedule is a function of a builder and t: {error}") from None
+    rate = schedule(op, t)
+    if not isinstance(rate, Value) or rate.type != TensorType(_DOUBLE, ()):
+        raise GraphError(f"a schedule gives a float64 scalar, not {rate!r}")
+    return rate

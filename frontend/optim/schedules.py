@@ -13,7 +13,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Schedule
+from ..update import Schedule, emit_rate
 from .settings import require, require_fraction
 
 
@@ -87,8 +87,8 @@ class linear_warm_up:
         """start + (η₀ − start)·t/steps, then the schedule at t − steps"""
         later = op.Max(op.Sub(t, float(self.steps)), op.like(0, t))
         if callable(self.schedule):
-            after = self.schedule(op, later)
-            first = self.schedule(op, op.like(0, t))
+            after = emit_rate(op, self.schedule, later)
+            first = emit_rate(op, self.schedule, op.like(0, t))
         else:
             after = first = op.like(self.schedule, t)
         share = op.Div(t, float(self.steps))

@@ -46,6 +46,11 @@ def save_weights(**arguments: Any) -> Any:
     return og.save_weights(**arguments)
 
 
+def stepped(optimizer: Any) -> og.Graph:
+    """Use an optimizer, for some of what is wrong with it shows only then."""
+    return og.train_step(GRAPH, "loss", optimizer)
+
+
 def building(call: Callable[..., Any]) -> Callable[..., Any]:
     """Give a call on a new builder, with x: float32[2, 4] where x is asked for by "x"."""
 
@@ -105,6 +110,62 @@ LOSSES: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ),
 ]
 
+OPTIMIZERS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
+    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "momentum": 0.1, "nesterov": True}),
+    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("Adam", og.optim.Adam, {"learning_rate": 0.1, "b1": 0.9, "b2": 0.9, "eps": 1e-8}),
+    ("AdamW", og.optim.AdamW, {"b1": 0.9, "b2": 0.9, "eps": 1e-8, "weight_decay": 0.1}),
+    ("Adagrad", og.optim.Adagrad, {"learning_rate": 0.1, "start": 0.0, "eps": 1e-8}),
+    (
+        "RMSprop",
+        og.optim.RMSprop,
+        {"learning_rate": 0.1, "decay": 0.9, "eps": 0.1, "momentum": 0.0, "centered": False},
+    ),
+    (
+        "Adafactor",
+        og.optim.Adafactor,
+        {"learning_rate": 0.1, "decay": -0.8, "least": 0.1, "clip": 1.0, "weight_decay": 0.0},
+    ),
+    ("Lion", og.optim.Lion, {"learning_rate": 0.1, "b1": 0.9, "b2": 0.9, "weight_decay": 0.1}),
+    (
+        "Muon",
+        og.optim.Muon,
+        {"learning_rate": 0.1, "nesterov": True, "weight_decay": 0.1, "iterations": 1},
+    ),
+    ("clip_by_value", og.optim.clip_by_value, {"optimizer": SGD, "most": 1.0}),
+    ("clip_by_global_norm", og.optim.clip_by_global_norm, {"optimizer": SGD, "most": 1.0}),
+    ("accumulate", og.optim.accumulate, {"optimizer": SGD, "steps": 2}),
+    ("average_weights", og.optim.average_weights, {"optimizer": SGD, "decay": 0.9}),
+    ("averages", og.optim.averages, {"state": {"w": np.ones(2), "w.average": np.ones(2)}}),
+    ("skip_non_finite", og.optim.skip_non_finite, {"optimizer": SGD}),
+    (
+        "scale_loss",
+        og.optim.scale_loss,
+        {"optimizer": SGD, "start": 8.0, "growth": 2.0, "interval": 3, "backoff": 0.5},
+    ),
+    ("groups", lambda by: stepped(og.optim.groups(SGD, by)), {"by": {"w": SGD}}),
+    ("groups", lambda one: stepped(og.optim.groups(SGD, {"w": one})), {"one": SGD}),
+    (
+        "decay_weights",
+        lambda **how: stepped(og.optim.decay_weights(SGD, **how)),
+        {"weight_decay": 0.1, "of": "w"},
+    ),
+    ("constant", og.optim.constant, {"rate": 0.1}),
+    ("cosine", og.optim.cosine, {"peak": 0.1, "steps": 9, "warm_up": 1, "end": 0.0}),
+    (
+        "linear_warm_up",
+        lambda **how: stepped(og.optim.SGD(og.optim.linear_warm_up(**how))),
+        {"schedule": 0.1, "steps": 3, "start": 0.0},
+    ),
+    (
+        "one_cycle",
+        og.optim.one_cycle,
+        {"peak": 0.1, "steps": 9, "rise": 0.3, "first": 25.0, "last": 1e4},
+    ),
+    ("piecewise", og.optim.piecewise, {"rate": 0.1, "later": {3: 0.2}}),
+    ("a schedule", lambda rate: stepped(og.optim.SGD(rate)), {"rate": 0.1}),
+]
+
 CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("grad", og.grad, {**DERIVATIVE, "names": None}),
     ("vjp", og.vjp, {**DERIVATIVE, "names": None}),
@@ -135,15 +196,17 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("to_inference", og.to_inference, {"graph": GRAPH}),
     ("untie", og.untie, {"graph": GRAPH, "parameters": "w"}),
     *LOSSES,
-    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "momentum": 0.1, "nesterov": True}),
-    ("SGD", og.optim.SGD, {"learning_rate": 0.1, "weight_decay": 0.1}),
-    ("Adam", og.optim.Adam, {"learning_rate": 0.1, "b1": 0.9, "b2": 0.9, "eps": 1e-8}),
-    ("AdamW", og.optim.AdamW, {"b1": 0.9, "b2": 0.9, "eps": 1e-8, "weight_decay": 0.1}),
+    *OPTIMIZERS,
     ("initial_state", og.initial_state, {"step": STEP}),
     ("start_graph", og.start_graph, {"step": STEP}),
     ("with_parameters", og.with_parameters, {"graph": GRAPH, "arrays": {}}),
     ("straight_through", og.straight_through, {"graph": GRAPH}),
     ("optimize", og.optimize, {"graph": GRAPH}),
+    (
+        "mixed_precision",
+        og.mixed_precision,
+        {"graph": GRAPH, "dtype": "float16", "operators": ["MatMul"]},
+    ),
     ("compile", og.compile, {"graph": GRAPH, "backend": "numpy"}),
     ("run", og.compile(GRAPH).run, {"feeds": FEEDS}),
     ("call", og.compile(GRAPH), FEEDS),
@@ -257,6 +320,7 @@ def test_each_argument_in_turn(
 def test_every_public_function_is_tried() -> None:
     tried = {name.partition(".")[0] for name, _, _ in CALLS} | {"optim", "Compiled", "Tensor"}
     types = {n for n in og.__all__ if n.endswith("Error")} | {"Fitted", "Graph", "Node", "Value"}
+    assert set(og.optim.__all__) - {"Gradients", "Optimizer", "Rate", "Schedule", "Update"} <= tried
     assert set(og.__all__) - types - {"available_backends"} <= tried
 
 
@@ -276,7 +340,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: og.fit(GRAPH, {}, optimizer=SGD, report=5), "report must be a function"),  # type: ignore[arg-type]
     (lambda: og.fit(GRAPH, {}, optimizer=SGD, metric=5), "metric must be a function"),  # type: ignore[arg-type]
     (lambda: og.save(GRAPH, "a.onnx", external_data=5), "external_data must be True or False"),  # type: ignore[arg-type]
-    (lambda: og.optim.SGD(None), "a learning rate that is no name must be a finite number"),  # type: ignore[arg-type]
+    (lambda: og.optim.SGD(None), "that is neither a name nor a schedule must be a finite"),  # type: ignore[arg-type]
     (lambda: og.optim.SGD(0.1, momentum="a"), "momentum must be a finite number, not 'a'"),  # type: ignore[arg-type]
     (lambda: og.optim.Adam(eps=-1), "eps must be a finite number of at least 0, not -1"),
     (lambda: og.random.bits(None, 1, [2]), "random numbers are drawn in a Builder"),  # type: ignore[arg-type]
