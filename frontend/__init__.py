@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
 
     from . import jax, losses, optim, random, scipy, torch
+    from .adapters import load_adapter, save_adapter
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
     from .drawing import draw
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .fitting.fit import Fitted, fit
     from .heads import new_head
     from .inference_mode import to_inference
+    from .low_rank import lora, merge_lora
     from .running import Compiled, compile
     from .training import initial_state, start_graph, train_step, with_parameters
     from .transforms import grad, hvp, jvp, mixed_precision, optimize, straight_through, vjp
@@ -62,6 +64,9 @@ __all__ = [
     "jvp",
     "keep",
     "load",
+    "load_adapter",
+    "lora",
+    "merge_lora",
     "new_head",
     "losses",
     "mixed_precision",
@@ -71,6 +76,7 @@ __all__ = [
     "rename",
     "replace_output",
     "save",
+    "save_adapter",
     "save_weights",
     "scipy",
     "start_graph",
@@ -87,6 +93,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    ".adapters": ["load_adapter", "save_adapter"],
     ".batching": ["hessian", "jacobian", "vmap"],
     ".builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
@@ -96,6 +103,7 @@ _HOMES = {
     ".fitting.fit": ["Fitted", "fit"],
     ".heads": ["new_head"],
     ".inference_mode": ["to_inference"],
+    ".low_rank": ["lora", "merge_lora"],
     ".running": ["Compiled", "compile"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
     ".transforms": ["grad", "hvp", "jvp", "mixed_precision", "optimize", "straight_through", "vjp"],

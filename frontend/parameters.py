@@ -6,6 +6,7 @@ from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
 from .advice import warn
+from .low_rank import is_adapter
 from .roles import Kind, Role, Roles, held_floats
 from .selection import Selected, Selection, find_values
 from .untying import is_scale_or_bias
@@ -19,7 +20,7 @@ def choose_parameters(
     """Give the values to train: those given, or else every weight that the loss may depend on.
 
     A pattern stands for weights. What is a constant by its use is left out by default; so are
-    single numbers that may be weights, with a warning.
+    single numbers that may be weights, with a warning. Of a graph with adapters these are trained.
 
     Args:
         graph: the model.
@@ -35,6 +36,8 @@ def choose_parameters(
     others = {v: str(role) for v, role in held.items() if role.kind is not Kind.WEIGHT}
     if given is not None:
         chosen = find_values(graph, given, "parameters", weights, others)
+    elif adapters := [v for v in weights if is_adapter(v)]:
+        chosen = Selected(adapters, frozenset(adapters))
     elif weights:
         chosen = Selected(weights, frozenset(weights))
         _warn_of_numbers(held)

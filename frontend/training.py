@@ -195,7 +195,7 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
         if any(v.name == name for v in copy.inputs):
             raise GraphError(f"'{name}' is an input, which holds no array; feed it")
         raise GraphError(f"the graph has no parameter '{name}'{suggestion(name, held)}")
-    for name in given:
+    for name in [n for n in arrays if n in given]:
         value = held[name]
         array = as_array(arrays[name])
         if array.dtype != value.dtype or array.shape != value.shape:

@@ -42,6 +42,7 @@ ONLY_IN = {
     "torch": {"frontend/bridges/torch_function.py", "frontend/bridges/torch_export.py"},
     "onnxruntime": {
         "backends/onnxruntime.py",
+        "backends/onnxruntime_adapters.py",
         "backends/onnxruntime_sessions.py",
     },
 }

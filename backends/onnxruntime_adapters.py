@@ -1,0 +1,42 @@
+"""onnxruntime's files of adapters: arrays by name, which its sessions exchange as they run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..compiler.errors import ModelFileError
+
+
+def write_adapter(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as an .onnx_adapter.
+
+    Raises:
+        ModelFileError: onnxruntime does not write such arrays.
+    """
+    import onnxruntime  # loads only when it is used
+
+    adapter = onnxruntime.AdapterFormat()
+    adapter.set_adapter_version(1)
+    adapter.set_model_version(1)
+    make = onnxruntime.OrtValue.ortvalue_from_numpy
+    try:
+        adapter.set_parameters({name: make(array) for name, array in arrays.items()})
+        adapter.export_adapter(str(path))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ModelFileError(f"onnxruntime cannot write these adapters: {error}") from error
+
+
+def read_adapter(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of an .onnx_adapter.
+
+    Raises:
+        ModelFileError: it is none.
+    """
+    import onnxruntime  # loads only when it is used
+
+    try:
+        found = onnxruntime.AdapterFormat.read_adapter(str(path))
+        return {name: value.numpy().copy() for name, value in found.get_parameters().items()}
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{path}: {error}") from error
