@@ -108,6 +108,8 @@ def _distrusted(node: Node) -> bool:
             return bool(node.attributes.get("clip", 0))
         case "ai.onnx.ml", "FeatureVectorizer":
             return True
+        case "com.microsoft", "MultiHeadAttention":
+            return _in_one_tensor_or_forgetful(node)
         case "", "Attention":
             scores = len(node.outputs) > 3 and node.outputs[3] is not None
             mask, lengths = _input(node, 3), _input(node, 6)
@@ -115,6 +117,16 @@ def _distrusted(node: Node) -> bool:
             return scores or masked or _may_see_ahead(node)
         case _:
             return False
+
+
+def _in_one_tensor_or_forgetful(node: Node) -> bool:
+    """Tell whether the CPU's kernel does not know the call, or leaves out what it is to remember.
+
+    It takes no queries and keys in one tensor, and no cache where it is to give none.
+    """
+    packed = any(v is not None and v.rank == 5 for v in node.inputs[:2])
+    gives = len(node.outputs) > 2 and None not in node.outputs[1:3]
+    return packed or (_input(node, 6) is not None and not gives)
 
 
 def _may_see_ahead(node: Node) -> bool:

@@ -25,7 +25,7 @@ def write_apart(graph: Graph, opset: int) -> tuple[ModelProto, dict[str, np.ndar
         proto.external_data.add(key="location", value="memory")
         return proto
 
-    model = write_model(graph, opset, {}, functions=False, tensor=tensor)
+    model = write_model(graph, opset, {}, functions=False, tensor=tensor, contrib=True)
     for node in every_node(model.graph.node):
         for inner in graphs_in(node):  # onnxruntime takes weights for the whole graph only
             for proto in inner.initializer:

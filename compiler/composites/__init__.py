@@ -29,7 +29,24 @@ FAMILIES = [
     "softmax",
 ]
 
-for _family in FAMILIES:  # importing a file registers its forms
+CONTRIB = [
+    "activations",
+    "attention",
+    "convolution",
+    "normalization",
+    "others",
+    "packed",
+    "products",
+    "quantized",
+    "recurrent",
+    "rotation",
+]
+"""Families of the operators that onnxruntime adds to ONNX's."""
+
+for _family in [
+    *FAMILIES,
+    *(f"contrib.{name}" for name in CONTRIB),
+]:  # importing a file registers its forms
     import_module(f".{_family}", __name__)
 
 __all__ = ["FORMS", "STANDARD_BODIES", "Body", "find_body", "form"]

@@ -26,27 +26,27 @@ def attention(op: Ops, node: Node) -> Sequence[Value | None]:
     heads, groups = settings.get("q_num_heads"), settings.get("kv_num_heads")
     joined = q.known_rank == 3
     if joined and heads is not None and groups is not None:
-        q, k, v = _split(op, q, heads), _split(op, k, groups), _split(op, v, groups)
+        q, k, v = split_heads(op, q, heads), split_heads(op, k, groups), split_heads(op, v, groups)
     if past_k is not None and past_v is not None:
         k, v = op.Concat(past_k, k, axis=2), op.Concat(past_v, v, axis=2)
     root = cast_to(op, op.Sqrt(_scale(op, q, settings.get("scale"))), q)
-    raw = _grouped_product(op, op.Mul(q, root), op.Mul(k, root), transposed=True)
+    raw = grouped_product(op, op.Mul(q, root), op.Mul(k, root), transposed=True)
     capped = _cap(op, raw, settings.get("softcap", 0.0))
     scores, live = _masked(op, node, capped, mask, _offset(op, q, past_k, lengths), lengths)
     weights = cast_to(op, _softmax(op, scores, live, settings.get("softmax_precision")), q)
-    y = _grouped_product(op, weights, cast_to(op, v, q), transposed=False)
+    y = grouped_product(op, weights, cast_to(op, v, q), transposed=False)
     shown = [raw, capped, scores, weights][settings.get("qk_matmul_output_mode", 0)]
-    return [_joined(op, y) if joined else y, k, v, shown][: len(node.outputs)]
+    return [join_heads(op, y) if joined else y, k, v, shown][: len(node.outputs)]
 
 
-def _split(op: Ops, x: Value, heads: int) -> Value:
+def split_heads(op: Ops, x: Value, heads: int) -> Value:
     """(batch, length, heads·size) → (batch, heads, length, size)"""
     size = op.Div(dimension(op, x, 2), [heads])
     shape = op.Concat(op.Shape(x, end=2), [heads], size, axis=0)
     return op.Transpose(op.Reshape(x, shape, allowzero=1), perm=[0, 2, 1, 3])
 
 
-def _joined(op: Ops, y: Value) -> Value:
+def join_heads(op: Ops, y: Value) -> Value:
     """(batch, heads, length, size) → (batch, length, heads·size)"""
     width = op.Mul(dimension(op, y, 1), dimension(op, y, 3))
     shape = op.Concat(dimension(op, y, 0), dimension(op, y, 2), width, axis=0)
@@ -61,7 +61,7 @@ def _scale(op: Ops, q: Value, scale: float | None) -> Value:
     return op.Div(1.0, op.Sqrt(size))
 
 
-def _grouped_product(op: Ops, a: Value, b: Value, transposed: bool) -> Value:
+def grouped_product(op: Ops, a: Value, b: Value, transposed: bool) -> Value:
     """a·b, or a·bᵀ, per head; heads that share a group are rows of one product.
 
     a: (batch, heads, rows, n); b: (batch, groups, …).

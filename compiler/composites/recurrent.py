@@ -16,17 +16,26 @@ from .registry import standard_body
 
 Activation = Callable[[Ops, Value], Value]
 
+Multiply = Callable[[Ops, Value], Value]
+"""Emits the product of rows with weights."""
+
+Product = Callable[[Ops, int, int, Value], Multiply]
+"""`product(op, which, direction, weights)`: of the input (0) or the state (1), and one direction's
+weights, (gates·hidden, input or hidden)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
     """One direction's cell: what it captures, and the step.
 
-    `recurrent` is Rᵀ, (hidden, gates·hidden); `bias` the recurrent half of B, (gates·hidden).
+    `recurrent` is Rᵀ, (hidden, gates·hidden); `multiply` gives h·Rᵀ; `bias` is the recurrent half
+    of B, (gates·hidden).
     """
 
     step: Callable[..., list[Value]]
     activations: Sequence[Activation]
     recurrent: Value
+    multiply: Multiply
     bias: Value | None
     peepholes: Value | None
     attributes: dict[str, Any]
@@ -47,7 +56,17 @@ def gru(op: Ops, node: Node) -> list[Value | None]:
 @standard_body("LSTM")
 def lstm(op: Ops, node: Node) -> list[Value | None]:
     """c' = f·c + i·g, h' = o·h(c'); peepholes let the gates see c, and o see c'"""
-    return _layer(op, node, ["Sigmoid", "Tanh", "Tanh"], _lstm_step, states=2)
+    return lstm_layer(op, node, _plain)
+
+
+def lstm_layer(op: Ops, node: Node, product: Product) -> list[Value | None]:
+    """Emit an LSTM whose products are emitted by `product`."""
+    return _layer(op, node, ["Sigmoid", "Tanh", "Tanh"], _lstm_step, 2, product)
+
+
+def _plain(op: Ops, which: int, direction: int, weights: Value) -> Multiply:
+    columns = op.Transpose(weights, perm=[1, 0])
+    return lambda inner, x: inner.MatMul(x, columns)
 
 
 def _rnn_step(op: Ops, cell: _Cell, given: Value, h: Value) -> list[Value]:
@@ -72,7 +91,7 @@ def _gru_step(op: Ops, cell: _Cell, given: Value, h: Value) -> list[Value]:
 
 def _lstm_step(op: Ops, cell: _Cell, given: Value, h: Value, c: Value) -> list[Value]:
     f, g, output = cell.activations
-    total = _plus(op, op.Add(given, op.MatMul(h, cell.recurrent)), cell.bias)
+    total = _plus(op, op.Add(given, cell.multiply(op, h)), cell.bias)
     xi, xo, xf, xc = op.Split(total, axis=-1, num_outputs=4)
     pi, po, pf = _split(op, cell.peepholes, 3)
     i = f(op, _plus(op, xi, pi, c))
@@ -97,7 +116,12 @@ def _split(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:
 
 
 def _layer(
-    op: Ops, node: Node, defaults: list[str], step: Callable[..., list[Value]], states: int
+    op: Ops,
+    node: Node,
+    defaults: list[str],
+    step: Callable[..., list[Value]],
+    states: int,
+    product: Product = _plain,
 ) -> list[Value | None]:
     """Run the cell in each direction; give Y and the last states, as far as they are asked for."""
     x, w, r = node.required(3)
@@ -120,10 +144,11 @@ def _layer(
     results = []
     for k, (w_k, r_k, b_k, p_k) in enumerate(per_direction):
         input_bias, bias = _split(op, b_k, 2)
-        given = _plus(op, op.MatMul(x, op.Transpose(w_k)), input_bias)
+        given = _plus(op, product(op, 0, k, w_k)(op, x), input_bias)
         chosen = activations[k * len(defaults) :][: len(defaults)]
         recurrent = op.Transpose(r_k, perm=[1, 0])
-        cell = _Cell(step, chosen, recurrent, bias, p_k, node.attributes)
+        multiply = product(op, 1, k, r_k)
+        cell = _Cell(step, chosen, recurrent, multiply, bias, p_k, node.attributes)
         zero = _zero_state(op, x, r_k)
         state = [s[k] or zero for s in starts]
         results.append(_scan(op, cell, given, mask, state, backward[k]))

@@ -1,11 +1,16 @@
 """The table of composite operators and their forms; expand.py puts them in."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from ..emission.ops import Ops
 from ..errors import GraphError
-from ..graph.ir import Node, Value
+from ..graph.ir import Graph, Node, Value
+from ..graph.types import Type
+from ..inference.node_types import TYPES_BY_BODY
+from ..standard.contrib import DOMAIN
 
 Body = Callable[[Ops, Node], Value | Sequence[Value | None]]
 """`body(op, node)` emits standard operators (or other composites) that compute node's outputs."""
@@ -35,6 +40,36 @@ def standard_body(op_type: str) -> Callable[[Body], Body]:
         return body
 
     return register
+
+
+def contrib_body(*op_types: str, domain: str = DOMAIN) -> Callable[[B], B]:
+    """Register the body of operators that onnxruntime adds to ONNX's; their types are its own.
+
+    It must not read the types of the node's outputs, which follow from what it gives.
+    """
+
+    def register(body: B) -> B:
+        for op_type in op_types:
+            operator = f"{domain}.{op_type}" if domain else op_type
+            assert operator not in STANDARD_BODIES, operator
+            STANDARD_BODIES[operator] = body
+            TYPES_BY_BODY[operator] = partial(_types_by_body, body)
+        return body
+
+    return register
+
+
+def _types_by_body(body: Body, node: Node) -> list[Type | None]:
+    """Emit a body into a graph of its own and see what it gives."""
+    graph = Graph("types")
+    mapping = {
+        v: graph.add_value(Value(f"x{k}", v.type, v.constant, v.parameter, v.elements))
+        for k, v in enumerate(dict.fromkeys(v for v in node.inputs if v is not None))
+    }
+    inputs = tuple(None if v is None else mapping[v] for v in node.inputs)
+    found = body(Ops(graph), replace(node, inputs=inputs))
+    results = (found,) if isinstance(found, Value) else found
+    return [None if v is None else v.type for v in results]
 
 
 def form(op_type: str, name: str = "default", run_only: bool = False) -> Callable[[B], B]:

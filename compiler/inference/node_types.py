@@ -40,6 +40,10 @@ Types with dimensions that have no name stay messages: each reading gives them n
 """
 
 
+TYPES_BY_BODY: dict[str, Callable[[Node], list[Type | None]]] = {}
+"""Operators that ONNX knows nothing of: their types are those that their bodies give."""
+
+
 def infer_types(node: Node) -> list[Type | None]:
     """Infer the type of each output of a standard operator; None where ONNX cannot tell.
 
@@ -49,6 +53,8 @@ def infer_types(node: Node) -> list[Type | None]:
         GraphError: the inputs' types or shapes do not fit the operator.
         UnsupportedOpError: ONNX does not know the operator.
     """
+    if (by_body := TYPES_BY_BODY.get(node.operator)) is not None:
+        return by_body(node)
     check_shapes(node)
     structural = _STRUCTURAL.get(node.op_type) if not node.domain else None
     if structural is not None:

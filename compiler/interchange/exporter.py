@@ -13,10 +13,11 @@ from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import all_graphs, all_nodes, run_within
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
+from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
 from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
 from ..standard.schemas import find_schema, last_version
 from .batch_statistics import keep_statistics
-from .lowering import lower
+from .lowering import lower, spell_contrib
 from .model_functions import FunctionLibrary
 
 OLDEST_IR = 4
@@ -55,9 +56,17 @@ def to_onnx(
 
 
 def write_model(
-    graph: Graph, opset: int, forms: Forms, functions: bool, tensor: TensorWriter
+    graph: Graph,
+    opset: int,
+    forms: Forms,
+    functions: bool,
+    tensor: TensorWriter,
+    contrib: bool = False,
 ) -> ModelProto:
-    """Write a model as `to_onnx` does, also one whose ranks only run time tells."""
+    """Write a model as `to_onnx` does, also one whose ranks only run time tells.
+
+    With `contrib` the operators that onnxruntime adds to ONNX's stay as they are.
+    """
     for op_type, name in forms.items():
         find_body(op_type, name)
 
@@ -73,13 +82,16 @@ def write_model(
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
     keep_statistics(graph, opset)
-    lower(graph, opset, library.call if functions else expand)
+    spell = library.call if functions else expand
+    if not contrib:
+        spell_contrib(graph, spell)
+    lower(graph, opset, spell)
     drop_known(graph)
     compute_subgraph_outputs(graph)
     versions = {**_versions(graph), "": opset}
     opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
     oldest = FUNCTIONS_IR if functions else OLDEST_IR
-    standard = [o for o in opsets if o.domain != COMPOSITE_DOMAIN]
+    standard = [o for o in opsets if o.domain not in (COMPOSITE_DOMAIN, CONTRIB_DOMAIN)]
     ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
     model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
     onnx.helper.set_model_props(model, graph.metadata)

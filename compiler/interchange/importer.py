@@ -15,6 +15,8 @@ from ..reading.graph_reader import read_graph
 from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
+from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
+from ..standard.contrib import find_contrib
 from ..standard.protos import every_node, graphs_in
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
@@ -158,6 +160,9 @@ def _unknown(
         name = f"{domain}.{node.op_type}" if domain else node.op_type
         if domain not in DOMAIN_VERSIONS:
             found[name] = "a custom domain; define it as a function of the model"
+        elif domain == CONTRIB_DOMAIN:
+            if find_contrib(node.op_type, domain) is None:
+                found[name] = "onnxgrad has no body for such an operator of onnxruntime"
         elif domain not in versions:
             found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
         elif has_maps(node.op_type, domain):
@@ -169,11 +174,17 @@ def _unknown(
 
 def _knows(op_type: str, domain: str, version: int) -> bool:
     """Tell whether a call can be read: as it is, or upgraded where the operator was dropped."""
+    if (domain, op_type) in AHEAD or find_contrib(op_type, domain) is not None:
+        return True
     first = _first_version(op_type, domain)
     if first is None or version < first:
         return False
     lives = all(find_schema(op_type, domain, v) is not None for v in (version, None))
     return lives or has_upgrade(op_type, domain, version)
+
+
+AHEAD = {("", "LayerNormalization")}
+"""Operators that onnxruntime's optimizer writes into models of opsets that had none yet."""
 
 
 def _first_version(op_type: str, domain: str) -> int | None:

@@ -15,6 +15,7 @@ from ..graph.subgraphs import run_within
 from ..graph.types import TensorType, type_string
 from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
+from ..standard.contrib import is_contrib
 from ..standard.schemas import attribute_defaults, attribute_value, check_types, find_schema
 from . import axes
 from .double_spellings import is_said_in_double, say_in_double
@@ -49,6 +50,14 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
         listed = "; ".join(refused.values())
         operators = sorted({key.partition(" ")[0] for key in refused})
         raise UnsupportedOpError(f"opset {opset} cannot express {listed}", operators)
+
+
+def spell_contrib(graph: Graph, expand: Expand) -> None:
+    """Replace the operators that onnxruntime adds to ONNX's, in place."""
+    for node in graph.nodes():
+        run_within(partial(spell_contrib, expand=expand), graph, node)
+        if is_contrib(node) and not _is_known(graph, node):
+            expand(graph, node)
 
 
 def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) -> None:

@@ -13,8 +13,16 @@ from ..graph.names import nearest
 from ..graph.types import Type, type_string
 from ..opset import OPSET
 from .attribute_values import check_values
+from .contrib import DOMAIN as CONTRIB_DOMAIN
+from .contrib import contrib_schemas, find_contrib
 
-DOMAIN_VERSIONS = {"": OPSET, "ai.onnx.ml": 5, "ai.onnx.preview.training": 1, "ai.onnx.preview": 1}
+DOMAIN_VERSIONS = {
+    "": OPSET,
+    "ai.onnx.ml": 5,
+    "ai.onnx.preview.training": 1,
+    "ai.onnx.preview": 1,
+    CONTRIB_DOMAIN: 1,
+}
 """Versions of the domains that operators have inside the compiler."""
 
 
@@ -24,6 +32,8 @@ def find_schema(op_type: str, domain: str = "", version: int | None = None) -> O
     version = last_version(op_type, domain) if version is None else version
     if version is None:
         return None
+    if (contrib := find_contrib(op_type, domain)) is not None:
+        return contrib
     try:
         found = onnx.defs.get_schema(op_type, version, domain)
     except onnx.defs.SchemaError:
@@ -63,7 +73,8 @@ def get_schema(op_type: str, domain: str = "") -> OpSchema:
 
 @cache
 def _names(domain: str) -> list[str]:
-    return sorted({s.name for s in onnx.defs.get_all_schemas() if s.domain == domain})
+    names = {s.name for s in onnx.defs.get_all_schemas() if s.domain == domain}
+    return sorted(names | {name for d, name in contrib_schemas() if d == domain and d})
 
 
 @cache

@@ -1,0 +1,95 @@
+"""Schemas of the operators that onnxruntime adds to ONNX's; contrib_operators.py has their rows."""
+
+import re
+from ast import literal_eval
+from collections.abc import Iterator
+from functools import cache
+
+from onnx import helper
+from onnx.defs import OpSchema
+
+from ..graph.ir import Node
+from .contrib_operators import MICROSOFT, ONNX
+
+DOMAIN = "com.microsoft"
+
+_FLOATS = ("float16", "float", "double", "bfloat16")
+_BYTES = ("int8", "uint8")
+_NUMBERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_CLASSES = {
+    "floats": _FLOATS,
+    "bytes": _BYTES,
+    "any": (*_FLOATS, *_NUMBERS, "bool", "string"),
+}
+"""Words for several types."""
+
+_ROW = re.compile(r"(\w+)\((.*?)(?:; (.*))?\) -> (.*?)(?: where (.*))?")
+
+
+def is_contrib(node: Node) -> bool:
+    """Tell whether onnxruntime adds a node's operator to ONNX's."""
+    return find_contrib(node.op_type, node.domain) is not None
+
+
+def find_contrib(op_type: str, domain: str) -> OpSchema | None:
+    """Give the schema of an operator that onnxruntime adds, None for any other."""
+    return contrib_schemas().get((domain, op_type))
+
+
+@cache
+def contrib_schemas() -> dict[tuple[str, str], OpSchema]:
+    """Give the schemas by domain and operator."""
+    return {
+        (domain, schema.name): schema
+        for domain, text in ((DOMAIN, MICROSOFT), ("", ONNX))
+        for schema in _read(domain, text)
+    }
+
+
+def _read(domain: str, text: str) -> Iterator[OpSchema]:
+    for row in re.split(r"\n(?=\S)", text.strip()):
+        found = _ROW.fullmatch(" ".join(row.split()))
+        assert found is not None, row
+        name, inputs, attributes, outputs, where = found.groups()
+        yield OpSchema(
+            name,
+            domain,
+            1,
+            inputs=[_parameter(p) for p in inputs.split(", ")],
+            outputs=[_parameter(p) for p in outputs.split(", ")],
+            type_constraints=[_constraint(c) for c in (where or "").split(", ") if c],
+            attributes=[_attribute(a) for a in (attributes or "").split(", ") if a],
+        )
+
+
+def _parameter(text: str) -> OpSchema.FormalParameter:
+    name, kind = text.split(": ")
+    option = OpSchema.FormalParameterOption.Single
+    if name.endswith("?"):
+        option = OpSchema.FormalParameterOption.Optional
+    elif name.endswith("..."):
+        option = OpSchema.FormalParameterOption.Variadic
+    variadic = option == OpSchema.FormalParameterOption.Variadic
+    return OpSchema.FormalParameter(
+        name.rstrip("?."),
+        kind if kind[0].isupper() else f"tensor({kind})",
+        param_option=option,
+        is_homogeneous=not variadic,
+    )
+
+
+def _constraint(text: str) -> tuple[str, list[str], str]:
+    name, kinds = text.split(": ")
+    types = [t for kind in kinds.split() for t in _CLASSES.get(kind, (kind,))]
+    return name, [f"tensor({t})" for t in types], ""
+
+
+def _attribute(text: str) -> OpSchema.Attribute:
+    if "=" in text:
+        name, default = text.split("=")
+        return OpSchema.Attribute(name, helper.make_attribute(name, literal_eval(default)))
+    name, kind = text.split(": ")
+    required = name.endswith("!")
+    return OpSchema.Attribute(
+        name.rstrip("!"), getattr(OpSchema.AttrType, kind.upper()), required=required
+    )
