@@ -27,8 +27,10 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .fitting.fit import Fitted, fit
     from .heads import new_head
     from .inference_mode import to_inference
+    from .looping import train_loop
     from .low_rank import lora, merge_lora
     from .running import Compiled, compile
+    from .splitting import split_step
     from .training import initial_state, start_graph, train_step, with_parameters
     from .transforms import grad, hvp, jvp, mixed_precision, optimize, straight_through, vjp
     from .untying import untie
@@ -79,11 +81,13 @@ __all__ = [
     "save_adapter",
     "save_weights",
     "scipy",
+    "split_step",
     "start_graph",
     "straight_through",
     "to_inference",
     "to_onnx",
     "torch",
+    "train_loop",
     "train_step",
     "untie",
     "validate",
@@ -104,7 +108,9 @@ _HOMES = {
     ".heads": ["new_head"],
     ".inference_mode": ["to_inference"],
     ".low_rank": ["lora", "merge_lora"],
+    ".looping": ["train_loop"],
     ".running": ["Compiled", "compile"],
+    ".splitting": ["split_step"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
     ".transforms": ["grad", "hvp", "jvp", "mixed_precision", "optimize", "straight_through", "vjp"],
     ".untying": ["untie"],

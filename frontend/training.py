@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from onnxgrad.compiler.differentiation.reverse import backpropagate
+from onnxgrad.compiler.emission.accumulation import as_float32, cast_to
 from onnxgrad.compiler.emission.naming import STATE_KEY, STEP, after_step
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
@@ -22,8 +23,17 @@ from onnxgrad.compiler.passes.pipeline import clean_up
 
 from .advice import refuse_unused, warn_of_rounding
 from .optim import Optimizer, Update, scale_loss
+from .optim.settings import require_optimizer
 from .parameters import ADVICE, choose_parameters, statistics_of
-from .selection import Selection, add_output, copied, require_scalar, seed_of_one, select_one
+from .selection import (
+    Selected,
+    Selection,
+    add_output,
+    copied,
+    require_scalar,
+    seed_of_one,
+    select_one,
+)
 from .update import is_optimizer_state
 
 State = dict[str, np.ndarray]
@@ -65,11 +75,25 @@ def train_step(
     Raises:
         GradientError: the loss is no scalar or does not depend on a parameter.
     """
-    parts = [hasattr(optimizer, name) for name in ("learning_rate", "update")]
-    if isinstance(optimizer, type) or optimizer is None or not all(parts):
-        raise GraphError(
-            f"train_step needs an optimizer, such as og.optim.SGD(0.1), not {optimizer!r}"
-        )
+    optimizer = require_optimizer(optimizer)
+    step, target, chosen = find_trained(graph, loss, parameters, frozen)
+    update = Update(step)
+    scale = optimizer.loss_scale(update) if isinstance(optimizer, scale_loss) else None
+    gradients = emit_gradients(step, target, chosen, scale)
+    emit_update(step, update, optimizer, gradients)
+    clean_up(step)
+    return step
+
+
+def find_trained(
+    graph: Graph, loss: str | Value, parameters: Selection | None, frozen: Selection | None
+) -> tuple[Graph, Value, Selected]:
+    """Give a copy of the graph, the loss in it and what is trained, which may vary there.
+
+    Raises:
+        GraphError: a name is unknown.
+        GradientError: the loss is no scalar, or nothing is trained.
+    """
     step, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
     require_scalar(target)
@@ -77,29 +101,46 @@ def train_step(
     for value in chosen.values:
         if value.constant is not None and not value.parameter:
             let_vary(step, value)
-    update = Update(step)
+    return step, target, chosen
+
+
+def emit_gradients(
+    step: Graph, target: Value, chosen: Selected, scale: Value | None
+) -> dict[Value, Value]:
+    """Emit the gradient of the loss, times a scale, by each parameter, in at least float32.
+
+    Raises:
+        GradientError: the loss does not depend on a parameter that was named.
+    """
+    op = Ops(step, prefix=STEP)
     seed = seed_of_one(step, target)
-    if isinstance(optimizer, scale_loss):
-        seed = update.op.Mul(seed, update.cast(optimizer.loss_scale(update), target))
-    gradients = backpropagate(step, {target: seed}, chosen.values)
-    values = chosen.only(gradients).values
-    if unused := [v for v in values if v not in gradients]:
+    if scale is not None:
+        seed = op.Mul(seed, cast_to(op, scale, target))
+    found = backpropagate(step, {target: seed}, chosen.values)
+    values = chosen.only(found).values
+    if unused := [v for v in values if v not in found]:
         refuse_unused(step, [target], unused, ADVICE)
     warn_of_rounding(step, [target], values)
-    moved = {v: update.parameter(v) for v in values}
-    new = update.apply(optimizer, {w: update.widen(gradients[v]) for v, w in moved.items()})
+    return {v: as_float32(op, found[v]) for v in values}
+
+
+def emit_update(
+    step: Graph, update: Update, optimizer: Optimizer, gradients: Mapping[Value, Value]
+) -> None:
+    """Emit what parameters and state become, by their gradients, as inputs and outputs."""
+    moved = {v: update.parameter(v) for v in gradients}
+    new = update.apply(optimizer, {w: gradients[v] for v, w in moved.items()})
     for v, w in moved.items():
         if w is not v:
             update.keep(w, new[w])
     pairs = {v: update.cast(new[w], v) for v, w in moved.items()}
-    _finish(step, pairs | _statistics_pairs(step) | update.pairs)
+    feed_back(step, pairs | statistics_pairs(step) | update.pairs)
     for rate in update.rates:
         add_output(step, update.op.Cast(rate, to="float32"), step.names.fresh("learning_rate"))
-    clean_up(step)
-    return step
 
 
-def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
+def feed_back(step: Graph, pairs: Mapping[Value, Value]) -> None:
+    """Make what each value becomes the output "<input>.new", and write the pairs down."""
     names = {}
     for before, after in pairs.items():
         if before not in step.inputs:
@@ -118,7 +159,7 @@ def _finish(step: Graph, pairs: Mapping[Value, Value]) -> None:
     step.metadata[STATE_KEY] = json.dumps(names)
 
 
-def _statistics_pairs(graph: Graph) -> dict[Value, Value]:
+def statistics_pairs(graph: Graph) -> dict[Value, Value]:
     """Pair running statistics with their updates, which training mode gives as outputs 1 and 2."""
     pairs = {}
     for node, statistics in statistics_of(graph).items():

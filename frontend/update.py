@@ -113,10 +113,6 @@ class Update:
         outer.pairs |= {v: self.op.Where(when, after, v) for v, after in inner.pairs.items()}
         return {w: self.op.Where(when, after, w) for w, after in new.items()}
 
-    def widen(self, w: Value) -> Value:
-        """Give a gradient in the dtype updates are computed in: at least float32."""
-        return self._convert(w, _SINGLE) if w.dtype.itemsize < 4 else w
-
     def parameter(self, w: Value) -> Value:
         """Give what an optimizer moves for a parameter: itself, or its master in float32."""
         if w.dtype.itemsize >= 4:

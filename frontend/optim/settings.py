@@ -5,6 +5,8 @@ from typing import Any
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_number
 
+from ..update import Optimizer
+
 
 def require_rate(given: Any) -> None:
     """Refuse what is neither a number, nor a name, nor a schedule."""
@@ -23,8 +25,10 @@ def require(holds: bool, name: str, what: str, given: float) -> None:
         raise GraphError(f"{name} must be {what}, got {given}")
 
 
-def require_optimizer(given: Any) -> None:
+def require_optimizer(given: Any) -> Optimizer:
     """Refuse what has no learning rate or no update; a class is no optimizer yet."""
     complete = hasattr(given, "learning_rate") and hasattr(given, "update")
     if isinstance(given, type) or not complete:
         raise GraphError(f"an optimizer is wanted, such as og.optim.SGD(0.1), not {given!r}")
+    optimizer: Optimizer = given
+    return optimizer

@@ -231,7 +231,7 @@ def test_a_learning_rate_is_one_number(rate: Any) -> None:
 
 @pytest.mark.parametrize("optimizer", [None, "sgd", og.optim.SGD])
 def test_an_optimizer_is_an_object(optimizer: Any) -> None:
-    with pytest.raises(og.GraphError, match="train_step needs an optimizer"):
+    with pytest.raises(og.GraphError, match="an optimizer is wanted"):
         og.train_step(network(), "loss", optimizer)
 
 

@@ -180,6 +180,16 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
         {"graph": GRAPH, "loss": "loss", "optimizer": SGD, "parameters": None, "frozen": None},
     ),
     (
+        "split_step",
+        og.split_step,
+        {"graph": GRAPH, "loss": "loss", "optimizer": SGD, "parameters": None, "frozen": None},
+    ),
+    (
+        "train_loop",
+        og.train_loop,
+        {"step": STEP, "steps": 3, "data": None, "rows": "rows"},
+    ),
+    (
         "fit",
         og.fit,
         {
@@ -327,7 +337,7 @@ def test_every_public_function_is_tried() -> None:
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: og.grad(GRAPH, "loss", "x", allow_unused="no"), "allow_unused must be True or False"),  # type: ignore[arg-type]
     (lambda: og.vmap(GRAPH, inputs=5), "inputs must be a name or a list of names, not 5"),  # type: ignore[arg-type]
-    (lambda: og.train_step(GRAPH, "loss", {}), "train_step needs an optimizer"),  # type: ignore[arg-type]
+    (lambda: og.train_step(GRAPH, "loss", {}), "an optimizer is wanted"),  # type: ignore[arg-type]
     (lambda: og.compile(GRAPH, ["numpy"]), "the name of a backend must be a text"),  # type: ignore[arg-type]
     (lambda: og.compile(GRAPH)(FEEDS["x"]), "arrays go by name, x=array or run"),
     (lambda: og.compile(STEP).stepper()(FEEDS["x"]), "arrays go by name, x=array or run"),
