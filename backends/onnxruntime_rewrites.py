@@ -18,6 +18,7 @@ from ..compiler.emission.replacing import put_in_place
 from ..compiler.emission.resampling import resized_axes
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
+from ..compiler.graph.dims import typical_size
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import run_within
 from ..compiler.graph.types import as_dtype
@@ -160,6 +161,41 @@ def floor_modulus(op: Ops, node: Node) -> list[Value | None] | None:
     other_sign = op.Xor(op.Less(r, zero), op.Less(y, zero))
     moved = op.And(other_sign, op.Not(op.Equal(r, zero)))
     return [op.Where(moved, op.Add(r, y), r)]
+
+
+@rewrite("Where")
+def product_with_mask(op: Ops, node: Node) -> list[Value | None] | None:
+    """v where the mask is true, else 0 = v·mask, where all of v is finite.
+
+    A tenth of the kernel's time, for it branches at every element. The sum of v is not finite if
+    any of v is not; then, and where the sum overflows, the kernel chooses: ∞ and NaN vanish.
+    """
+    mask, first, second = node.required(3)
+    y = node.output()
+    v, when = (second, False) if _is_zero(first) else (first, True)
+    if not (when is False or _is_zero(second)) or not _is(v, np.float32, np.float64):
+        return None
+    if v.shape is None or v.shape != y.shape or typical_size(v.shape) < _MANY:
+        return None
+    if not op.graph.owns(v):
+        return None  # it is a branch that this rule has written, or as good as that
+    total = op.ReduceSum(v, keepdims=0)
+    finite, chosen = (Graph(name, op.graph.names) for name in ("finite", "chosen"))
+    inner = Ops(finite, prefix=op.prefix)
+    kept = mask if when else inner.Not(mask)
+    finite.outputs = [inner.Mul(v, inner.Cast(kept, to=v.dtype))]
+    chosen.outputs = [Ops(chosen, prefix=op.prefix).Where(mask, first, second)]
+    is_finite = op.Equal(op.Sub(total, total), 0.0)
+    return [op.If(is_finite, then_branch=finite, else_branch=chosen)]
+
+
+_MANY = 4096
+"""Elements from which on the detour of a branch pays."""
+
+
+def _is_zero(value: Value) -> bool:
+    constant = None if value.parameter else value.constant
+    return constant is not None and constant.size == 1 and not constant.any()
 
 
 @rewrite("ScatterElements")

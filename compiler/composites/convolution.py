@@ -5,6 +5,7 @@ from ..emission.windows import (
     FAR,
     divided,
     multiplied,
+    numbers,
     positions,
     reach,
     reshaped,
@@ -16,6 +17,9 @@ from ..emission.windows import (
 from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
 from .registry import form
+
+_FEW = 64
+"""A matrix product with fewer columns is slow."""
 
 
 @form("ConvInputGrad", "transposed")
@@ -39,34 +43,38 @@ def transposed(op: Ops, node: Node) -> Value:
 
 @form("ConvInputGrad", "stuffed")
 def stuffed(op: Ops, node: Node) -> Value:
-    """A convolution of the stuffed gradient, with stride and dilation 1.
+    """A convolution of the stuffed gradient, with stride 1.
 
     dX[b,c,j] = Σ_{o,i,k : s·i + d·k − p = j} dY[b,o,i]·W[o,c,k].
 
-    The kernel is W with batch and channels swapped, its spatial axes reversed and d − 1 zeros
-    between its elements; dY gets s − 1 zeros between its elements and K' − 1 zeros on both sides.
-    Of the result p elements are dropped on the left, and on the right it is cropped, or filled
-    with zeros, to the length of X.
+    The kernel is W with batch and channels swapped and its spatial axes reversed; dY gets s − 1
+    zeros between its elements and K' − 1 zeros on both sides, K' the kernel's reach. Of the result
+    p elements are dropped on the left, and on the right it is cropped, or filled with zeros, to
+    the length of X. With stride 1 all of that is the convolution's own padding, if p < K'.
     """
     dy, w, x_shape = node.required(3)
     group, rank = node.attributes["group"], len(node.attributes["strides"])
-    axes = spatial_axes(rank)
-    kernel = _swapped(op, w, group, rank)
-    kernel = op.Slice(kernel, [-1] * rank, [-FAR] * rank, axes, [-1] * rank)
-    kernel = _stuffed(op, kernel, node.attributes["dilations"])
-    margin = op.Sub(reach(op, sizes_of(op, w), node.attributes["dilations"]), 1)
+    dilations, pads = node.attributes["dilations"], node.attributes["pads"]
+    kernel = _reversed(op, w, group, rank)
+    margin = op.Sub(reach(op, sizes_of(op, w), dilations), 1)
+    known = numbers(margin)
+    if known is not None and all(s == 1 for s in node.attributes["strides"]):
+        outer = [m - p for m, p in zip([*known, *known], pads, strict=True)]
+        if min(outer) >= 0:
+            return op.Conv(dy, kernel, dilations=dilations, pads=outer, group=group)
     image = _stuffed(op, dy, node.attributes["strides"])
-    image = op.Pad(image, op.Concat(margin, margin, axis=0), None, axes)
-    whole = op.Conv(image, kernel, group=group)
-    return window(op, whole, node.attributes["pads"][:rank], op.Slice(x_shape, [2], [FAR]))
+    image = op.Pad(image, op.Concat(margin, margin, axis=0), None, spatial_axes(rank))
+    whole = op.Conv(image, kernel, dilations=dilations, group=group)
+    return window(op, whole, pads[:rank], op.Slice(x_shape, [2], [FAR]))
 
 
 @form("ConvInputGrad", "columns")
 def columns(op: Ops, node: Node) -> Value:
     """One matrix product gives every element's share of every window; Col2Im adds them up.
 
-    With dilation only two spatial axes: onnxruntime 1.32 computes other dilated Col2Im wrongly, so
-    those take the form "transposed".
+    It is one for each image, or, where an image has few positions, one for all of them. With
+    dilation only two spatial axes: onnxruntime 1.32 computes other dilated Col2Im wrongly, so those
+    take the form "transposed".
     """
     dy, w, x_shape = node.required(3)
     if len(node.attributes["strides"]) != 2 and max(node.attributes["dilations"]) > 1:
@@ -76,9 +84,16 @@ def columns(op: Ops, node: Node) -> Value:
     maps = divided(op, size_at(op, w, 0), group)
     batch, count = size_at(op, dy, 0), positions(op, dy)
     rows = multiplied(op, size_at(op, w, 1), positions(op, w))
-    split = reshaped(op, dy, batch, group, maps, count)
     weight = op.Transpose(reshaped(op, w, group, maps, rows), perm=[0, 2, 1])
-    shares = reshaped(op, op.MatMul(weight, split), batch, multiplied(op, rows, group), count)
+    below = multiplied(op, rows, group)
+    if group == 1 and isinstance(count, int) and count < _FEW and batch != 1:
+        flat = op.Transpose(reshaped(op, dy, batch, maps, count), perm=[1, 0, 2])
+        flat = reshaped(op, flat, 1, maps, multiplied(op, batch, count))
+        shares = reshaped(op, op.MatMul(weight, flat), below, batch, count)
+        shares = op.Transpose(shares, perm=[1, 0, 2])
+    else:
+        split = reshaped(op, dy, batch, group, maps, count)
+        shares = reshaped(op, op.MatMul(weight, split), batch, below, count)
     sizes = op.Slice(x_shape, [2], [FAR])
     return op.Col2Im(shares, sizes, sizes_of(op, w), **attributes)
 
@@ -107,15 +122,22 @@ def _output_padding(node: Node) -> list[int] | None:
     return result
 
 
-def _swapped(op: Ops, w: Value, group: int, rank: int) -> Value:
-    """Swap batch and channels of w: (maps, channels / group, *) within each group of channels."""
-    if group == 1:
-        return op.Transpose(w, perm=[1, 0, *spatial_axes(rank)])
+def _reversed(op: Ops, w: Value, group: int, rank: int) -> Value:
+    """Swap batch and channels of w within each group, and turn its spatial axes around.
+
+    w: (maps, channels / group, *) → (channels, maps / group, *).
+    """
     maps, channels = divided(op, size_at(op, w, 0), group), size_at(op, w, 1)
     kernel = [size_at(op, w, axis) for axis in spatial_axes(rank)]
-    split = reshaped(op, w, group, maps, channels, *kernel)
-    split = op.Transpose(split, perm=[0, 2, 1, *range(3, 3 + rank)])
-    return reshaped(op, split, multiplied(op, channels, group), maps, *kernel)
+    taps = positions(op, w)
+    split = reshaped(op, w, group, maps, multiplied(op, channels, taps))
+    by_tap = op.Transpose(split, perm=[0, 2, 1])
+    by_tap = reshaped(op, by_tap, multiplied(op, channels, group), taps, maps)
+    if taps != 1:
+        by_tap = op.Slice(by_tap, [-1], [-FAR], [1], [-1])
+    return reshaped(
+        op, op.Transpose(by_tap, perm=[0, 2, 1]), multiplied(op, channels, group), maps, *kernel
+    )
 
 
 def _stuffed(op: Ops, x: Value, steps: list[int]) -> Value:

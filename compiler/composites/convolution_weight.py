@@ -105,13 +105,23 @@ def _with_positions(op: Ops, dy: Value, rank: int) -> Value:
 
 @form("ConvWeightGrad", "taps")
 def taps(op: Ops, node: Node) -> Value:
-    """One matrix product for each tap of the kernel, channels last."""
+    """One matrix product for each tap of the kernel, channels first; no windows are kept."""
     kernel = _kernel(node)
     if kernel is None:
         return derived(op, node)
-    by_map, met = _channels_last(op, node, kernel)
-    found = op.Concat(*(op.MatMul(by_map, part) for part in met), axis=-1)
-    return _channels_before_taps(op, node, found, kernel)
+    _, x, w_shape, group = _parts(node)
+    by_map, count = _maps_first(op, node)
+    leading = [group] if group > 1 else []
+    channels = divided(op, size_at(op, x, 1), group)
+    found = []
+    for part in _met_by_taps(op, node, _channels_first(op, node, x), kernel, 2):
+        met = reshaped(op, part, *leading, channels, count)
+        if group > 1:
+            weight = op.MatMul(by_map, op.Transpose(met, perm=[0, 2, 1]))
+        else:
+            weight = op.Gemm(by_map, met, transB=1)
+        found.append(op.Unsqueeze(weight, [-1]))
+    return op.Reshape(op.Concat(*found, axis=-1), w_shape, allowzero=1)
 
 
 @form("ConvWeightGrad", "columns")
@@ -131,19 +141,19 @@ def rows(op: Ops, node: Node) -> Value:
     kernel = _kernel(node)
     if kernel is None:
         return derived(op, node)
-    dy, x, w_shape, group = _parts(node)
-    swap = [1, 0, *spatial_axes(len(kernel))]
-    count = multiplied(op, size_at(op, dy, 0), positions(op, dy))
-    maps, channels = (divided(op, size_at(op, v, 1), group) for v in (dy, x))
-    image = op.Transpose(_padded(op, node, x), perm=swap)
+    _, x, w_shape, group = _parts(node)
+    by_map, count = _maps_first(op, node)
     met = [
         reshaped(op, part, size_at(op, x, 1), 1, count)
-        for part in _met_by_taps(op, node, image, kernel, 2)
+        for part in _met_by_taps(op, node, _channels_first(op, node, x), kernel, 2)
     ]
     stacked = op.Concat(*met, axis=1)
-    stacked = reshaped(op, stacked, group, multiplied(op, channels, prod(kernel)), count)
-    by_map = reshaped(op, op.Transpose(dy, perm=swap), group, maps, count)
-    found = op.MatMul(by_map, op.Transpose(stacked, perm=[0, 2, 1]))
+    below = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
+    if group > 1:
+        stacked = reshaped(op, stacked, group, below, count)
+        found = op.MatMul(by_map, op.Transpose(stacked, perm=[0, 2, 1]))
+    else:
+        found = op.Gemm(by_map, reshaped(op, stacked, below, count), transB=1)
     return op.Reshape(found, w_shape, allowzero=1)
 
 
@@ -190,6 +200,22 @@ def _unfolded(op: Ops, node: Node, x: Value, kernel: list[int]) -> Value:
 def _padded(op: Ops, node: Node, x: Value) -> Value:
     pads, rank = node.attributes["pads"], len(node.attributes["strides"])
     return op.Pad(x, pads, None, spatial_axes(rank)) if any(pads) else x
+
+
+def _channels_first(op: Ops, node: Node, x: Value) -> Value:
+    """Give x padded, with its channels before its images."""
+    rank = len(node.attributes["strides"])
+    return op.Transpose(_padded(op, node, x), perm=[1, 0, *spatial_axes(rank)])
+
+
+def _maps_first(op: Ops, node: Node) -> tuple[Value, Size]:
+    """Give dY as (maps, positions of all images), or the same by groups, and how many they are."""
+    dy, _, _, group = _parts(node)
+    count = multiplied(op, size_at(op, dy, 0), positions(op, dy))
+    maps = size_at(op, dy, 1)
+    swapped = op.Transpose(dy, perm=[1, 0, *spatial_axes(len(node.attributes["strides"]))])
+    sizes = [group, divided(op, maps, group)] if group > 1 else [maps]
+    return reshaped(op, swapped, *sizes, count), count
 
 
 def _met_by_taps(

@@ -43,17 +43,26 @@ def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
     """With n = (x − mean)/√(variance + ε), sums over all axes but the channels', N their size:
 
     dscale = Σ dY·n,  dbias = Σ dY,  dx = scale/√(variance + ε)·(dY − dbias/N − n·dscale/N).
+
+    What a channel has in common is multiplied first, for fewer passes over dY and n.
     """
     dy, x, *statistics = (as_float32(op, v) for v in node.given())
     axes = [0, *range(2, x.known_rank)]
     shape = [-1] + [1] * (x.known_rank - 2)
     scale, mean, variance = (op.Reshape(cast_to(op, v, x), shape) for v in statistics)
-    deviation = op.Sqrt(op.Add(variance, node.attributes["epsilon"]))
-    normal = op.Div(op.Sub(x, mean), deviation)
-    weighted = op.Mul(dy, normal)
-    dx = standard_gradient(op, op.Mul(dy, scale), normal, op.Reciprocal(deviation), axes)
-    sums = (op.ReduceSum(v, axes, keepdims=0) for v in (weighted, dy))
-    return _narrowed(op, node, dx, *sums)
+    inverse = op.Reciprocal(op.Sqrt(op.Add(variance, node.attributes["epsilon"])))
+    normal = op.Mul(op.Sub(x, mean), inverse)
+    dscale, dbias = (_over_batch(op, v) for v in (op.Mul(dy, normal), dy))
+    count = op.Div(*(cast_to(op, op.Size(v), x) for v in (x, dbias)))
+    shared = op.Add(op.Mul(normal, op.Div(dscale, count)), op.Div(dbias, count))
+    dx = op.Mul(op.Sub(dy, shared), op.Mul(scale, inverse))
+    return _narrowed(op, node, dx, *(op.Squeeze(v, axes) for v in (dscale, dbias)))
+
+
+def _over_batch(op: Ops, x: Value) -> Value:
+    """Sum over all axes but the channels; one by one, as onnxruntime is fast at it."""
+    inner = list(range(2, x.known_rank))
+    return op.ReduceSum(op.ReduceSum(x, inner) if inner else x, [0])
 
 
 def standard_gradient(

@@ -10,6 +10,7 @@ from ..differentiation.rules import Entries, Entry, Refused, gradient
 from ..emission.accumulation import accumulate, as_float32, cast_to
 from ..emission.broadcasting import reduce_to
 from ..emission.ops import Ops
+from ..emission.statistics import batch_statistics
 from ..graph.ir import Node, Value
 from ..graph.types import is_static
 from ..standard.schemas import attribute
@@ -182,15 +183,12 @@ def _batch_training(
     """Through the batch statistics, see the composite; the running ones are momentum·old +
     (1 − momentum)·batch: by x they are (1 − momentum)/N and 2(1 − momentum)/N·(x − mean)."""
     x, scale, bias, old_mean, old_variance = node.required(5)
-    axes = [0, *range(2, x.known_rank)]
     momentum = attribute(node, "momentum")
     wide = as_float32(op, x)
-    mean = op.ReduceMean(wide, axes)
-    centred = op.Sub(wide, mean)
+    mean, centred, variance = batch_statistics(op, wide)
     entries: list[Entry] = [None] * 3
     if dy is not None:
-        variance = op.ReduceMean(op.Mul(centred, centred), axes, keepdims=0)
-        statistics = op.Squeeze(mean, axes), variance
+        statistics = [op.Reshape(v, [-1]) for v in (mean, variance)]
         types = [x.type, scale.type, bias.type]
         entries = [
             *op.composite(

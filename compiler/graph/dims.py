@@ -238,3 +238,8 @@ def _size(name: str, sizes: Mapping[str, int]) -> int | None:
             return None if dividend is None else dividend // divisor
         case _:
             return sizes.get(name)
+
+
+def typical_size(shape: tuple[Dim, ...]) -> int:
+    """Multiply sizes; one that is not known while compiling counts as 32."""
+    return prod(d if isinstance(d, int) else 32 for d in shape)

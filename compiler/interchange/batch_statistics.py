@@ -10,6 +10,7 @@ from functools import partial
 from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
+from ..emission.statistics import batch_statistics
 from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import run_within
 from ..standard.schemas import attribute
@@ -42,9 +43,7 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
     wide = as_float32(op, x)
     if wide.rank is None:
         wide = op.Reshape(wide, [0, 0, -1])
-    mean = _mean_of_channels(op, wide)
-    centred = op.Sub(wide, mean)
-    variance = _mean_of_channels(op, op.Mul(centred, centred))
+    mean, _, variance = batch_statistics(op, wide)
     batch = [op.Reshape(v, [-1]) for v in (mean, variance)]
     attributes = {k: a for k, a in node.attributes.items() if k == "epsilon"}
     statistics = [cast_to(op, new, v) for new, v in zip(batch, old, strict=True)]
@@ -53,9 +52,3 @@ def in_inference_mode(op: Ops, node: Node) -> list[Value | None]:
     for before, now in zip(old, statistics, strict=True):
         results.append(op.Add(op.Mul(before, momentum), op.Mul(now, 1 - momentum)))
     return results[: len(node.outputs)]
-
-
-def _mean_of_channels(op: Ops, x: Value) -> Value:
-    """Average over all axes but the channels, kept; one by one, as onnxruntime is fast at it."""
-    inner = list(range(2, x.known_rank))
-    return op.ReduceMean(op.ReduceMean(x, inner) if inner else x, [0])

@@ -1,74 +1,62 @@
-"""Give each gradient of a convolution the form that is fastest in onnxruntime for its shape.
+"""Give each gradient of a convolution the form that costs least for its shape.
 
-The thresholds were read off the table that tests/benchmarks/convolution_forms.py prints. Where
-sizes are symbolic, channels grouped or numbers not float32 the default forms run.
+What costs what is in form_costs.py. Where the kernel's size is symbolic the default forms run; a
+symbolic batch or image counts as a middling one.
 """
 
-from math import prod
+from functools import partial
 
 from ..composites.expand import expand_node
 from ..graph.ir import Graph, Node
 from ..graph.subgraphs import run_on_subgraphs
-from ..inference.shapes import elements_of
 from ..opset import COMPOSITE_DOMAIN
+from .form_costs import COSTS, ONNXRUNTIME, Convolution, Machine, convolution_of
+from .pipeline import Pass
 
-_COLUMNS = 2**25
-"""Most elements of a matrix of columns; a larger one costs more memory than its speed is worth."""
+_MOST_HELD = 2**28
+"""Bytes that a form may hold if another holds less."""
+
+_MOST_TAPS = 64
+"""A kernel with more elements is not written out tap by tap."""
 
 
-def choose_forms(graph: Graph) -> bool:
+def choose_forms(graph: Graph, machine: Machine = ONNXRUNTIME) -> bool:
     """Expand the gradients of convolutions whose form is chosen, in subgraphs too.
 
-    ConvInputGrad:   dX = transposed(…) → columns(…)
-    ConvWeightGrad:  dW = unfold(…) → taps(…), columns(…) or rows(…)
+    ConvInputGrad:   dX = transposed(…) → columns(…) or stuffed(…)
+    ConvWeightGrad:  dW = unfold(…) → taps(…) or rows(…)
     """
-    changed = run_on_subgraphs(choose_forms, graph)
+    into: Pass = partial(choose_forms, machine=machine)
+    changed = run_on_subgraphs(into, graph)
     for node in graph.nodes():
-        if (form := choose_form(node)) is not None:
+        if (form := choose_form(node, machine)) is not None:
             expand_node(graph, node, form)
             changed = True
     return changed
 
 
-def choose_form(node: Node) -> str | None:
-    """Name the form that is fastest for a node; None where the default is, or nothing is known."""
-    if node.domain != COMPOSITE_DOMAIN or node.attributes.get("group") != 1:
+def choose_form(node: Node, machine: Machine = ONNXRUNTIME) -> str | None:
+    """Name the form that costs least for a node; None where nothing is known of it."""
+    if node.domain != COMPOSITE_DOMAIN or node.op_type not in COSTS:
         return None
-    if next(node.reads()).dtype != "float32":
+    sizes = convolution_of(node)
+    if sizes is None or next(node.reads()).dtype != "float32":
         return None
-    if node.op_type == "ConvInputGrad":
-        return _by_input(node)
-    return _by_weight(node) if node.op_type == "ConvWeightGrad" else None
+    costs = {f: COSTS[node.op_type][f](sizes) for f in _possible(node, sizes)}
+    least = max(_MOST_HELD, min(c.held for c in costs.values()))
+    return min(
+        (f for f, c in costs.items() if c.held <= least), key=lambda f: machine.seconds(costs[f])
+    )
 
 
-def _by_input(node: Node) -> str | None:
-    dy, w, _ = node.required(3)
-    outputs, kernel = _numbers(dy.shape), _numbers(w.shape)
-    if outputs is None or kernel is None or len(outputs) != 4:
-        return None
-    size = outputs[0] * prod(outputs[2:]) * prod(kernel[1:])
-    return "columns" if prod(kernel[2:]) > 1 and size <= _COLUMNS else None
-
-
-def _by_weight(node: Node) -> str | None:
-    """Weigh what each form moves besides the product itself.
-
-    Unfolding multiplies image by image and adds up one weight per image: good for one image, or
-    while each has many more positions than the weight has maps. Else one product over all images
-    is best, with channels last where a stride would break up the innermost axis.
-    """
-    dy, _, w_shape = node.required(3)
-    outputs, kernel = _numbers(dy.shape), _numbers(elements_of(w_shape))
-    if outputs is None or kernel is None:
-        return None
-    batch, maps, *sizes = outputs
-    positions, strided = prod(sizes), max(node.attributes["strides"]) > 1
-    large = batch * positions * prod(kernel[1:]) > _COLUMNS
-    if large or batch == 1 or positions >= (maps if strided else 3 * maps):
-        return None
-    return "columns" if strided else "rows"
-
-
-def _numbers(shape: tuple[int | str, ...] | None) -> list[int] | None:
-    known = [d for d in shape or () if isinstance(d, int)]
-    return known if shape and len(known) == len(shape) else None
+def _possible(node: Node, sizes: Convolution) -> list[str]:
+    """List the forms that do what their costs count."""
+    axes = len(node.attributes["strides"])
+    if node.op_type == "ConvWeightGrad":
+        return ["unfold", "taps", "rows"] if sizes.taps <= _MOST_TAPS else ["unfold"]
+    forms = ["transposed"]
+    if axes == 2 and sizes.group == 1 and sizes.taps > 1:
+        forms.append("columns")
+    if not sizes.strided:
+        forms.append("stuffed")
+    return forms

@@ -180,3 +180,22 @@ def test_recurrent_operators_run_in_float64(op_type: str, gates: int) -> None:
     assert y.dtype == np.float64
     (expected, *_) = run(op_type, *inputs, backend="numpy", hidden_size=5)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("zero_first", [False, True])
+@pytest.mark.parametrize("odd", [1.0, np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_a_mask_hides_is_zero_even_if_it_is_not_finite(
+    dtype: Any, odd: float, zero_first: bool
+) -> None:
+    x = np.random.default_rng(0).normal(size=(64, 128)).astype(dtype)
+    mask = x > 0
+    x[0, 0], x[1, 1], mask[0, 0], mask[1, 1] = odd, odd, False, True
+    b = og.Builder("masked")
+    given, kept = b.input("x", dtype, x.shape), b.input("mask", "bool", x.shape)
+    zero = np.zeros((), dtype)
+    choices = (zero, given) if zero_first else (given, zero)
+    b.output(b.op.Where(kept, *choices), "y")
+    compiled = og.compile(b.build(), "onnxruntime")
+    y = compiled.run({"x": x, "mask": mask ^ zero_first})["y"]
+    np.testing.assert_array_equal(y, np.where(mask, x, 0))

@@ -126,7 +126,7 @@ def test_each_form_is_exported_as_it_is_written() -> None:
     attributes = {a.name: list(a.ints) for a in swapped.attribute}
     assert attributes["dilations"] == [2, 2] and attributes["strides"] == [1, 1]
     taps = operators(graph, {"ConvWeightGrad": "taps"})
-    assert taps.count("MatMul") == 9
+    assert taps.count("Gemm") == 9
     columns = operators(graph, {"ConvWeightGrad": "columns"})
     assert columns.count("MatMul") == 1 and columns.count("Slice") == 9
 
