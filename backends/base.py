@@ -57,5 +57,17 @@ class Backend(Protocol):
         ...
 
     def prepare(self, graph: Graph) -> Executable:
-        """Make a graph ready to run; the graph is left as it is."""
+        """Make a graph ready to run; the graph is left as it is.
+
+        It may take keywords, which are the options of `compile`.
+        """
+        ...
+
+
+@runtime_checkable
+class ChoosingBackend(Backend, Protocol):
+    """A backend that has several things to run on."""
+
+    def providers(self) -> list[str]:
+        """List what it can run on here."""
         ...

@@ -4,7 +4,7 @@ It neither rewrites operators nor lists what onnxruntime has kernels for.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -24,6 +24,7 @@ from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_hazards import has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
+from .onnxruntime_providers import Provider, provider_names, read_settings
 from .onnxruntime_rewrites import adapt
 from .onnxruntime_sessions import Opened
 from .registry import find_backend
@@ -31,7 +32,7 @@ from .stepping import RunStepper
 
 
 class OnnxruntimeBackend:
-    """Runs what onnxruntime's CPU provider has kernels for."""
+    """Runs what onnxruntime's CPU provider has kernels for, by other providers where asked."""
 
     name = "onnxruntime"
     native: frozenset[str] = frozenset()
@@ -44,26 +45,52 @@ class OnnxruntimeBackend:
         """Tell whether onnxruntime has a kernel for the operator and its types."""
         return any(has_kernel(node, opset) for opset in opsets())
 
-    def prepare(self, graph: Graph) -> "OnnxruntimeExecutable":
+    def providers(self) -> list[str]:
+        """List what the installed onnxruntime can run on."""
+        return provider_names()
+
+    def prepare(
+        self,
+        graph: Graph,
+        *,
+        providers: Sequence[str | Provider] | None = None,
+        options: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+    ) -> "OnnxruntimeExecutable":
         """Export the graph at the opset that suits onnxruntime best and open a session on it.
 
+        Args:
+            graph: the graph, unchanged by this.
+            providers: what it runs on, the first choice first: names ("cuda", "cpu") or pairs of a
+                name and the provider's options; the CPU takes what is left. By default the CPU.
+            options: onnxruntime's session options by name, and entries such as
+                {"session.intra_op.allow_spinning": 0}.
+            threads: how many threads an operator may use.
+
         Raises:
+            BackendUnavailableError: a provider is not installed, or does not start here.
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
+        settings = read_settings(providers, options, threads)
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
         opset = best_opset(prepared)
         adapt(prepared, partial(has_kernel, opset=opset))
-        return OnnxruntimeExecutable(graph, Opened(prepared, opset), has_hazards(prepared))
+        opened = Opened(prepared, opset, settings)
+        return OnnxruntimeExecutable(graph, opened, has_hazards(prepared), settings.device)
 
 
 class OnnxruntimeExecutable:
     """An inference session with the graph's own inputs and outputs.
 
     Where an array without elements is fed, what onnxruntime refuses or dies of runs on NumPy.
+    Threads may share it.
     """
 
-    def __init__(self, graph: Graph, opened: Opened, hazards: bool) -> None:
+    def __init__(
+        self, graph: Graph, opened: Opened, hazards: bool, device: tuple[str, int]
+    ) -> None:
         self.opened = opened
+        self.device = device
         self._graph = graph
         self._hazards = hazards
         self._numpy: Executable | None = None
@@ -115,6 +142,8 @@ class OnnxruntimeExecutable:
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back without a copy; what is no plain tensor goes the plain way."""
+        if self._is_plain and self.device[0] != "cpu":
+            return DeviceStepper(self, feedback, state)
         if self._is_plain:
             return BoundStepper(self, feedback, state)
         return RunStepper(self, feedback, state)
@@ -219,6 +248,62 @@ class BoundStepper:
                     _bind(binding.bind_input, value.name, buffer)
             buffer[...] = array
         self._fed = frozenset(feeds)
+
+
+class DeviceStepper:
+    """Steps whose state stays in the device's memory."""
+
+    def __init__(
+        self,
+        executable: OnnxruntimeExecutable,
+        feedback: Mapping[str, str],
+        state: Mapping[str, Any],
+    ) -> None:
+        self._executable = executable
+        self._inputs = [v for v in executable.inputs if v.name not in feedback]
+        self._outputs = [v.name for v in executable.outputs]
+        self._fed_back = {output: name for name, output in feedback.items()}
+        self._keep(state)
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on arrays for the other inputs; give the other outputs by name."""
+        arrays = check_feeds(self._inputs, feeds)
+        fed = {v.name: np.ascontiguousarray(a) for v, a in zip(self._inputs, arrays, strict=True)}
+        if any(map(has_no_elements, arrays)):
+            results = self._executable.run({**fed, **self.state()})
+            self._keep({name: results[output] for output, name in self._fed_back.items()})
+        else:
+            with told_as_ours():
+                values = self._executable.opened.run(lambda session: self._run_bound(session, fed))
+            results = dict(zip(self._outputs, values, strict=True))
+            self._state = {name: results[output] for output, name in self._fed_back.items()}
+        kept = {n: r for n, r in results.items() if n not in self._fed_back}
+        return {n: r if isinstance(r, np.ndarray) else r.numpy() for n, r in kept.items()}
+
+    def _run_bound(self, session: Any, fed: Mapping[str, np.ndarray]) -> list[Any]:
+        binding = session.io_binding()
+        for name, array in fed.items():
+            binding.bind_cpu_input(name, array)
+        for name, value in self._state.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            place = self._executable.device if name in self._fed_back else ("cpu", 0)
+            binding.bind_output(name, *place)
+        session.run_with_iobinding(binding)
+        found: list[Any] = binding.get_outputs()
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """Give a copy of what the next run will read, by input name."""
+        return {name: np.array(value.numpy()) for name, value in self._state.items()}
+
+    def _keep(self, state: Mapping[str, Any]) -> None:
+        """Bring arrays to the device; they are copied, also where that is the host."""
+        import onnxruntime as ort  # loads only when it is used
+
+        place = ort.OrtValue.ortvalue_from_numpy
+        device = self._executable.device
+        self._state = {name: place(np.array(a, order="C"), *device) for name, a in state.items()}
 
 
 def _bind(bind: Any, name: str, array: np.ndarray) -> None:

@@ -1,9 +1,13 @@
 """What onnxruntime has kernels for, asked of onnxruntime itself; it opens no session."""
 
+import json
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Set
 from functools import cache, partial
 from importlib import import_module
+from typing import Any
 
 import onnx
 
@@ -22,6 +26,24 @@ _OPEN = 2**31 - 1
 
 _DROPPED = {"Affine", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"}
 """What models of old opsets may hold: its kernels are there, but no new opset knows the name."""
+
+_ANSWERS = frozenset(
+    f"{name}ExecutionProvider" for name in ("CPU", "Azure", "CUDA", "Tensorrt", "Dml")
+)
+"""Providers with kernels. Builds with others, OpenVINO's, die when they are asked for kernels."""
+
+_LIST = """
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+found = getattr(native, "get_all_opkernel_def", list)()
+rows = [
+    (k.domain, k.op_name, *k.version_range, k.type_constraints)
+    for k in found
+    if k.provider == "CPUExecutionProvider"
+]
+"""
+
+_Row = tuple[str, str, int, int, Mapping[str, list[str]]]
+"""Domain, operator, first version, last version, and the types that its parameters take."""
 
 _Kernel = tuple[int, int, Mapping[str, Set[str]]]
 """First version, last version, and the types that each of its type parameters takes."""
@@ -85,12 +107,27 @@ def _kernels() -> Mapping[tuple[str, str], list[_Kernel]]:
     """Give onnxruntime's own list of its CPU kernels; empty where a build does not tell."""
     native = import_module("onnxruntime.capi.onnxruntime_pybind11_state")  # only when it is used
 
+    rows = _rows() if _ANSWERS.issuperset(native.get_available_providers()) else _rows_from_afar()
     table: dict[tuple[str, str], list[_Kernel]] = defaultdict(list)
-    for k in getattr(native, "get_all_opkernel_def", list)():
-        if k.provider == "CPUExecutionProvider":
-            takes = {name: frozenset(types) for name, types in k.type_constraints.items()}
-            table[k.domain, k.op_name].append((*k.version_range, takes))
+    for domain, op_name, first, last, constraints in rows:
+        takes = {name: frozenset(types) for name, types in constraints.items()}
+        table[domain, op_name].append((first, last, takes))
     return table
+
+
+def _rows() -> list[_Row]:
+    names: dict[str, Any] = {}
+    exec(_LIST, names)
+    rows: list[_Row] = names["rows"]
+    return rows
+
+
+def _rows_from_afar() -> list[_Row]:
+    """Ask in a process of its own, which may die of the question."""
+    code = f"{_LIST}\nimport json; print(json.dumps(rows))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    rows: list[_Row] = json.loads(done.stdout) if done.returncode == 0 else []
+    return rows
 
 
 @cache

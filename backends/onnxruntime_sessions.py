@@ -2,15 +2,17 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
 from onnx import ModelProto
 
-from ..compiler.errors import UnsupportedOpError
+from ..compiler.errors import BackendUnavailableError, UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import onnx_dtype
 from .onnxruntime_kernels import lacking_kernels
+from .onnxruntime_providers import Settings
 from .onnxruntime_weights import write_apart
 
 R = TypeVar("R")
@@ -27,16 +29,21 @@ class Opened:
     Then the graph as it is gets a try; what fails there too is the graph's or the arrays' fault.
     """
 
-    def __init__(self, graph: Graph, opset: int) -> None:
+    def __init__(self, graph: Graph, opset: int, settings: Settings) -> None:
         """Open the session.
 
         Raises:
+            BackendUnavailableError: a provider does not start here.
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         model, self._weights = write_apart(graph, opset)
         self._model: ModelProto | None = model
+        self._settings = settings
+        self._lock = Lock()
         try:
-            self.session = open_session(model, self._weights)
+            self.session = open_session(model, self._weights, settings)
+        except BackendUnavailableError:
+            raise
         except Exception as error:  # onnxruntime's errors have no base of their own
             try:
                 self._keep(self._unoptimized(), error)
@@ -44,24 +51,31 @@ class Opened:
                 raise _refusal(graph, opset, error) from error
 
     def run(self, call: Callable[[Any], R]) -> R:
-        """Call what runs the session; if it fails at first, on a session without optimizer."""
+        """Call what runs the session; if it fails at first, on a session without optimizer.
+
+        Several threads may call at once.
+        """
+        session = self.session
         try:
-            result = call(self.session)
+            result = call(session)
         except Exception as error:
-            if self._model is None:
-                raise
-            try:
-                plain = self._unoptimized()
-                result = call(plain)
-            except Exception:
-                raise error from None
-            self._keep(plain, error)
+            with self._lock:
+                if self.session is not session:  # another thread has just opened it anew
+                    return call(self.session)
+                if self._model is None:
+                    raise
+                try:
+                    plain = self._unoptimized()
+                    result = call(plain)
+                except Exception:
+                    raise error from None
+                self._keep(plain, error)
         self._model = None
         return result
 
     def _unoptimized(self) -> Any:
         assert self._model is not None
-        return open_session(self._model, self._weights, optimized=False)
+        return open_session(self._model, self._weights, self._settings, optimized=False)
 
     def _keep(self, session: Any, error: Exception) -> None:
         self.session, self._model = session, None
@@ -74,11 +88,17 @@ class Opened:
 
 
 def open_session(
-    model: ModelProto, weights: Mapping[str, np.ndarray], optimized: bool = True
+    model: ModelProto,
+    weights: Mapping[str, np.ndarray],
+    settings: Settings,
+    optimized: bool = True,
 ) -> Any:
-    """Open a session on the CPU; what is wrong comes as an exception and is not printed.
+    """Open a session; what is wrong comes as an exception and is not printed.
 
     The session reads the weights where they lie: they must stay as long as it does.
+
+    Raises:
+        BackendUnavailableError: onnxruntime left out a provider that was asked for.
     """
     import onnxruntime as ort  # loads only when it is used
 
@@ -87,10 +107,21 @@ def open_session(
         values = [_as_ort_value(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
     options.log_severity_level = 4
+    settings.apply(options)
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    providers = ["CPUExecutionProvider"]
-    return ort.InferenceSession(model.SerializeToString(), options, providers=providers)
+    session = ort.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=None if options.has_providers() else ["CPUExecutionProvider"],
+    )
+    for name, _ in settings.providers:
+        if name not in session.get_providers():
+            raise BackendUnavailableError(
+                f"the provider {name} does not start here, so that onnxruntime would run on "
+                f"{', '.join(session.get_providers())}: its libraries or its device are missing"
+            )
+    return session
 
 
 def _as_ort_value(array: np.ndarray) -> Any:

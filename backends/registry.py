@@ -1,11 +1,12 @@
 """The table of backends: ours by module, others by entry point; each loads when asked for."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..compiler.errors import BackendUnavailableError, GraphError
 from ..compiler.graph.arguments import require_text
-from .base import Backend
+from .base import Backend, ChoosingBackend
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -35,12 +36,22 @@ def find_backend(name: str) -> Backend:
 
 
 class Availability(dict[str, str | None]):
-    """Why each backend cannot run here, None where it can; printed with a line for each."""
+    """Why each backend cannot run here, None where it can; printed with a line for each.
+
+    `providers` lists what a backend can run on, where it has a choice: those of onnxruntime.
+    """
+
+    def __init__(self, reasons: Mapping[str, str | None], providers: Mapping[str, list[str]]):
+        super().__init__(reasons)
+        self.providers = providers
 
     def __repr__(self) -> str:
         width = max(map(len, self), default=0)
-        lines = (f"{name:{width}}  {why or 'available'}" for name, why in self.items())
-        return "\n".join(lines)
+        return "\n".join(f"{name:{width}}  {why or self._here(name)}" for name, why in self.items())
+
+    def _here(self, name: str) -> str:
+        choice = self.providers.get(name)
+        return f"available, on {', '.join(choice)}" if choice else "available"
 
 
 def available_backends() -> Availability:
@@ -48,7 +59,10 @@ def available_backends() -> Availability:
 
     A third party's backend that cannot even be loaded is listed with its error.
     """
-    return Availability({name: _why_unavailable(name) for name in backend_names()})
+    reasons = {name: _why_unavailable(name) for name in backend_names()}
+    choices = {name: _load(name) for name, reason in reasons.items() if reason is None}
+    providers = {n: b.providers() for n, b in choices.items() if isinstance(b, ChoosingBackend)}
+    return Availability(reasons, providers)
 
 
 def _why_unavailable(name: str) -> str | None:

@@ -1,6 +1,7 @@
 """Compile a graph for a backend and call it like a function."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from onnxgrad.backends import find_backend
@@ -79,10 +80,28 @@ class Compiled:
         return Stepper(make_stepper(self.graph, self._executable, feedback, state), self.graph)
 
 
-def compile(graph: Graph, backend: str = "numpy") -> Compiled:  # noqa: A001  # the public name
+def compile(  # noqa: A001  # the public name
+    graph: Graph, backend: str = "numpy", **options: Any
+) -> Compiled:
     """Make a graph ready to run on a backend: "numpy", "cupy", "onnxruntime" or a registered one.
+
+    Args:
+        graph: any graph.
+        backend: its name.
+        options: what the backend takes. That is for onnxruntime `providers`, names such as "cuda"
+            or pairs of a name and options, the first choice first; `options`, its session options
+            by name; and `threads`, how many an operator may use.
 
     Raises:
         BackendUnavailableError: its library or device is missing; the message says what to install.
+        GraphError: the backend takes no such option.
     """
-    return Compiled(graph, find_backend(backend).prepare(require_graph(graph)), backend)
+    found = find_backend(backend)
+    parameters = signature(found.prepare).parameters.values()
+    taken = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
+    if wrong := [name for name in options if name not in taken]:
+        raise GraphError(
+            f"the backend '{backend}' takes no option {', '.join(wrong)}; it takes "
+            f"{', '.join(taken) or 'none'}"
+        )
+    return Compiled(graph, found.prepare(require_graph(graph), **options), backend)

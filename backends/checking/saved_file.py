@@ -9,6 +9,7 @@ from ...compiler.graph.types import TensorType
 from ...compiler.interchange.exporter import to_onnx
 from ...compiler.standard.randomness import is_random
 from ..onnxruntime_hazards import has_hazards, has_no_elements
+from ..onnxruntime_providers import Settings
 from ..onnxruntime_sessions import first_line, open_session
 from .comparison import compare
 from .report import Report
@@ -31,7 +32,7 @@ def check_saved_file(
     if any(map(has_no_elements, feeds.values())) and has_hazards(graph):
         return
     try:
-        session = open_session(to_onnx(graph), {})
+        session = open_session(to_onnx(graph), {}, Settings())
         results = session.run(None, {v.name: feeds[v.name] for v in graph.inputs})
     except OnnxgradError as error:
         report.unavailable[NAME] = str(error)

@@ -1,5 +1,6 @@
 """The onnxruntime backend: what it supports, how values cross, and what it says when it cannot."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ml_dtypes
@@ -153,8 +154,8 @@ def counter() -> og.Graph:
 def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnxruntime_sessions.open_session
 
-    def open_session(model: Any, weights: Any, optimized: bool = True) -> Any:
-        session = right(model, weights, optimized)
+    def open_session(model: Any, weights: Any, settings: Any, optimized: bool = True) -> Any:
+        session = right(model, weights, settings, optimized)
         return Fragile(session) if optimized else session
 
     monkeypatch.setattr(onnxruntime_sessions, "open_session", open_session)
@@ -167,6 +168,19 @@ def test_what_fails_only_when_it_runs_runs_without_optimizer() -> None:
     with pytest.warns(OptimizerWarning, match="fused into nonsense"):
         np.testing.assert_array_equal(compiled.run({"total": ones, "x": ones})["total.new"], [2, 2])
     np.testing.assert_array_equal(compiled.run({"total": ones, "x": ones})["total.new"], [2, 2])
+
+
+@pytest.mark.usefixtures("fragile")
+@pytest.mark.filterwarnings("ignore::onnxgrad.backends.onnxruntime_sessions.OptimizerWarning")
+def test_threads_share_a_session_that_fails_at_first() -> None:
+    compiled = og.compile(counter(), "onnxruntime")
+
+    def run(k: int) -> float:
+        array = np.full(2, k, np.float32)
+        return float(compiled.run({"total": array, "x": array})["total.new"].sum())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, range(64))) == [4.0 * k for k in range(64)]
 
 
 @pytest.mark.usefixtures("fragile")
