@@ -50,7 +50,7 @@ def steps_per_epoch(digits: Digits) -> int:
     return len(digits.labels) // BATCH
 
 
-def build_network() -> og.Graph:
+def build_network(classes: int = 10) -> og.Graph:
     """Build Conv → Gelu three times, one strided and one dilated, then MatMul and the loss."""
     b = og.Builder("digits")
     op, random = b.op, np.random.default_rng(0)
@@ -71,8 +71,8 @@ def build_network() -> og.Graph:
     y = layer(image, "conv1", 16, 1, pads=[1] * 4)
     y = layer(y, "conv2", 32, 16, pads=[1] * 4, strides=[2, 2])
     y = layer(y, "conv3", 32, 32, pads=[2] * 4, dilations=[2, 2])
-    w = weight("dense.weight", (512, 10), 512)
-    logits = op.Flatten(y) @ w + b.parameter("dense.bias", np.zeros(10, np.float32))
+    w = weight("dense.weight", (512, classes), 512)
+    logits = op.Flatten(y) @ w + b.parameter("dense.bias", np.zeros(classes, np.float32))
     b.output(op.SoftmaxCrossEntropyLoss(logits, label), "loss")
     b.output(logits, "logits")
     return b.build()
