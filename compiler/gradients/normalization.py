@@ -114,11 +114,14 @@ def group_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     if x.rank is None:
         return [_NO_RANK] * 3
     wide = as_float32(op, x)
-    grouped = op.constant([0, node.attributes["num_groups"], -1])
-    normal, inverse = _standardized(op, op.Reshape(wide, grouped), [2], _epsilon(node))
-    g = op.Reshape(op.Mul(as_float32(op, dy), _per_channel(op, scale, wide)), grouped)
-    dx = op.Reshape(standard_gradient(op, g, normal, inverse, [2]), op.Shape(x))
-    normal = op.Reshape(normal, op.Shape(x))
+    groups = node.attributes["num_groups"]
+    size = op.Div(op.ReduceProd(op.Shape(x, start=1), keepdims=1), groups)
+    grouped = op.Concat(op.Shape(x, end=1), [groups], size, axis=0)
+    normal, inverse = _standardized(op, op.Reshape(wide, grouped, allowzero=1), [2], _epsilon(node))
+    scaled = op.Mul(as_float32(op, dy), _per_channel(op, scale, wide))
+    g = op.Reshape(scaled, grouped, allowzero=1)
+    dx = op.Reshape(standard_gradient(op, g, normal, inverse, [2]), op.Shape(x), allowzero=1)
+    normal = op.Reshape(normal, op.Shape(x), allowzero=1)
     return cast_to(op, dx, x), *_by_affine(op, dy, normal, scale, bias)
 
 

@@ -56,7 +56,7 @@ def max_unpool(op: Ops, node: Node, dy: Value) -> Entries:
         dy = window(op, dy, [0] * len(pool.kernel), plain)
     arriving = op.Gather(op.Reshape(dy, [-1]), indices)
     exact = 2**24  # float32 holds no larger integers; equal indices are never that far apart
-    count = op.Reshape(op.Mod(op.Range(0, op.Size(x), 1), exact), op.Shape(x))
+    count = op.Reshape(op.Mod(op.Range(0, op.Size(x), 1), exact), op.Shape(x), allowzero=1)
     own = op.CastLike(count, op.constant(0.0, "float32"))
     winners = op.MaxUnpool(own, indices, **node.attributes)
     wins = op.Equal(op.Gather(op.Reshape(winners, [-1]), indices), own)

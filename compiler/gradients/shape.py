@@ -56,7 +56,7 @@ def depth_to_space(op: Ops, node: Node, dy: Value) -> Entries:
     batch, depth, height, width = (op.Gather(x_shape, [k]) for k in range(4))
     channels = op.Div(depth, block * block)
     split = op.Concat(batch, channels, height, [block], width, [block], axis=0)
-    blocks = op.Transpose(op.Reshape(dy, split), perm=[0, 1, 3, 5, 2, 4])
+    blocks = op.Transpose(op.Reshape(dy, split, allowzero=1), perm=[0, 1, 3, 5, 2, 4])
     return op.Reshape(blocks, x_shape, allowzero=1)
 
 

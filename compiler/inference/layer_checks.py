@@ -126,7 +126,7 @@ def _rotary(node: Node) -> None:
 
 
 def _attention(node: Node) -> None:
-    """Check that heads share the width of each of Q, K and V, and queries' heads those of keys."""
+    """Check the heads of Q, K and V, and that these have as many examples and keys as values."""
     heads, groups = (node.attributes.get(f"{k}_num_heads") or 0 for k in ("q", "kv"))
     for index, count, name in ((0, heads, "q_num_heads"), (1, groups, ""), (2, groups, "")):
         shape, name = shape_of(node, index), name or "kv_num_heads"
@@ -143,6 +143,14 @@ def _attention(node: Node) -> None:
         reason = f"kv_num_heads={groups} cannot share q_num_heads={heads}"
         require(node, heads % groups == 0, reason)
     require(node, shape_of(node, 3) != (), "attn_mask must have an axis for the keys")
+    q, k, v = (shape_of(node, index) for index in range(3))
+    for shape, name in ((k, "K"), (v, "V")):
+        if q and shape:
+            fits = may_equal(q[0], shape[0])
+            require(node, fits, f"Q holds {q[0]} examples, {name} holds {shape[0]}")
+    if k and v:
+        keys, values = (shape[2 if len(shape) == 4 else 1] for shape in (k, v))
+        require(node, may_equal(keys, values), f"there are {keys} keys, but {values} values")
 
 
 def _split(node: Node) -> None:

@@ -136,3 +136,18 @@ def test_a_number_of_outputs_that_no_call_has_is_refused() -> None:
     each = np.ones(2, np.float32)
     with pytest.raises(og.GraphError, match="BatchNormalization.* does not fit: .*output size 2"):
         b.op.BatchNormalization(x, each, each, each, each, outputs=2)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "reason"),
+    [
+        ([(2, 1, 3, 4), (0, 1, 5, 4), (2, 1, 5, 4)], "Q holds 2 examples, K holds 0"),
+        ([(2, 1, 3, 4), (2, 1, 5, 4), (1, 1, 5, 4)], "Q holds 2 examples, V holds 1"),
+        ([(2, 1, 3, 4), (2, 1, 5, 4), (2, 1, 4, 4)], "there are 5 keys, but 4 values"),
+    ],
+)
+def test_attention_takes_as_many_examples_and_keys_as_values(shapes: Any, reason: str) -> None:
+    b = og.Builder()
+    q, k, v = (b.input(n, "float32", s) for n, s in zip("qkv", shapes, strict=True))
+    with pytest.raises(og.GraphError, match=f"Attention.*{reason}"):
+        b.op.Attention(q, k, v)
