@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError, locate
-from onnxgrad.compiler.graph.arguments import as_array, as_dim, require_graph, require_text
+from onnxgrad.compiler.graph.arguments import (
+    as_array,
+    as_dim,
+    require_function,
+    require_graph,
+    require_text,
+)
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import is_text
 from onnxgrad.compiler.graph.subgraphs import all_graphs
@@ -209,7 +214,7 @@ class Builder:
             >>> step = b.subgraph(lambda i, keep, s: (keep, s @ w), ("int64", ()), ("bool", ()), x)
             >>> y = b.op.Loop(5, None, x, body=step)
         """
-        _require_function(function, len(inputs))
+        require_function(function, "the function of the subgraph", len(inputs))
         graph = Graph(getattr(function, "__name__", "").strip("<>") or "body", self._graph.names)
         self._graphs.append(graph)
         for type_ in [_type_of_input(v) for v in inputs]:
@@ -337,22 +342,6 @@ class Builder:
     def _is_named(self, value: Value) -> bool:
         graph = self._graph
         return graph.producer(value) is None or value in graph.outputs
-
-
-def _require_function(function: Any, count: int) -> None:
-    """Refuse what cannot be called with so many tensors, as far as Python tells."""
-    if not callable(function):
-        raise GraphError(f"a subgraph is built by a function of tensors, not by {function!r}")
-    try:
-        taken = signature(function)
-    except ValueError:
-        return  # some of C's functions do not say
-    try:
-        taken.bind(*[None] * count)
-    except TypeError:
-        raise GraphError(
-            f"the function of the subgraph takes {taken}, but {count} inputs are named"
-        ) from None
 
 
 def _type_of_input(given: Any) -> Type:

@@ -60,7 +60,10 @@ def lora(
         down, up = factor_shapes(layer, rank)
         factors = find_factors(copy, layer.weight)
         if factors is None:
-            drawn = random.normal(0, 1 / np.sqrt(np.prod(down) / rank), down)
+            try:
+                drawn = random.normal(0, 1 / np.sqrt(np.prod(down) / rank), down)
+            except (MemoryError, ValueError):  # NumPy has a largest size, too
+                raise GraphError(f"an adapter of rank {rank} takes too much memory") from None
             add_factors(copy, layer, drawn, np.zeros(up))
         elif [v.shape for v in factors] != [down, up]:
             raise GraphError(

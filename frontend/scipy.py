@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import as_array, optional_mapping
+from onnxgrad.compiler.graph.arguments import as_array, optional_mapping, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import suggestion
 
@@ -48,7 +48,7 @@ def objective(
         >>> found = scipy.optimize.minimize(o.fun, o.x0, jac=o.jac, hessp=o.hessp)
         >>> o.unpack(found.x)["x"]
     """
-    values = find_values(graph, wrt, WRT).values
+    values = find_values(require_graph(graph), wrt, WRT).values
     held = [v for v in values if v not in graph.inputs]
     function, defaults = function_of(graph, [of], held or None, backend, options)
     names = [v.name for v in values]

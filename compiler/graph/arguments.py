@@ -1,6 +1,7 @@
 """What callers hand in: graphs, mappings, arrays; each is taken, or refused with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import signature
 from reprlib import repr as shortened
 from typing import Any
 
@@ -61,6 +62,21 @@ def require_count(given: Any, what: str, least: int = 0) -> int:
     if isinstance(given, int | np.integer) and not isinstance(given, bool) and given >= least:
         return int(given)
     raise GraphError(f"{what} must be an integer of at least {least}, not {shortened(given)}")
+
+
+def require_function(given: Any, what: str, count: int) -> Callable[..., Any]:
+    """Refuse what cannot be called with so many arguments, as far as Python tells."""
+    if not callable(given) or isinstance(given, type):
+        raise GraphError(f"{what} must be a function, not {shortened(given)}")
+    try:
+        taken = signature(given)
+    except ValueError:
+        return given  # some of C's functions do not say
+    try:
+        taken.bind(*[None] * count)
+    except TypeError:
+        raise GraphError(f"{what} takes {taken}, but is called with {count} values") from None
+    return given
 
 
 def require_number(given: Any, what: str, least: float = -np.inf) -> float:

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import require_count, require_flag, require_graph
+from onnxgrad.compiler.graph.arguments import (
+    require_count,
+    require_flag,
+    require_function,
+    require_graph,
+)
 from onnxgrad.compiler.graph.ir import Graph, Value
 
 from ..files import as_path
@@ -110,9 +115,10 @@ def fit(
     if require_flag(resume, "resume") and checkpoints is None:
         raise GraphError("resume goes on from a checkpoint; give the folder checkpoints")
     require_flag(shuffle, "shuffle")
-    for function, name in ((metric, "metric"), (report, "report")):
-        if function is not None and not callable(function):
-            raise GraphError(f"{name} must be a function, not {function!r}")
+    if metric is not None:
+        require_function(metric, "metric", 2)
+    if report is not None:
+        require_function(report, "report", 1)
     goal, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
     goal.outputs = [target]

@@ -92,8 +92,8 @@ REFUSED: list[tuple[Case, str]] = [
     (lambda b, x, k: b.value(x), "a value goes by its name, a text"),  # type: ignore[arg-type]
     (lambda b, x, k: b.value(["x"]), "a value goes by its name, a text"),  # type: ignore[arg-type]
     (lambda b, x, k: og.Builder(None), "the name of a graph is a text"),  # type: ignore[arg-type]
-    (lambda b, x, k: b.subgraph(None), "built by a function of tensors"),  # type: ignore[arg-type]
-    (lambda b, x, k: b.subgraph(lambda v: v), r"takes \(v\), but 0 inputs are named"),
+    (lambda b, x, k: b.subgraph(None), "the function of the subgraph must be a function, not None"),  # type: ignore[arg-type]
+    (lambda b, x, k: b.subgraph(lambda v: v), r"takes \(v\), but is called with 0 values"),
     (lambda b, x, k: b.subgraph(lambda v: v, ("f8",)), "is a tensor or"),  # type: ignore[arg-type]
     (lambda b, x, k: b.subgraph(lambda v: v, 5), "is a tensor or"),  # type: ignore[arg-type]
     (lambda b, x, k: b.subgraph(lambda: None), "returns tensors, not None"),

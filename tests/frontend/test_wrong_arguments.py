@@ -39,6 +39,8 @@ GRAPH = network()
 SGD = og.optim.SGD(0.1)
 STEP = og.train_step(GRAPH, "loss", SGD)
 FEEDS = {"x": np.ones((2, 3), np.float32), "k": 1}
+ADAPTED = og.lora(GRAPH, "w", rank=2)
+OBJECTIVE = og.scipy.objective(GRAPH, "loss", "x", FEEDS)
 
 
 def save_weights(**arguments: Any) -> Any:
@@ -49,6 +51,11 @@ def save_weights(**arguments: Any) -> Any:
 def stepped(optimizer: Any) -> og.Graph:
     """Use an optimizer, for some of what is wrong with it shows only then."""
     return og.train_step(GRAPH, "loss", optimizer)
+
+
+def load_adapter(**arguments: Any) -> Any:
+    og.save_adapter(ADAPTED, "adapter.safetensors")
+    return og.load_adapter(**arguments)
 
 
 def building(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,7 +213,22 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("to_inference", og.to_inference, {"graph": GRAPH}),
     ("untie", og.untie, {"graph": GRAPH, "parameters": "w"}),
     *LOSSES,
+    ("lora", og.lora, {"graph": GRAPH, "layers": "w", "rank": 2, "alpha": None, "seed": 0}),
+    ("merge_lora", og.merge_lora, {"graph": ADAPTED}),
+    (
+        "save_adapter",
+        og.save_adapter,
+        {"graph": ADAPTED, "path": "a.safetensors", "model": None},
+    ),
+    ("load_adapter", load_adapter, {"graph": ADAPTED, "path": "adapter.safetensors"}),
     *OPTIMIZERS,
+    (
+        "scipy.objective",
+        og.scipy.objective,
+        {"graph": GRAPH, "of": "loss", "wrt": "x", "feeds": FEEDS, "backend": "numpy"},
+    ),
+    ("scipy.fun", lambda x: OBJECTIVE.fun(x), {"x": OBJECTIVE.x0}),
+    ("scipy.hessp", lambda p: OBJECTIVE.hessp(OBJECTIVE.x0, p), {"p": OBJECTIVE.x0}),
     ("initial_state", og.initial_state, {"step": STEP}),
     ("start_graph", og.start_graph, {"step": STEP}),
     ("with_parameters", og.with_parameters, {"graph": GRAPH, "arrays": {}}),
@@ -328,10 +350,11 @@ def test_each_argument_in_turn(
 
 
 def test_every_public_function_is_tried() -> None:
-    tried = {name.partition(".")[0] for name, _, _ in CALLS} | {"optim", "Compiled", "Tensor"}
+    """Calls of torch and jax have tests of their own, for those that have them."""
+    tried = {name.partition(".")[0] for name, _, _ in CALLS} | {"Compiled", "Tensor"}
     types = {n for n in og.__all__ if n.endswith("Error")} | {"Fitted", "Graph", "Node", "Value"}
     assert set(og.optim.__all__) - {"Gradients", "Optimizer", "Rate", "Schedule", "Update"} <= tried
-    assert set(og.__all__) - types - {"available_backends"} <= tried
+    assert set(og.__all__) - types - {"available_backends", "optim", "torch", "jax"} <= tried
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
