@@ -1,4 +1,4 @@
-"""Training steps as graphs: forward, backward and update in one; the update rules are in optim.py.
+"""Training steps as graphs: forward, backward and update in one; the update rules are in optim/.
 
 The step of a graph keeps the graph's inputs and outputs and adds, for everything that training
 changes, an input and the output "<input>.new" that is fed back there at the next step.

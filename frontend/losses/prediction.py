@@ -161,7 +161,8 @@ def only_float_output(graph: Graph, argument: str = "of") -> str:
 
 
 def _last_node(graph: Graph, value: Value) -> Node | None:
+    """Give the node that computes a value, seen through copies and casts."""
     node = graph.producer(value)
-    while node is not None and node.operator == "Identity":
+    while node is not None and node.operator in ("Identity", "Cast"):
         node = graph.producer(node.first_input)
     return node

@@ -20,8 +20,9 @@ class decay_weights(Wrapper):
     Args:
         optimizer: any optimizer; η is its learning rate.
         weight_decay: λ.
-        of: names or patterns of what decays; by default what has two axes or more, which leaves out
-            biases and the scales of norms.
+        of: names or patterns of what decays; by default what has two axes of more than one element,
+            which leaves out biases and the scales of norms. Of recurrent layers with two directions
+            biases have two such axes, too: name what decays.
     """
 
     weight_decay: float = 0.01
@@ -35,7 +36,7 @@ class decay_weights(Wrapper):
         """w ← new − η·λ·w"""
         op, new = update.op, update.apply(self.optimizer, gradients)
         if self.of is None:
-            chosen = [w for w in gradients if w.rank is None or w.rank > 1]
+            chosen = [w for w in gradients if sum(d != 1 for d in w.shape or ()) > 1]
         else:
             chosen = matching(update, gradients, self.of, "of")
         for w in chosen:

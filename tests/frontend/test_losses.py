@@ -153,6 +153,44 @@ def test_a_last_softmax_is_part_of_the_loss(last: str, loss: Loss) -> None:
     np.testing.assert_array_equal(run(graph, feeds)["loss"], expected)
 
 
+def test_a_last_softmax_is_seen_through_a_cast() -> None:
+    b = og.Builder()
+    b.output(b.op.Cast(b.op.Softmax(b.input("x", "float16", ("N", 3))), to="float32"), "y")
+    with pytest.warns(UserWarning, match="from before Softmax"):
+        graph = og.losses.cross_entropy(b.build())
+    feeds = {"x": np.array([[0, 20, -20]], np.float16), "label": np.array([2])}
+    assert run(graph, feeds)["loss"] == 40
+
+
+EXTREME: list[tuple[Loss, dict[str, Any], list[float], float, list[float]]] = [
+    (og.losses.cross_entropy, {"label": [1]}, [800, -800], 1600, [1, -1]),
+    (og.losses.cross_entropy, {"label": [0]}, [800, -800], 0, [0, 0]),
+    (og.losses.binary_cross_entropy, {"label": [[0.0, 0]]}, [800, -800], 400, [0.5, 0]),
+    (og.losses.binary_cross_entropy, {"label": [[1.0, 1]]}, [800, -800], 400, [0, -0.5]),
+    (og.losses.kl_divergence, {"target": [[0.0, 1]]}, [800, -800], 1600, [1, -1]),
+    (og.losses.huber, {"target": [[0.0, 0]]}, [1e200, 0], 5e199, [0.5, 0]),
+    (og.losses.cosine, {"target": [[0.0, 0]]}, [3, 4], 1, [0, 0]),
+    (og.losses.cosine, {"target": [[3.0, 4]]}, [0, 0], 1, [-6e7, -8e7]),
+]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize(("loss", "target", "x", "value", "slope"), EXTREME)
+def test_nothing_overflows(
+    loss: Loss,
+    target: dict[str, Any],
+    x: list[float],
+    value: float,
+    slope: list[float],
+    backend: str,
+) -> None:
+    """The slope of a cosine at 0 is that of t·x / 1e-8, the shortest length that counts."""
+    feeds = {"x": np.array([x], np.float64)} | {n: np.array(a) for n, a in target.items()}
+    results = run(og.grad(loss(network(("N", 2))), "loss", "x"), feeds, backend)
+    np.testing.assert_allclose(results["loss"], value, rtol=1e-12)
+    np.testing.assert_allclose(results["x.grad"], [slope], rtol=1e-12)
+
+
 def test_losses_add_up() -> None:
     graph = og.losses.mse(network(("N", 5)), name="near")
     graph = og.losses.l1(graph, "logits", name="far")
