@@ -85,9 +85,11 @@ def resnet(weights: Weights) -> og.Graph:
 
 
 def gpt(weights: Weights) -> og.Graph:
-    """W4"""
+    """W4, and transformers of other widths and depths, as the weights have it"""
     b = og.Builder("W4")
     op = b.op
+    width = weights["places"].shape[1]
+    size = WIDTH // HEADS
 
     def normalized(x: Any, name: str) -> Any:
         scale, shift = (parameter(b, weights, f"{name}.{p}") for p in ("weight", "bias"))
@@ -98,20 +100,20 @@ def gpt(weights: Weights) -> og.Graph:
         return op.MatMul(x, w) + parameter(b, weights, f"{name}.bias")
 
     def heads(x: Any) -> Any:
-        return op.Transpose(op.Reshape(x, [8, TOKENS, HEADS, -1]), perm=[0, 2, 1, 3])
+        return op.Transpose(op.Reshape(x, [8, TOKENS, -1, size]), perm=[0, 2, 1, 3])
 
     tokens = b.input("x", "int64", (8, TOKENS))
     h = op.Gather(parameter(b, weights, "tokens.weight"), tokens)
     h = h + parameter(b, weights, "places")
     mask = b.constant(np.triu(np.full((TOKENS, TOKENS), -np.inf, np.float32), 1))
-    for k in range(BLOCKS):
+    for k in range(sum(name.endswith(".qkv.weight") for name in weights)):
         name = f"blocks.{k}"
         q, key, v = op.Split(
             dense(normalized(h, f"{name}.before"), f"{name}.qkv"), axis=2, num_outputs=3
         )
         scores = heads(q) @ op.Transpose(heads(key), perm=[0, 1, 3, 2])
-        mixed = op.Softmax(scores * (WIDTH / HEADS) ** -0.5 + mask) @ heads(v)
-        joined = op.Reshape(op.Transpose(mixed, perm=[0, 2, 1, 3]), [8, TOKENS, WIDTH])
+        mixed = op.Softmax(scores * size**-0.5 + mask) @ heads(v)
+        joined = op.Reshape(op.Transpose(mixed, perm=[0, 2, 1, 3]), [8, TOKENS, width])
         h = h + dense(joined, f"{name}.out")
         wide = op.Gelu(dense(normalized(h, f"{name}.between"), f"{name}.wide"))
         h = h + dense(wide, f"{name}.narrow")
