@@ -303,28 +303,6 @@ def normalize_here(op: Ops, node: Node) -> list[Value | None] | None:
     return [op.StringNormalizer(*node.inputs, locale="C.UTF-8", **node.attributes)]
 
 
-@rewrite("RNN", "GRU", "LSTM")
-def batch_second(op: Ops, node: Node) -> list[Value | None] | None:
-    """layout 1 = layout 0 between transpositions."""
-    if not node.attributes.get("layout", 0):
-        return None
-    inputs = [
-        op.Transpose(v, perm=[1, 0, 2]) if v is not None and k in (0, 5, 6) else v
-        for k, v in enumerate(node.inputs)
-    ]
-    names = [
-        "" if v is None else op.graph.names.fresh(f"{op.prefix}Y{k}")
-        for k, v in enumerate(node.outputs)
-    ]
-    attributes = {k: a for k, a in node.attributes.items() if k != "layout"}
-    results = op.emit_all(node.op_type, *inputs, outputs=names, **attributes)
-    permutations = [2, 0, 1, 3], [1, 0, 2], [1, 0, 2]
-    return [
-        None if v is None else op.Transpose(v, perm=perm)
-        for v, perm in zip(results, permutations, strict=False)
-    ]
-
-
 @rewrite("ConvInteger")
 def zero_point_per_channel(op: Ops, node: Node) -> list[Value | None] | None:
     """conv(x, w − z) = conv(x, w) − z·conv(x, 1) for one zero point z per output channel."""

@@ -1,8 +1,9 @@
 """Read and write model files; what stands in them is the compiler's."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
     EncodeError,
 )
 
+from onnxgrad.backends.onnxruntime_refusals import refused_nodes
 from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_flag, require_graph
-from onnxgrad.compiler.graph.ir import Graph
-from onnxgrad.compiler.graph.types import Dim
+from onnxgrad.compiler.graph.ir import Graph, Node
+from onnxgrad.compiler.graph.types import Dim, TensorType, dtype_name
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
 from onnxgrad.compiler.interchange.external_data import (
     PROTOBUF_LIMIT,
@@ -27,6 +29,8 @@ from onnxgrad.compiler.interchange.external_data import (
 from onnxgrad.compiler.interchange.importer import import_model
 from onnxgrad.compiler.interchange.other_weights import lies_apart, put_weights
 from onnxgrad.compiler.opset import EXPORT_OPSET
+
+from .advice import warn
 
 
 def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | Any = None) -> Graph:
@@ -96,6 +100,9 @@ def save(
 ) -> None:
     """Write a graph as an ONNX file, whole or not at all.
 
+    It warns where stock onnxruntime will not load the file, and names the nodes: some operators
+    have no kernel for float64 there and no formula of others that have.
+
     Args:
         graph: the graph, unchanged by this.
         path: the file; weights apart from it go to "<path>.data".
@@ -116,12 +123,36 @@ def save(
         require_flag(external_data, "external_data")
     if external_data is None:
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
+    refused: list[Node] = []
+
+    def look(part: Graph) -> None:
+        refused.extend(refused_nodes(part, opset))
+
+    write = partial(to_onnx, graph, opset, forms, functions=functions, look=look)
     if external_data:
-        _save_apart(graph, target, opset, forms, functions)
+        _save_apart(write, target)
     else:
-        content = _serialise(to_onnx(graph, opset, forms, functions=functions))
+        content = _serialise(write())
         with replacing(target) as part:
             part.write_bytes(content)
+    if refused:
+        warn(_stock_refuses(target, refused))
+
+
+def _stock_refuses(target: Path, nodes: Sequence[Node]) -> str:
+    """Say what stock onnxruntime will not load."""
+    named = list(dict.fromkeys(f"{n.label} in {_dtype_of(n)}" for n in nodes))
+    shown = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+    advice = ", or a graph in float32" if "float64" in shown else ""
+    return (
+        f"stock onnxruntime will not load {target.name}: it has no kernel for {shown}; "
+        f"use another runtime{advice}"
+    )
+
+
+def _dtype_of(node: Node) -> str:
+    types = (v.type for v in (*node.outputs, *node.inputs) if v is not None)
+    return next((dtype_name(t.dtype) for t in types if isinstance(t, TensorType)), "its types")
 
 
 def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[str]) -> list[str]:
@@ -157,15 +188,13 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
     return changed
 
 
-def _save_apart(
-    graph: Graph, target: Path, opset: int, forms: Forms | None, functions: bool
-) -> None:
+def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> None:
     """Write model and weights as two files; both stand complete before either takes its place."""
     weights = target.with_name(f"{target.name}.data")
     with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
-            model = to_onnx(graph, opset, forms, functions=functions, tensor=writer)
+            model = write(tensor=writer)
         part.write_bytes(_serialise(model))
 
 

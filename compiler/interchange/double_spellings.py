@@ -104,6 +104,48 @@ def _sinh(op: Ops, node: Node, x: Value) -> Value:
     return op.Mul(op.Tanh(x), _cosh(op, node, x))
 
 
+def _log_of_one_plus(op: Ops, x: Value) -> Value:
+    """log(1 + x) = x·log(w)/(w − 1) with w = 1 + x rounded, which cancels nothing near 0"""
+    w = op.Add(x, 1.0)
+    rest = op.Sub(w, 1.0)
+    nothing = op.Equal(rest, 0.0)
+    return op.Where(nothing, x, op.Mul(op.Log(w), op.Div(x, op.Where(nothing, 1.0, rest))))
+
+
+def _asinh(op: Ops, node: Node, x: Value) -> Value:
+    """sign x · log(1 + |x| + x²/(1 + √(x² + 1))), and log 2|x| where that is the same"""
+    size = op.Abs(x)
+    near = op.Min(size, _LARGE)
+    square = op.Mul(near, near)
+    part = op.Div(square, op.Add(op.Sqrt(op.Add(square, 1.0)), 1.0))
+    small = _log_of_one_plus(op, op.Add(near, part))
+    return op.Mul(op.Sign(x), _or_twice(op, size, small))
+
+
+def _acosh(op: Ops, node: Node, x: Value) -> Value:
+    """log(1 + u), u = x − 1 + √((x − 1)(x + 1)), and log 2x where that is the same"""
+    near = op.Min(x, _LARGE)
+    rest = op.Sub(near, 1.0)
+    root = op.Sqrt(op.Mul(rest, op.Add(near, 1.0)))
+    return _or_twice(op, x, _log_of_one_plus(op, op.Add(rest, root)))
+
+
+def _or_twice(op: Ops, x: Value, near: Value) -> Value:
+    far = op.Add(op.Log(op.Max(x, _LARGE)), np.log(2))
+    return op.Where(op.Greater(x, _LARGE), far, near)
+
+
+_LARGE = 2.0**30
+"""Where x² + 1 is x² for float64, and far from where x² overflows."""
+
+
+def _atanh(op: Ops, node: Node, x: Value) -> Value:
+    """sign x · log(1 + 2|x|/(1 − |x|))/2"""
+    size = op.Abs(x)
+    inside = _log_of_one_plus(op, op.Div(op.Mul(size, 2.0), op.Sub(1.0, size)))
+    return op.Mul(op.Sign(x), op.Mul(inside, 0.5))
+
+
 def _mean(op: Ops, node: Node, x: Value) -> Value:
     """The sum over the number of inputs"""
     return op.Div(op.Sum(*node.inputs), float(len(node.inputs)))
@@ -127,18 +169,50 @@ def _global_max_pool(op: Ops, node: Node, x: Value) -> Value:
     return op.ReduceMax(x, list(range(2, x.rank or 2)))
 
 
+def _global_lp_pool(op: Ops, node: Node, x: Value) -> Value:
+    """(Σ |x|ᵖ)^(1/p) over all axes but batch and channels"""
+    p, axes = float(attribute(node, "p")), list(range(2, x.rank or 2))
+    total = op.ReduceSum(op.Pow(op.Abs(x), op.like(p, x)), axes)
+    return op.Pow(total, op.like(1 / p, x))
+
+
+def _instance_normalization(op: Ops, node: Node, x: Value) -> Value:
+    """scale·(x − mean)/√(variance + ε) + bias, over all axes but batch and channels"""
+    axes = list(range(2, x.rank or 2))
+    scale, bias = (op.Unsqueeze(v, [a - 1 for a in axes]) if axes else v for v in node.inputs[1:3])
+    centred = op.Sub(x, op.ReduceMean(x, axes))
+    variance = op.ReduceMean(op.Mul(centred, centred), axes)
+    deviation = op.Sqrt(op.Add(variance, attribute(node, "epsilon")))
+    return op.Add(op.Mul(op.Div(centred, deviation), scale), bias)
+
+
+def _one_hot(op: Ops, node: Node, x: Value) -> Value:
+    """The second value where int64 has a one, else the first"""
+    indices, depth, values = node.required(3)
+    whole = op.Cast(indices, to="int64"), op.Cast(depth, to="int64")
+    places = op.OneHot(*whole, np.array([0, 1]), axis=attribute(node, "axis"))
+    off, on = op.Gather(values, 0), op.Gather(values, 1)
+    return op.Where(op.Cast(places, to="bool"), on, off)
+
+
 DOUBLE: dict[str, Formula] = {
+    "Acosh": _acosh,
+    "Asinh": _asinh,
+    "Atanh": _atanh,
     "Cosh": _cosh,
     "Elu": _elu,
     "Gelu": _gelu,
     "GlobalAveragePool": _global_average_pool,
     "GlobalMaxPool": _global_max_pool,
+    "GlobalLpPool": _global_lp_pool,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _hard_swish,
+    "InstanceNormalization": _instance_normalization,
     "LeakyRelu": _leaky_relu,
     "Mean": _mean,
     "MeanVarianceNormalization": _mean_variance_normalization,
     "Mish": _mish,
+    "OneHot": _one_hot,
     "PRelu": _prelu,
     "Selu": _selu,
     "Shrink": _shrink,
@@ -153,14 +227,28 @@ DOUBLE: dict[str, Formula] = {
 
 def is_said_in_double(node: Node) -> bool:
     """Tell whether a node is written by a formula of this file."""
-    x = node.inputs[0] if node.inputs else None
-    if node.domain or node.op_type not in DOUBLE or x is None:
+    if node.domain or node.op_type not in DOUBLE or not node.inputs:
         return False
-    if not isinstance(x.type, TensorType) or x.dtype != np.float64:
+    x, y = node.inputs[0], node.outputs[0]
+    if x is None or y is None or not isinstance(y.type, TensorType) or y.dtype != np.float64:
         return False
     if node.op_type == "Gelu" and attribute(node, "approximate") != "tanh":
         return False  # it needs Erf, which has no kernel either
-    return x.rank is not None and (not node.op_type.startswith("Global") or x.rank > 2)
+    return x.rank is not None and (node.op_type not in _OVER_SPACE or x.rank > 2)
+
+
+_OVER_SPACE = {"GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "InstanceNormalization"}
+"""Their formulas name the axes after batch and channels."""
+
+BODIES = {"GRU", "LSTM", "MaxRoiPool", "RNN", "Resize"}
+"""In float64 their bodies stand for them; the kernels of GRU and LSTM load, and fail."""
+
+
+def is_said_by_body(node: Node) -> bool:
+    """Tell whether a node's body is written in its place."""
+    x = node.inputs[0] if node.inputs else None
+    in_double = x is not None and isinstance(x.type, TensorType) and x.dtype == np.float64
+    return not node.domain and node.op_type in BODIES and in_double
 
 
 def say_in_double(op: Ops, node: Node) -> None:

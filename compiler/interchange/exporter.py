@@ -1,5 +1,7 @@
 """Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
 
+from collections.abc import Callable
+
 import onnx
 from onnx import ModelProto
 
@@ -26,6 +28,9 @@ OLDEST_IR = 4
 FUNCTIONS_IR = 8
 """Models have functions since this IR version."""
 
+Look = Callable[[Graph], None]
+"""Is shown what is written of a graph or of a function's body: operators as the file has them."""
+
 
 def to_onnx(
     graph: Graph,
@@ -34,6 +39,7 @@ def to_onnx(
     *,
     functions: bool = False,
     tensor: TensorWriter = tensor_proto,
+    look: Look | None = None,
 ) -> ModelProto:
     """Write a graph as a model of standard operators at an opset.
 
@@ -44,6 +50,7 @@ def to_onnx(
         functions: keep composites, and function operators that the opset lacks, as functions of
             the model: they read far better in a viewer.
         tensor: writes the arrays of initializers.
+        look: is shown the graph as it is written.
 
     Raises:
         GraphError: there is no such form, or an input or output whose rank is unknown, which a
@@ -52,7 +59,7 @@ def to_onnx(
     """
     _require_ranks(require_graph(graph))
     require_flag(functions, "functions")
-    return write_model(graph, opset, optional_mapping(forms, "forms"), functions, tensor)
+    return write_model(graph, opset, optional_mapping(forms, "forms"), functions, tensor, look=look)
 
 
 def write_model(
@@ -62,6 +69,7 @@ def write_model(
     functions: bool,
     tensor: TensorWriter,
     contrib: bool = False,
+    look: Look | None = None,
 ) -> ModelProto:
     """Write a model as `to_onnx` does, also one whose ranks only run time tells.
 
@@ -77,6 +85,8 @@ def write_model(
         lower(part, opset, expand)
         drop_known(part)
         compute_subgraph_outputs(part)
+        if look is not None:
+            look(part)
 
     graph = graph.copy()
     library = FunctionLibrary(expand, finish, opset)
@@ -88,6 +98,8 @@ def write_model(
     lower(graph, opset, spell)
     drop_known(graph)
     compute_subgraph_outputs(graph)
+    if look is not None:
+        look(graph)
     versions = {**_versions(graph), "": opset}
     opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
     oldest = FUNCTIONS_IR if functions else OLDEST_IR

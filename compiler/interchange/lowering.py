@@ -1,6 +1,7 @@
 """Say a graph in the operators of an older opset; it relabels what fits and guesses nothing."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,9 @@ from ..standard.attribute_values import check_values
 from ..standard.contrib import is_contrib
 from ..standard.schemas import attribute_defaults, attribute_value, check_types, find_schema
 from . import axes
-from .double_spellings import is_said_in_double, say_in_double
+from .double_spellings import is_said_by_body, is_said_in_double, say_in_double
 from .downgrades import DOWNGRADES, MEANING_SINCE
+from .kernel_spellings import is_refused, say_otherwise
 from .spellings import SPELLINGS
 
 OLDEST = 7
@@ -105,6 +107,13 @@ def _lower_node(
     if is_said_in_double(node):
         say_in_double(op, node)
         return
+    if is_refused(node):
+        say_otherwise(op, node)
+        return
+    if is_said_by_body(node) and has_body(node):
+        with suppress(UnsupportedOpError):  # a setting for which there is no body
+            expand(graph, node)
+            return
     if (reason := misfit(node, opset)) is None:
         relabel(node, opset)
         return

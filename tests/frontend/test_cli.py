@@ -340,3 +340,16 @@ main()
     done = subprocess.run([sys.executable, "-c", code, *map(str, given)], capture_output=True)
     assert done.returncode == 128 + getattr(signal, name) and done.stderr == b""
     assert sorted(os.listdir(tmp_path)) == files and model.read_bytes() == before
+
+
+@pytest.mark.filterwarnings("always")
+def test_what_stock_onnxruntime_refuses_is_one_line(tmp_path: Path) -> None:
+    b = og.Builder("erf")
+    b.output(b.op.ReduceSum(b.op.Erf(b.input("x", "float64", (2,))), keepdims=0), "y")
+    source, target = tmp_path / "erf.onnx", tmp_path / "gradient.onnx"
+    source.write_bytes(og.to_onnx(b.build()).SerializeToString())
+    command = ["grad", str(source), "--of", "y", "--wrt", "x", "-o", str(target)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("onnxgrad: warning: stock onnxruntime will not load gradient.onnx")

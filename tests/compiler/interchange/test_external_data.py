@@ -101,6 +101,7 @@ def test_a_model_is_saved_over_the_file_that_it_is_mapped_from(tmp_path: Path) -
     assert onnx.load(path).graph.initializer[0].raw_data == array[::-1].tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:stock onnxruntime will not load again.onnx")
 @pytest.mark.parametrize("name", ["bfloat16", "float8", "int4"])
 def test_dtypes_that_numpy_lacks_are_streamed(tmp_path: Path, name: str) -> None:
     array = np.tile(ARRAYS[name], 2000)
