@@ -141,7 +141,7 @@ class OnnxruntimeExecutable:
         return self._numpy.run(feeds)
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
-        """Feed outputs back without a copy; what is no plain tensor goes the plain way."""
+        """Feed outputs back without a copy; what is not a plain tensor goes the plain way."""
         if self._is_plain and self.device[0] != "cpu":
             return DeviceStepper(self, feedback, state)
         if self._is_plain:
@@ -231,7 +231,7 @@ class BoundStepper:
         return {name: array.copy() for name, array in self._states[self._turn].items()}
 
     def _stage(self, feeds: Mapping[str, Any]) -> None:
-        """Copy the feeds to where they are bound; bind anew where a shape is new."""
+        """Copy the feeds to where they are bound; bind again where a shape is new."""
         feeds = require_mapping(feeds, "feeds")
         if feeds.keys() == self._fed and all(
             type(a) is np.ndarray and a.dtype == b.dtype and a.shape == b.shape

@@ -69,7 +69,7 @@ def best_opset(graph: Graph) -> int:
 
 
 def _is_stranded(node: Node, opset: int) -> bool:
-    """Tell whether a node without a kernel can neither be said otherwise nor in a wider dtype."""
+    """Tell whether a node without a kernel has no other spelling and no wider dtype either."""
     older = any(opset < since for since, _ in DOWNGRADES.get(node.operator, ()))
     wider = wider_dtypes(node, partial(has_kernel, opset=opset))
     return not (older or has_body(node) or wider)

@@ -172,7 +172,7 @@ def _register(package: str) -> None:
 
 
 def _devices(name: str) -> list[Any]:
-    """Load the library of a provider that is no part of onnxruntime; give what it runs on."""
+    """Load the library of a provider that is not part of onnxruntime; give what it runs on."""
     import onnxruntime as ort  # loads only when it is used
 
     _register(_plugins()[name])

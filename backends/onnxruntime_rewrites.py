@@ -1,4 +1,4 @@
-"""What onnxruntime's kernels lack or get wrong, said in what they have; it runs nothing.
+"""What onnxruntime's kernels lack or get wrong, written by what they have; it runs nothing.
 
 Each rule says when it applies and gives its formula. Rules are needed where a kernel refuses
 what its own table allows, or gives another result than the standard.

@@ -25,7 +25,7 @@ def write_model(path: Path) -> None:
 
 
 def add_loss(model: og.Graph) -> og.Graph:
-    """Build on: a loss behind the logits of the model."""
+    """Build on: a loss after the logits of the model."""
     b = og.Builder.extend(model)
     label = b.input("label", "int64", ("N",))
     b.output(b.op.SoftmaxCrossEntropyLoss(b.value("logits"), label), "loss")

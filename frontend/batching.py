@@ -56,7 +56,7 @@ def vmap(graph: Graph, inputs: str | Sequence[str] | None = None, size: Dim | No
         it what depends on no batched input.
 
     Raises:
-        GraphError: no input, a name that is no input, or that of a sequence or an optional.
+        GraphError: no input, a name that is not an input, or that of a sequence or an optional.
         UnsupportedOpError: an output that gets the axis is a sequence or an optional.
     """
     copy = require_graph(graph).copy()
@@ -232,8 +232,8 @@ def _along_all(
 ) -> Value | None:
     """Emit a derivative in one direction of a value, then the batch for all unit vectors.
 
-    The one direction must be no constant: what is computed of it would be folded, and so would not
-    depend on it. A loop that gives values and their tangents may read it still: it reads zeros.
+    The one direction must not be a constant: what is computed of it would be folded, and so would
+    not depend on it. A loop that gives values and their tangents may read it still: it reads zeros.
     """
     direction = graph.add_value(Value(graph.names.fresh(f"{BATCH}direction"), value.type))
     single = derivative(direction)

@@ -312,7 +312,7 @@ class Builder:
         return value
 
     def _clear(self, name: Any) -> None:
-        """Let an inner value whose name nobody chose give way to what shall have it."""
+        """Free a name that nobody chose, of an inner value, for the value that is to have it."""
         names = self._graph.names
         if not (isinstance(name, str) and names.is_made_up(name)):
             return
@@ -360,5 +360,5 @@ def _type(what: str, dtype: Any, shape: Any) -> TensorType:
         locate(error, what)
         raise
     if shape is not None and not isinstance(shape, tuple | list):
-        raise GraphError(f"{what}: {shape!r} is no shape; use a tuple of numbers and names")
+        raise GraphError(f"{what}: {shape!r} is not a shape; use a tuple of numbers and names")
     return TensorType(found, None if shape is None else tuple(as_dim(what, d) for d in shape))

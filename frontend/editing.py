@@ -27,7 +27,7 @@ def keep(graph: Graph, outputs: Selection) -> Graph:
     if not set(json.loads(copy.metadata.get(STATE_KEY, "{}")).values()) <= set(
         _listed(copy.outputs)
     ):
-        del copy.metadata[STATE_KEY]  # it is no training step any more
+        del copy.metadata[STATE_KEY]  # it is not a training step any more
     return copy
 
 
@@ -63,7 +63,7 @@ def replace_output(graph: Graph, output: str, value: str | Value) -> Graph:
     after = select_one(graph, mapping, value, "value")
     if before not in copy.outputs:
         raise GraphError(
-            f"'{before.name}' is no output; those are {', '.join(_listed(copy.outputs))}"
+            f"'{before.name}' is not an output; those are {', '.join(_listed(copy.outputs))}"
         )
     if before is after:
         return copy
@@ -90,7 +90,7 @@ def _drop_unneeded(graph: Graph) -> None:
 
 
 def _make_way(graph: Graph, name: str) -> None:
-    """Let an inner value whose name nobody chose give way to what shall have it."""
+    """Free a name that nobody chose, of an inner value, for the value that is to have it."""
     if graph.names.is_made_up(name) and any(v.name == name for v in graph.values()):
         value = graph.find(name)
         if value not in graph.outputs and value not in graph.inputs:

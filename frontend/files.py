@@ -159,7 +159,7 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
     """Write a model file with the weights of a graph that was loaded from it; give their names.
 
     The result is the file `like` with other numbers: its opset, names, metadata, functions and
-    types stay, where `save` writes the graph anew. What the graph has around the model, a loss for
+    types stay, where `save` writes a new file. What the graph has around the model, a loss for
     instance, is left out. BatchNormalization and Dropout are written for inference.
 
     Args:
@@ -252,5 +252,5 @@ def _parse(content: bytes, name: str) -> onnx.ModelProto:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError:
-        raise ModelFileError(f"{name}: this is no ONNX model, or a truncated one") from None
+        raise ModelFileError(f"{name}: this is not an ONNX model, or a truncated one") from None
     return model

@@ -29,7 +29,7 @@ def new_head(graph: Graph, output: str | Value, classes: int, *, seed: int = 0) 
     Args:
         graph: the model.
         output: what the layer gives in the end, such as "logits".
-        classes: how many there shall be.
+        classes: how many classes there will be.
         seed: of the numbers drawn.
 
     Raises:
@@ -134,12 +134,12 @@ def _head(graph: Graph, layer: Node, added: tuple[Node, Value] | None) -> _Head:
     if bias is not None and bias.constant is None:
         raise GraphError(f"new_head: the bias of {layer.label} is computed ('{bias.name}')")
     if added and bias is not None and bias.constant is not None and bias.constant.size == 1:
-        raise GraphError(f"new_head: {added[0].label} adds one number, which is no bias")
+        raise GraphError(f"new_head: {added[0].label} adds one number, which is not a bias")
     return _Head(layer, node, weight, bias)
 
 
 class _Fresh:
-    """Puts a new layer in the place of an old one and emits anew what follows it."""
+    """Puts a new layer in the place of an old one and emits what follows it again."""
 
     def __init__(
         self, graph: Graph, head: _Head, classes: int, random: np.random.Generator
@@ -147,7 +147,7 @@ class _Fresh:
         self._graph, self._head, self._classes = graph, head, classes
         self._random = random
         self.named: dict[str, Value] = {}
-        """The new initializers, by the names that they shall have."""
+        """The new initializers, by the names that they will have."""
 
     def replace(self) -> None:
         """Emit the layer and all that depends on it; drop what was there."""

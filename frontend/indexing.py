@@ -75,7 +75,7 @@ def index(op: Any, x: T, key: tuple[Any, ...]) -> T:
 def _bounds(part: slice) -> tuple[int, int, int]:
     bounds = (part.start, part.stop, part.step)
     if any(not isinstance(b, int | np.integer | None) for b in bounds):
-        raise GraphError(f"{part} has bounds that are no integers; use op.Slice for tensors")
+        raise GraphError(f"{part} has bounds that are not integers; use op.Slice for tensors")
     step = 1 if part.step is None else int(part.step)
     if step == 0:
         raise GraphError("a slice cannot have step 0")

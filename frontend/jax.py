@@ -22,7 +22,7 @@ def function(
     The function takes arrays in the order of the graph's inputs, or by their names, and gives one
     array or a tuple of them. Under `jit` the graph runs as a callback on the host. jax.grad, jvp,
     vmap and what they make together are graphs of ours, made when they are first used. A
-    derivative computes the values that it needs anew from the inputs. Without jax_enable_x64 JAX
+    derivative computes the values that it needs from the inputs, again. Without jax_enable_x64 JAX
     holds 64-bit numbers in 32 bits; the graph computes in its own.
 
     Args:
@@ -35,7 +35,7 @@ def function(
 
     Raises:
         BackendUnavailableError: JAX or the backend is not installed.
-        GraphError: what goes in or out is no tensor, or a name is unknown.
+        GraphError: what goes in or out is not a tensor, or a name is unknown.
 
     Example:
         >>> f = og.jax.function(og.load("model.onnx"), "loss")

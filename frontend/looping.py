@@ -39,12 +39,12 @@ def train_loop(
     Args:
         step: a training step.
         steps: how many; by default as many as are fed.
-        data: the inputs whose first axis counts examples; by default all that are no scalars.
+        data: the inputs whose first axis counts examples; by default all that are not scalars.
         rows: the name of the input that picks examples.
 
     Raises:
-        GraphError: the graph is no training step, a name is unknown or taken, or nothing tells how
-            many steps there are.
+        GraphError: the graph is not a training step, a name is unknown or taken, or nothing tells
+            how many steps there are.
     """
     pairs = state_names(step)
     count = "steps" if steps is None else as_dim("steps", require_count(steps, "steps", least=1))

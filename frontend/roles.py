@@ -80,7 +80,7 @@ _FIXED = {
     ("Range", 1): "limit",
     ("Range", 2): "step",
 }
-"""The inputs that are no weight, whatever the standard says of their derivative."""
+"""The inputs that are not weights, whatever the standard says of their derivative."""
 
 _WORDS = {"Add": "addend", "Sub": "addend", "Mul": "factor", "Div": "factor", "Where": "choice"}
 

@@ -41,7 +41,7 @@ def objective(
 
     Raises:
         GraphError: an input has no array, or one of `wrt` no known shape.
-        GradientError: `of` is no scalar, or does not depend on `wrt`.
+        GradientError: `of` is not a scalar, or does not depend on `wrt`.
 
     Example:
         >>> o = og.scipy.objective(g, "loss", "x", {"x": np.zeros(8), "target": target})

@@ -114,7 +114,7 @@ def find_values(
 
 
 def _is_pattern(name: str, graph: Graph) -> bool:
-    """Tell whether a text is no name here and stands for all that it matches: * and ? for any."""
+    """Tell whether a text is a pattern, not a name: * and ? stand for any letters."""
     return ("*" in name or "?" in name) and all(v.name != name for v in graph.values())
 
 
@@ -187,7 +187,7 @@ def require_scalar(value: Value) -> None:
 
 
 def require_float(value: Value, role: str) -> None:
-    """Refuse what is no float tensor."""
+    """Refuse what is not a float tensor."""
     if not isinstance(value.type, TensorType) or not is_float(value.dtype):
         raise GradientError(
             f"{role}='{value.name}' is {value.type}; this needs a float tensor (by and of sequences"

@@ -38,7 +38,7 @@ def split_step(
         graph, loss, optimizer, parameters, frozen: as in `train_step`.
 
     Raises:
-        GradientError: the loss is no scalar or does not depend on a parameter.
+        GradientError: the loss is not a scalar or does not depend on a parameter.
     """
     optimizer = require_optimizer(optimizer)
     backward, target, chosen = find_trained(graph, loss, parameters, frozen)

@@ -22,7 +22,7 @@ def function(
     The function takes tensors in the order of the graph's inputs, or by their names, and gives one
     tensor or a tuple of them. Reverse and forward mode and `torch.func.vmap` are graphs of ours,
     made when they are first used. Tensors of the CPU, and those of cuda on the CuPy backend, are
-    not copied on their way in. A derivative computes the values that it needs anew from the inputs.
+    not copied on their way in. A derivative computes the values that it needs once more.
 
     Args:
         graph: any graph whose inputs and outputs are tensors of numbers.
@@ -33,7 +33,7 @@ def function(
 
     Raises:
         BackendUnavailableError: torch or the backend is not installed.
-        GraphError: what goes in or out is no tensor, or a name is unknown.
+        GraphError: what goes in or out is not a tensor, or a name is unknown.
 
     Example:
         >>> f = og.torch.function(og.load("model.onnx"), "loss", parameters="*.weight")

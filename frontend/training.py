@@ -73,7 +73,7 @@ def train_step(
             way back ends at the lowest layer that is trained.
 
     Raises:
-        GradientError: the loss is no scalar or does not depend on a parameter.
+        GradientError: the loss is not a scalar or does not depend on a parameter.
     """
     optimizer = require_optimizer(optimizer)
     step, target, chosen = find_trained(graph, loss, parameters, frozen)
@@ -92,7 +92,7 @@ def find_trained(
 
     Raises:
         GraphError: a name is unknown.
-        GradientError: the loss is no scalar, or nothing is trained.
+        GradientError: the loss is not a scalar, or nothing is trained.
     """
     step, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
@@ -173,10 +173,12 @@ def state_names(step: Graph) -> dict[str, str]:
     """Give the pairs of a training step: input name → name of the output that is fed back there.
 
     Raises:
-        GraphError: the graph is no training step.
+        GraphError: the graph is not a training step.
     """
     if STATE_KEY not in require_graph(step).metadata:
-        raise GraphError(f"the graph '{step.name}' is no training step; make one by og.train_step")
+        raise GraphError(
+            f"the graph '{step.name}' is not a training step; make one by og.train_step"
+        )
     pairs: dict[str, str] = json.loads(step.metadata[STATE_KEY])
     return pairs
 

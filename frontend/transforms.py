@@ -58,7 +58,7 @@ def grad(
     one by one, name both in the call that first differentiates (`hessian`, `hvp`, `jacobian`).
 
     Raises:
-        GradientError: `of` is no scalar, `wrt` holds no floats or does not influence `of`.
+        GradientError: `of` is not a scalar, `wrt` holds no floats or does not influence `of`.
         UnsupportedOpError: an operator between them has no gradient; all such are listed.
     """
     copy, mapping = copied(graph)

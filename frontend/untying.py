@@ -45,7 +45,7 @@ def untie(graph: Graph, parameters: Selection | None = None) -> Graph:
         chosen = find_values(copy, parameters, "parameters", held).values
     for value in chosen:
         if not value.parameter or copy.producer(value) is not None or value.constant is None:
-            raise GraphError(f"'{value.name}' is no initializer, so there is nothing to split")
+            raise GraphError(f"'{value.name}' is not an initializer, so there is nothing to split")
         _split(copy, value)
     return copy
 

@@ -195,7 +195,7 @@ class Update:
                 self._fed[given] = fed
             return self._fed[given]
         if not callable(given):
-            return require_number(given, "a learning rate that is no name")
+            return require_number(given, "a learning rate that is not a name")
         if given not in self._scope.scheduled:
             rate = emit_rate(self.op, given, self.op.Sub(self.count(), 1.0))
             self._scope.scheduled[given] = rate

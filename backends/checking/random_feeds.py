@@ -27,7 +27,7 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any] | None, seed: int = 0) -> 
     A symbolic dimension has its size in `given`, else the next of 2, 3, 4, …
 
     Raises:
-        GraphError: an input is no tensor or of unknown rank; it must be given.
+        GraphError: an input is not a tensor or of unknown rank; it must be given.
     """
     given = optional_mapping(given, "feeds")
     rng = np.random.default_rng(require_count(seed, "seed"))

@@ -70,7 +70,7 @@ class Report:
         return [c for c in self.comparisons if c.passed is None]
 
     def to_json(self) -> str:
-        """Give everything as JSON; errors that are no number and open verdicts are null."""
+        """Give everything as JSON; errors that are not numbers and open verdicts are null."""
         content = {"passed": bool(self), **asdict(self)}
         for entry in [*content["comparisons"], *filter(None, [content["first"]])]:
             entry["error"] = entry["error"] if math.isfinite(entry["error"]) else None

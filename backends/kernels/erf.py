@@ -1,4 +1,4 @@
-"""The error function and what follows from it; NumPy has none, and SciPy is no dependency."""
+"""The error function and what follows from it; NumPy has none, and SciPy is not a dependency."""
 
 from typing import Any
 

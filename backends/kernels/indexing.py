@@ -67,7 +67,7 @@ def _scatter(xp: Any, y: Array, rows: Array, updates: Array, reduction: str) -> 
 def gather(xp: Any, x: Array, indices: Array, axis: int = 0) -> Array:
     """Take slices of x along an axis; negative indices count from the end."""
     y = xp.take(x, indices, axis=axis)
-    return y if x.dtype.kind != "O" else xp.asarray(y, object)  # one text alone is no array
+    return y if x.dtype.kind != "O" else xp.asarray(y, object)  # one text alone is not an array
 
 
 @composite_kernel("GatherGrad")

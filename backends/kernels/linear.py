@@ -90,7 +90,7 @@ def einsum(xp: Any, *inputs: Array, equation: str) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def _matmul_plan(equation: str) -> tuple[tuple[str, str, str], tuple[str, str, str, str]] | None:
-    """Sort the indices of a product of two arrays; None where it is no matrix product."""
+    """Sort the indices of a product of two arrays; None where it is not a matrix product."""
     equation = equation.replace(" ", "")
     left, arrow, output = equation.partition("->")
     terms = left.split(",")

@@ -1,4 +1,4 @@
-"""Operators of ai.onnx.ml that are no arithmetic."""
+"""Operators of ai.onnx.ml that are not arithmetic."""
 
 from collections.abc import Sequence
 from typing import Any

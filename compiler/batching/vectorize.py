@@ -75,7 +75,7 @@ def _parts(
 ) -> tuple[list[Node], list[Node], list[Node]]:
     """Give what depends on the sources: ahead of ragged values, what has to do with these, behind.
 
-    A batch of sequences is no value of ONNX, nor is one of tensors of differing shapes, so that all
+    ONNX has no value for a batch of sequences, nor for one of tensors of differing shapes, so all
     nodes that read or give such run together, with what lies between them.
     """
     path = graph.downstream(sources) & graph.upstream(of)
@@ -220,7 +220,7 @@ def _ends(node: Node) -> bool:
 
 
 def _one_at_least(batch: Batch, x: Value) -> Value:
-    """Give a batch, or an example of ones where it has none: 0 is no step of a Range."""
+    """Give a batch, or an example of ones where it has none: 0 is not a step of a Range."""
     op = batch.op
     missing = op.Max(op.Sub([1], batch.size), [0])
     shape = op.Concat(missing, op.Shape(x, start=1), axis=0)

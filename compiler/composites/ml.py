@@ -121,7 +121,7 @@ def linear_classifier(op: Ops, node: Node) -> tuple[Value, Value]:
     scores = _scores(op, node, x, rows)
     if rows == 1:
         if len(labels) > 2 or attribute(node, "post_transform") != "LOGISTIC":
-            raise UnsupportedOpError("one row of scores is no probability", [node.operator])
+            raise UnsupportedOpError("one row of scores is not a probability", [node.operator])
         scores = op.Concat(op.Neg(scores), scores, axis=1)
     scores = _transformed(op, node, scores)
     kind = np.int64 if isinstance(labels[0], int) else object

@@ -107,7 +107,7 @@ def _reflected(op: Ops, at: Value, low: Value, high: Value) -> Value:
 
 
 def _without_nan(op: Ops, at: Value) -> tuple[Value, Value]:
-    """Give coordinates with 0 for NaN, which is no index, and NaN there, its gradient too."""
+    """Give coordinates with 0 for NaN, which is not an index, and NaN there, its gradient too."""
     nothing = op.like(0, at)
     lost = op.IsNaN(at)
     mark = op.Where(lost, at, nothing)

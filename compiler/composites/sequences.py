@@ -40,7 +40,7 @@ def sequence_sizes(op: Ops, node: Node) -> Value:
 
 @standard_body("SequenceMap")
 def sequence_map(op: Ops, node: Node) -> list[Value | None]:
-    """Iterate over the sequences; what is no sequence is the same in every step"""
+    """Iterate over the sequences; what is not a sequence is the same in every step"""
     body: Graph = node.attributes["body"]
     tapes = []
     for value, inside in zip(node.given(), list(body.inputs), strict=True):

@@ -22,7 +22,7 @@ def bit_cast(op: Ops, node: Node, dy: Value) -> Entries:
     """Bits read as another dtype: the identity where the dtype is the same"""
     if dy.dtype == node.first_input.dtype:
         return dy
-    return Refused("the bits of one float dtype read as another are no differentiable function")
+    return Refused("the bits of one float dtype read as another are not a differentiable function")
 
 
 @gradient("DequantizeLinear")

@@ -180,7 +180,7 @@ def _average_pool_at_run_time(
 ) -> Value:
     """Average over an image that was padded beforehand: its pads are known only at run time.
 
-    Unless padding counts, dy is divided first by the part of each window that is no padding.
+    Unless padding counts, dy is divided first by the part of each window that is not padding.
     """
     sizes = sizes_of(op, x)
     wide = op.Add(op.Add(sizes, begins), ends)

@@ -17,14 +17,14 @@ _LARGEST = int(np.iinfo(np.int64).max)
 
 
 def require_graph(given: Any) -> Graph:
-    """Refuse what is no Graph, such as a path or a ModelProto."""
+    """Refuse what is not a Graph, such as a path or a ModelProto."""
     if isinstance(given, Graph):
         return given
     raise GraphError(f"a Graph is wanted, not {type(given).__name__}; load gives one, or b.build()")
 
 
 def require_mapping(given: Any, what: str) -> Mapping[str, Any]:
-    """Refuse what is no mapping from names."""
+    """Refuse what is not a mapping from names."""
     if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
         return given
     raise GraphError(f"{what} must be a dict with names as keys, not {shortened(given)}")
@@ -43,7 +43,7 @@ def require_flag(given: Any, what: str) -> bool:
 
 
 def require_text(given: Any, what: str) -> str:
-    """Refuse what is no text that a file can hold."""
+    """Refuse what is not text that a file can hold."""
     if isinstance(given, str) and is_text(given):
         return given
     raise GraphError(f"{what} must be a text, not {shortened(given)}")
@@ -58,7 +58,7 @@ def require_texts(given: Any, what: str) -> list[str]:
 
 
 def require_count(given: Any, what: str, least: int = 0) -> int:
-    """Refuse what is no integer, or a smaller one."""
+    """Refuse what is not an integer, or a smaller one."""
     if isinstance(given, int | np.integer) and not isinstance(given, bool) and given >= least:
         return int(given)
     raise GraphError(f"{what} must be an integer of at least {least}, not {shortened(given)}")
@@ -80,7 +80,7 @@ def require_function(given: Any, what: str, count: int) -> Callable[..., Any]:
 
 
 def require_number(given: Any, what: str, least: float = -np.inf) -> float:
-    """Refuse what is no number, none that is finite, or a smaller one."""
+    """Refuse what is not a number, none that is finite, or a smaller one."""
     real = isinstance(given, int | float | np.integer | np.floating)
     real = real or isinstance(given, np.ndarray) and given.shape == () and given.dtype.kind in "iuf"
     if real and not isinstance(given, bool) and np.isfinite(float(given)) and given >= least:
@@ -92,19 +92,19 @@ def require_number(given: Any, what: str, least: float = -np.inf) -> float:
 def as_dim(what: str, given: Any) -> Dim:
     """Read a dimension: a number, a name that is none of ours, or a sum of names.
 
-    What is no name, such as "?", is a size that nothing else has.
+    What is not a name, such as "?", is a size that nothing else has.
     """
     if isinstance(given, str) and given and is_text(given) and ANONYMOUS not in given:
         return given if is_name(given) else substitute(given, {}) if is_sum(given) else fresh_dim()
     if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
         return int(given)
-    raise GraphError(f"{what}: {given!r} is no dimension; use a number or a name")
+    raise GraphError(f"{what}: {given!r} is not a dimension; use a number or a name")
 
 
 def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:
     """Read an array, a number, a text or nested lists of them as a tensor of `dtype`.
 
-    Floats may round; a number that is no integer, or too large for one, is never made one.
+    Floats may round; a number that is not an integer, or too large for one, is never made one.
 
     Raises:
         GraphError: there is no such tensor.
@@ -120,7 +120,7 @@ def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:
     if data.dtype.kind == "O" and not all(isinstance(v, str | bytes) for v in data.flat):
         raise _refusal(given, dtype, "it holds neither numbers nor texts alone, or too large ones")
     if data.dtype.kind in "OU" and not all(is_text(str(v)) for v in data.flat):
-        raise _refusal(given, dtype, "it holds halves of surrogate pairs, which are no text")
+        raise _refusal(given, dtype, "it holds halves of surrogate pairs, which are not text")
     onnx_dtype(data.dtype)
     return data if dtype is None else _converted(given, data, dtype)
 
@@ -131,7 +131,7 @@ def _converted(given: Any, data: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return data
     if texts or dtype.kind in "OUS" or data.dtype.kind == "c" and dtype.kind != "c":
         raise _refusal(given, dtype, f"it is {dtype_name(data.dtype)}")
-    with np.errstate(invalid="ignore"):  # NaN is no integer: found out below
+    with np.errstate(invalid="ignore"):  # NaN is not an integer: found out below
         converted = data.astype(dtype)
     if dtype.kind in "iub" and not (converted == data).all():
         raise _refusal(given, dtype, "it would change; use op.Cast for floats, or a wider dtype")

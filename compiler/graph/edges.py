@@ -174,12 +174,12 @@ class Edges(Generic[V, N]):
         self._order, self._has_gone = nodes, False
 
     def set_producer(self, value: V, producer: N | None) -> None:
-        """Say anew which node computes an own value."""
+        """Set which node computes a value of this graph."""
         self._producers[value] = producer
         self._order = None
 
     def set_reads(self, node: N, reads: Iterable[V]) -> None:
-        """Say anew what a node reads."""
+        """Set what a node reads."""
         before, after = self._reads[node], dict.fromkeys(reads)
         self._reads[node] = after
         for value in before:

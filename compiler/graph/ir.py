@@ -139,7 +139,7 @@ class Graph:
     """
 
     def __init__(self, name: str = "graph", names: Names | None = None) -> None:
-        self.name = str(name)  # a file may hold bytes that are no text
+        self.name = str(name)  # a file may hold bytes that are not text
         self._inputs: Ends[Value] = Ends()
         self._outputs: Ends[Value] = Ends()
         self.names = Names() if names is None else names

@@ -14,8 +14,8 @@ class TypeReader:
     """Reads types; `shapes` gives numbers to their symbols.
 
     By the standard a name stands for one size in all of a model. Exporters also write "?" or "None"
-    for what they do not know, at several places: what is no name proves nothing, each is a size of
-    its own. Sums and products are what they say where their names are among `names`, the sizes
+    for what they do not know, at several places: what is not a name proves nothing, each is a size
+    of its own. Sums and products are what they say where their names are among `names`, the sizes
     that the model's inputs have.
     """
 

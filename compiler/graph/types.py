@@ -90,7 +90,7 @@ def as_dtype(dtype: object) -> np.dtype:
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]  # whatever NumPy accepts
     except (TypeError, ValueError):
-        raise GraphError(f"{dtype!r} is no dtype; use a name such as 'float32'") from None
+        raise GraphError(f"{dtype!r} is not a dtype; use a name such as 'float32'") from None
     onnx_dtype(found)
     return np.dtype(found)
 

@@ -11,6 +11,6 @@ _SHORT.maxlist = 10
 
 
 def settings(attributes: Mapping[str, Any]) -> str:
-    """Write attributes that are no graphs: "axis=1, pads=[0, 1]"; "" where there are none."""
+    """Write attributes that are not graphs: "axis=1, pads=[0, 1]"; "" where there are none."""
     plain = {k: v for k, v in attributes.items() if not isinstance(v, Graph)}
     return ", ".join(f"{k}={_SHORT.repr(v)}" for k, v in plain.items())

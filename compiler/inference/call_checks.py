@@ -40,7 +40,7 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
     """Refuse branches and bodies that do not take or give what their operator hands over.
 
     Raises:
-        GraphError: the numbers of inputs or outputs do not fit, or a condition is no bool.
+        GraphError: the numbers of inputs or outputs do not fit, or a condition is not a bool.
     """
     match op_type:
         case "If":
@@ -137,7 +137,7 @@ def _resize(node: Node) -> None:
     sizes = elements_of(node.inputs[3]) if len(node.inputs) > 3 else None
     for size in sizes or ():
         if isinstance(size, int) and size < 0:
-            raise GraphError(explain(node, f"sizes holds {size}, which is no size"))
+            raise GraphError(explain(node, f"sizes holds {size}, which is not a size"))
 
 
 _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (

@@ -80,7 +80,7 @@ _CONSTANT_DTYPES: dict[str, Any] = {
     "value_string": object,
     "value_strings": object,
 }
-"""What Constant makes of its attributes that are no tensors."""
+"""What Constant makes of its attributes that are not tensors."""
 
 
 def _constant_of_shape(shape: Array, value: Array | None = None) -> Any:

@@ -31,7 +31,7 @@ def _depth_to_space(node: Node) -> None:
         return
     require(node, len(shape) == 4, f"x must have rank 4, not {len(shape)}")
     whole = not isinstance(shape[1], int) or shape[1] % block**2 == 0
-    reason = f"{shape[1]} channels are no multiple of blocksize² = {block**2}"
+    reason = f"{shape[1]} channels are not a multiple of blocksize² = {block**2}"
     require(node, whole, reason)
 
 
@@ -43,7 +43,7 @@ def _space_to_depth(node: Node) -> None:
     for axis in (2, 3):
         size = shape[axis]
         whole = not isinstance(size, int) or size % block == 0
-        require(node, whole, f"axis {axis} of size {size} is no multiple of blocksize={block}")
+        require(node, whole, f"axis {axis} of size {size} is not a multiple of blocksize={block}")
 
 
 def _per_channel(node: Node, names: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ _SCALARS: dict[str, Sequence[int]] = {"DFT": [1, 2]}
 
 
 def check_lists(node: Node) -> None:
-    """Refuse an input that is no list, or no single number, where its operator takes one.
+    """Refuse an input that is not a list, or no single number, where its operator takes one.
 
     Raises:
         GraphError: its rank or its size does not fit.
@@ -140,7 +140,7 @@ def _sequence_lengths(node: Node) -> None:
 
 
 def _write_places(node: Node) -> None:
-    """Check that what is written into a cache fits behind where it starts."""
+    """Check that what is written into a cache fits between its start and the end."""
     cache, update = shape_of(node, 0), shape_of(node, 1)
     if cache is None or update is None:
         return

@@ -48,11 +48,11 @@ def _trees(node: Node, leaves: str, targets: Sequence[str]) -> None:
         modes, children = read("nodes_modes") or [], read(branch) or []
         for tree, mode, child in zip(trees, modes, children, strict=False):
             found = mode == "LEAF" or (tree, child) in known
-            require(node, found, f"{branch} points to {child}, which is no node of its tree")
+            require(node, found, f"{branch} points to {child}, which is not a node of its tree")
     _features(node)
     roots, ends = read(f"{leaves}_treeids") or [], read(f"{leaves}_nodeids") or []
     for tree, leaf in zip(roots, ends, strict=False):
-        reason = f"{leaves}_nodeids points to {leaf}, which is no node of the tree {tree}"
+        reason = f"{leaves}_nodeids points to {leaf}, which is not a node of the tree {tree}"
         require(node, (tree, leaf) in known, reason)
 
 
@@ -172,7 +172,7 @@ def _svm_regressor(node: Node) -> None:
 
 
 def _supports(node: Node, count: int, name: str) -> None:
-    """Check that the support vectors are as many as is said, and as wide as x."""
+    """Check that there are as many support vectors as stated, each as wide as x."""
     numbers, shape = len(node.attributes.get("support_vectors") or []), shape_of(node, 0)
     if count and shape:
         fits = numbers % count == 0 and may_equal(shape[-1], numbers // count)

@@ -131,7 +131,7 @@ def _columns(node: Node) -> None:
     require(node, len(x) == 3, f"the columns have rank {len(x)}, not 3")
     taps = multiply(kernel)
     whole = not (isinstance(x[1], int) and isinstance(taps, int)) or x[1] % taps == 0
-    require(node, whole, f"{x[1]} rows are no multiple of a block's {taps} elements")
+    require(node, whole, f"{x[1]} rows are not a multiple of a block's {taps} elements")
     steps = placement(node, len(sizes))[0]
     lasts = last_begins(node, sizes, kernel)
     places = multiply(add(quotient(n, s), 1) for n, s in zip(lasts, steps, strict=True))

@@ -8,7 +8,7 @@ SINCE = 11
 """The first opset in which every operator counts axes from the end, too."""
 
 _ONLY_FROM_FRONT = ("Flatten", "Squeeze", "Unsqueeze")
-"""Operators that said before that theirs are not negative; of others readers take both."""
+"""Operators whose older versions demand axes that are not negative; readers take both of others."""
 
 _ATTRIBUTES = ("axis", "axes", "scan_input_axes", "scan_output_axes")
 

@@ -1,4 +1,4 @@
-"""Operators in float64 said in those that onnxruntime has float64 kernels for; nothing is rounded.
+"""Operators in float64, written by those that onnxruntime has such kernels for; none rounds.
 
 onnxruntime 1.32 has kernels of these operators for float32 alone and would not load the file, or
 rounds to float32 on the way: Shrink its results, Gelu its constants.

@@ -1,4 +1,4 @@
-"""How calls are said at older opsets where relabelling is not enough and ONNX has no body."""
+"""How calls are written at older opsets where relabelling is not enough and ONNX has no body."""
 
 from collections.abc import Callable
 from functools import reduce

@@ -1,4 +1,4 @@
-"""How Einsum is said so that ONNX's inference and onnxruntime understand it; see SPELLINGS."""
+"""How Einsum is written so that ONNX's inference and onnxruntime understand it; see SPELLINGS."""
 
 from ..emission.accumulation import accumulate
 from ..emission.ops import Ops

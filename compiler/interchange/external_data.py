@@ -70,7 +70,7 @@ class ExternalTensorReader(TensorReader):
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
         except ValueError:
             raise ModelFileError(
-                f"the place of the tensor '{proto.name}' in '{path.name}' is no number"
+                f"the place of the tensor '{proto.name}' in '{path.name}' is not a number"
             ) from None
         mapped = self._map(path)
         available = mapped.size - offset

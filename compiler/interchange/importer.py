@@ -54,7 +54,7 @@ def import_model(
 
 def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
     if not model.HasField("graph"):
-        raise ModelFileError("this is no ONNX model: it holds no graph")
+        raise ModelFileError("this is not an ONNX model: it holds no graph")
     versions = _versions(model)
     functions: dict[FunctionKey, onnx.FunctionProto] = {
         (domain_of(f.domain), f.name, f.overload): f for f in model.functions

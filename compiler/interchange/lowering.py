@@ -42,7 +42,7 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
 
     Raises:
         GraphError: there is no such opset.
-        UnsupportedOpError: operators that cannot be said at this opset; all of them at once.
+        UnsupportedOpError: operators that this opset cannot express; all of them at once.
     """
     if not isinstance(opset, int) or not OLDEST <= opset <= OPSET:
         raise GraphError(f"opset {opset!r} cannot be written; choose one from {OLDEST} to {OPSET}")
@@ -80,7 +80,7 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
 
 
 def _respell(graph: Graph, node: Node) -> list[Node]:
-    """Say a call so that every reader understands it; give the nodes that this adds."""
+    """Write a call so that every reader understands it; give the nodes that this adds."""
     respell = None if node.domain else SPELLINGS.get(node.op_type)
     if respell is None or _is_known(graph, node):
         return []

@@ -1,6 +1,6 @@
-"""Calls that some reader of models misunderstands, said so that every reader understands them.
+"""Calls that some readers of models misunderstand, written so that every reader understands them.
 
-What is said so is said at any opset and means the same; it is left as it is where no shape tells.
+The rewritten call is valid at any opset and means the same; without shapes a call stays as it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ as if it were one of all axes, and then fails."""
 
 
 def spelling(op_type: str) -> Callable[[Downgrade], Downgrade]:
-    """Register how an operator is said."""
+    """Register how an operator is written."""
 
     def register(function: Downgrade) -> Downgrade:
         SPELLINGS[op_type] = function

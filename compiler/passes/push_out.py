@@ -53,7 +53,7 @@ def _push_states(graph: Graph, loop: Recurrence) -> bool:
 
 
 class _Tapes:
-    """The tensors that stack a body's values of all steps along axis 0, and those that shall."""
+    """The tensors that stack a body's values of all steps along axis 0, and those to be added."""
 
     def __init__(self, loop: Recurrence) -> None:
         self._loop = loop
@@ -87,7 +87,7 @@ class _Tapes:
         self._directions.setdefault(value, backward)
 
     def write(self, graph: Graph) -> None:
-        """Let the loop write all that shall be kept."""
+        """Let the loop write all that is to be kept."""
         tapes = self._loop.extend(graph, written=list(self._new.values()))
         self._kept |= zip(self._new, tapes, strict=True)
 

@@ -101,7 +101,7 @@ TensorWriter = Callable[[np.ndarray, str], TensorProto]
 """Writes the array of an initializer: into the message, or elsewhere."""
 
 CONSTANT_MARK = "constant"
-"""doc_string of the initializers that are no parameters: training leaves them alone."""
+"""doc_string of the initializers that are not parameters: training leaves them alone."""
 
 
 def write_graph(proto: GraphProto, graph: Graph, tensor: TensorWriter = tensor_proto) -> None:

@@ -33,7 +33,7 @@ class GraphFunction:
     """A graph as a function: arrays go in by the order of its inputs, come out by that of outputs.
 
     Its derivatives are made when they are first asked for, and kept. They take what it takes,
-    compute its values anew, and can be differentiated again.
+    compute its values again, and can be differentiated themselves.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ def function_of(
     """Give a graph as a function of its inputs, then of chosen parameters, and their arrays.
 
     Raises:
-        GraphError: something goes in or out that is no tensor of numbers, or is not there.
+        GraphError: something goes in or out that is not a tensor of numbers, or is not there.
         BackendUnavailableError: the backend cannot run here.
     """
     copy, mapping = copied(graph)
@@ -211,7 +211,7 @@ def bind(
         return list(arrays)
     names = [v.name for v in inputs]
     given = dict(zip(names, arrays, strict=False))
-    wrong = [f"'{name}' is no input" for name in by_name if name not in names]
+    wrong = [f"'{name}' is not an input" for name in by_name if name not in names]
     wrong += [f"'{name}' is given twice" for name in by_name if name in given]
     if len(arrays) > len(names):
         wrong.append(f"{len(arrays)} arrays are too many")

@@ -23,7 +23,7 @@ def exported(module: Any, example: Any, options: Mapping[str, Any]) -> Graph:
 
 
 def _first_line(error: BaseException) -> str:
-    """Give the reason behind an error: what it wraps says more than the advice around it."""
+    """Give the cause of an error: what it wraps tells more than the advice around it."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -54,7 +54,7 @@ class Call(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
-        """Keep the inputs: derivatives compute anew what else they need."""
+        """Keep the inputs: derivatives compute again what else they need."""
         ctx.function, *tensors = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)

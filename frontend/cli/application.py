@@ -32,7 +32,7 @@ R = TypeVar("R", bound=Path | None)
 def require_file(path: R) -> R:
     """Refuse "-": models are binary, and a file of that name is nobody's wish."""
     if path == Path("-"):
-        raise typer.BadParameter("'-' is no file, and nothing is written to standard output")
+        raise typer.BadParameter("'-' is not a file, and nothing is written to standard output")
     return path
 
 

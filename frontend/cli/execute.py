@@ -104,7 +104,7 @@ def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
             with open(path, "rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise ModelFileError(f"{path} is no .npy file: {error}") from None
+            raise ModelFileError(f"{path} is not an .npy file: {error}") from None
         feeds[name] = array
     return feeds
 

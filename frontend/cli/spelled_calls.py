@@ -34,7 +34,7 @@ class Spelling:
         Settings are numbers, texts, True, False, None, lists of them, or calls again.
 
         Raises:
-            GraphError: the text is no such call, or names what is not known.
+            GraphError: the text is not such a call, or names what is not known.
         """
         try:
             tree = ast.parse(text.strip(), mode="eval").body

@@ -86,7 +86,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        ModelFileError: there is none, or it is no checkpoint.
+        ModelFileError: there is none, or it is not a checkpoint.
     """
     try:
         with safe_open(path, "numpy") as file:
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
     except (SafetensorError, KeyError, TypeError, ValueError):
-        raise ModelFileError(f"{path} is no checkpoint of onnxgrad, or a damaged one") from None
+        raise ModelFileError(f"{path} is not a checkpoint of onnxgrad, or a damaged one") from None
 
 
 def require_same_run(

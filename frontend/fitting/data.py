@@ -151,7 +151,7 @@ def _from_arrays(
     wanted = {v.name: v for v in inputs}
     needed = {name for name, v in wanted.items() if v.constant is None}
     problems = [f"'{n}' is not among the data" for n in wanted if n in needed - arrays.keys()]
-    problems += [f"'{n}' is no input" for n in arrays if n not in wanted]
+    problems += [f"'{n}' is not an input" for n in arrays if n not in wanted]
     counts = {len(a) for a in arrays.values() if a.ndim}
     if len(counts) > 1:
         problems.append("the arrays differ in their number of examples, their first size")

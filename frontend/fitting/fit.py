@@ -80,7 +80,7 @@ def fit(
         graph: any graph with a scalar loss.
         data: arrays by input name whose first axis counts the examples; a path of them (.npz,
             .safetensors, or a folder of .npy, which stay on the disk); or something that yields
-            batches, dicts of arrays, anew in each epoch.
+            batches, dicts of arrays, from the start in each epoch.
         loss: a float tensor of one element.
         optimizer: as of `og.train_step`.
         epochs: how often each example is seen.
@@ -99,7 +99,7 @@ def fit(
 
     Raises:
         GraphError: the data do not fit the inputs, or a loss is not finite.
-        GradientError: the loss is no scalar or does not depend on a parameter.
+        GradientError: the loss is not a scalar or does not depend on a parameter.
         ModelFileError: a file cannot be read or written, or a checkpoint is of another run.
     """
     require_graph(graph)

@@ -12,7 +12,7 @@ from ..builder import Tensor
 from .prediction import Prediction, as_given, require_index
 
 _NEVER = -1e30
-"""The logarithm of no probability, finite so that differences of two are no NaN."""
+"""The logarithm of no probability, finite so that differences of two are not NaN."""
 
 
 def ctc(
@@ -29,8 +29,8 @@ def ctc(
     """Add −log P(labels) over all ways to spread labels and blanks over the frames.
 
     Each example counts by its number of labels, and the loss is the mean over examples. Labels
-    that cannot fit into the frames have the loss ∞; a label that is no class, blank, or comes after
-    padding makes it NaN.
+    that cannot fit into the frames have the loss ∞; a label that is not a class, is blank, or comes
+    after padding makes it NaN.
 
     Args:
         graph: any graph with logits. Those of a last Softmax or LogSoftmax are what it reads.
@@ -86,7 +86,7 @@ def ctc(
 def _wrong(
     op: Any, labels: Tensor, kept: Tensor, count: Tensor, classes: Tensor, blank: int
 ) -> Tensor:
-    """Mark labels that are no class, the blank, or stand after padding."""
+    """Mark labels that are not a class, the blank, or stand after padding."""
     outside = op.Or(op.Less(labels, 0), op.GreaterOrEqual(labels, classes))
     places = op.Range(0, op.Squeeze(op.Shape(labels, start=1), [0]), 1)
     late = op.GreaterOrEqual(op.Unsqueeze(places, [0]), count)

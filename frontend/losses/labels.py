@@ -1,4 +1,4 @@
-"""Labels that are no class: how a graph knows them, and how a caller learns which they are."""
+"""Labels that are not a class: how a graph knows them, and how a caller learns which they are."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def note_labels(graph: Graph, label: str, classes: Dim, ignore_index: int) -> No
 
 
 def check_labels(graph: Graph, feeds: Mapping[str, Any]) -> None:
-    """Refuse labels that are no class, by name, index and value.
+    """Refuse labels that are not a class, by name, index and value.
 
     A graph cannot stop at a label that is out of range: it gives NaN, loss and gradients.
 

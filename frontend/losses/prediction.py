@@ -137,7 +137,7 @@ def require_positive(given: float, name: str) -> float:
 
 
 def require_index(given: int, name: str) -> int:
-    """Refuse what is no integer."""
+    """Refuse what is not an integer."""
     return require_count(given, name, -(2**63))
 
 

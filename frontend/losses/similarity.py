@@ -57,7 +57,7 @@ def info_nce(
         temperature: τ, over 0.
 
     Raises:
-        GraphError: the embeddings are no matrix.
+        GraphError: the embeddings are not a matrix.
     """
     p, tau = Prediction(graph, of, name), require_positive(temperature, "temperature")
     if len(p.shape) != 2:

@@ -30,7 +30,7 @@ def total(graph: Graph, weights: Mapping[str, float], name: str = "loss") -> Gra
 
     Raises:
         GraphError: there is no such loss, or no loss at all.
-        GradientError: a value is no scalar.
+        GradientError: a value is not a scalar.
     """
     if not require_mapping(weights, "weights"):
         raise GraphError("weights is empty; name at least one loss")

@@ -79,7 +79,7 @@ class linear_warm_up:
 
     def __post_init__(self) -> None:
         if not callable(self.schedule):
-            require_number(self.schedule, "a schedule that is no function")
+            require_number(self.schedule, "a schedule that is not a function")
         require_count(self.steps, "steps", least=1)
         require_number(self.start, "start")
 

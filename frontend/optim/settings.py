@@ -26,7 +26,7 @@ def require(holds: bool, name: str, what: str, given: float) -> None:
 
 
 def require_optimizer(given: Any) -> Optimizer:
-    """Refuse what has no learning rate or no update; a class is no optimizer yet."""
+    """Refuse what has no learning rate or no update; a class is not an optimizer yet."""
     complete = hasattr(given, "learning_rate") and hasattr(given, "update")
     if isinstance(given, type) or not complete:
         raise GraphError(f"an optimizer is wanted, such as og.optim.SGD(0.1), not {given!r}")

@@ -243,7 +243,7 @@ def test_a_training_step_is_not_trained_again() -> None:
 
 @pytest.mark.parametrize("size", [-1, 2.5, ""])
 def test_the_size_of_a_batch(size: Any) -> None:
-    with pytest.raises(og.GraphError, match="size: .* is no dimension"):
+    with pytest.raises(og.GraphError, match="size: .* is not a dimension"):
         og.vmap(network(), size=size)
 
 
@@ -315,7 +315,7 @@ def test_a_pinned_size_is_a_size(number: Any) -> None:
     if number in (0, True):
         assert og.load(model, shapes={"N": number}).find("x").shape == (int(number), 3)
         return
-    with pytest.raises(og.GraphError, match=r"shapes\['N'\]: .* is no dimension"):
+    with pytest.raises(og.GraphError, match=r"shapes\['N'\]: .* is not a dimension"):
         og.load(model, shapes={"N": number})
 
 

@@ -192,7 +192,7 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     assert "No such command" in refusal("gradient")
     for command in (grad[:2], ["draw", model], ["run", model]):
         given = ["--of", "loss", "--wrt", "x"] if command[0] == "grad" else []
-        assert "'-' is no file" in refusal(*command, *given, "-o", "-")
+        assert "'-' is not a file" in refusal(*command, *given, "-o", "-")
     assert "written as .npz" in refusal("run", model, "-o", tmp_path / "out.csv")
     assert not out.exists()
 
@@ -266,9 +266,9 @@ def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
     for name, content in (("text", b"1 2 3"), ("empty", b""), ("cut", x.read_bytes()[:-3])):
         bad = tmp_path / f"{name}.npy"
         bad.write_bytes(content)
-        assert f"{bad} is no .npy file" in refusal("run", model, "-i", f"x={bad}")
+        assert f"{bad} is not an .npy file" in refusal("run", model, "-i", f"x={bad}")
     np.savez(tmp_path / "many.npz", a=1)
-    assert "is no .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
+    assert "is not an .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
     np.save(x, np.zeros((1, 3), np.float32))
     assert "(1, 3)" in refusal("run", model, "-i", f"x={x}")
 

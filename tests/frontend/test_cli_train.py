@@ -171,7 +171,9 @@ def test_wrong_options_are_named(folder: Path, arguments: list[str], message: st
 def test_wrong_data_are_named(folder: Path) -> None:
     np.savez(folder / "other.npz", images=np.ones((9, 2), "f4"), label=np.zeros(9, np.int64))
     said = train(folder, data="other.npz", status=2)
-    assert "'x' is not among the data; 'images' is no input" in said and "x: float32[N, 2]" in said
+    assert (
+        "'x' is not among the data; 'images' is not an input" in said and "x: float32[N, 2]" in said
+    )
     np.savez(folder / "high.npz", x=np.ones((9, 2), "f4"), label=np.full(9, 2))
     said = train(folder, data="high.npz", status=2)
     assert "epoch 1, batch 1: label[0] is 2" in said and "classes are 0 to 1" in said

@@ -43,7 +43,7 @@ def test_keep_of_a_step_without_its_state_is_no_step() -> None:
     step = og.train_step(network(), "loss", og.optim.SGD(0.1))
     pairs = og.keep(step, [v for v in names(step.outputs) if v != "logits"])
     assert list(og.initial_state(pairs)) == ["w", "v"]
-    with pytest.raises(og.GraphError, match="no training step"):
+    with pytest.raises(og.GraphError, match="not a training step"):
         og.initial_state(og.keep(step, "loss"))
 
 
@@ -97,5 +97,5 @@ def test_replace_output_by_another_output_or_an_input() -> None:
     given = og.compile(og.replace_output(network(), "logits", "t")).run(feeds)
     np.testing.assert_array_equal(given["logits"], feeds["t"])
     np.testing.assert_allclose(given["probabilities"], before["probabilities"])
-    with pytest.raises(og.GraphError, match="'hidden' is no output; those are logits"):
+    with pytest.raises(og.GraphError, match="'hidden' is not an output; those are logits"):
         og.replace_output(network(), "hidden", "t")

@@ -100,7 +100,7 @@ def test_what_is_no_data_is_the_same_in_all_steps() -> None:
 
 def test_refusals() -> None:
     step = og.train_step(convolutional(), optimizer=og.optim.SGD(0.1))
-    with pytest.raises(og.GraphError, match="no training step"):
+    with pytest.raises(og.GraphError, match="not a training step"):
         og.train_loop(convolutional())
     with pytest.raises(og.GraphError, match="data: the step is fed no 'labels'; did you mean"):
         og.train_loop(step, data=["labels"])

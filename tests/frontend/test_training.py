@@ -170,7 +170,7 @@ def test_refusals(stored: dict[str, np.ndarray]) -> None:
         og.train_step(graph, optimizer=sgd, parameters=["Tanh"])
     with pytest.raises(og.GradientError, match="no float initializer"):
         og.train_step(frozen, optimizer=sgd)
-    with pytest.raises(og.GraphError, match="is no training step"):
+    with pytest.raises(og.GraphError, match="is not a training step"):
         og.initial_state(graph)
     wrongs: list[dict[str, Any]] = [{"momentum": 1.0}, {"nesterov": True}, {"weight_decay": -1.0}]
     for wrong in wrongs:

@@ -100,7 +100,11 @@ def test_training_no_longer_warns() -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
-    [("scal", "has no value 'scal'"), ("x", "'x' is no initializer"), ("*.w", "nothing matches")],
+    [
+        ("scal", "has no value 'scal'"),
+        ("x", "'x' is not an initializer"),
+        ("*.w", "nothing matches"),
+    ],
 )
 def test_refusals(chosen: Any, message: str) -> None:
     with pytest.raises(og.GraphError, match=message):

@@ -1,4 +1,4 @@
-"""The table of upgrades: how an old call is said at our opset; it emits nothing."""
+"""The table of upgrades: how an old call is written at our opset; it emits nothing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Call:
         return value
 
     def rank(self, index: int) -> int:
-        """Give the rank of an input; it must be known to say the call at our opset."""
+        """Give the rank of an input; it must be known to write the call at our opset."""
         rank = self.tensor(index).rank
         if rank is None:
             raise self.refusal(
@@ -56,7 +56,7 @@ class Call:
         self.inputs, self.outputs = [results[0]], self.outputs[:1]
 
     def refusal(self, reason: str) -> UnsupportedOpError:
-        """Say why this call cannot be said at our opset."""
+        """Say why this call cannot be expressed at our opset."""
         label = f"{self.op_type} '{self.name or next(filter(None, self.outputs), '')}'"
         return UnsupportedOpError(
             f"{label} of opset {self.version} cannot be read: {reason}", [self.op_type]

@@ -11,7 +11,7 @@ def cast(op: Ops, call: Call) -> None:
     """The type was a name."""
     name = str(call.attributes["to"]).upper()
     if name not in TensorProto.DataType.keys():
-        raise call.refusal(f"'{name}' is no type")
+        raise call.refusal(f"'{name}' is not a type")
     call.attributes["to"] = int(TensorProto.DataType.Value(name))
 
 

@@ -29,8 +29,8 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = {
         {"strides": [2], "output_padding": [2]},
         "output_padding must be less",
     ),
-    "depth": ("DepthToSpace", [(1, 3, 2, 2)], {"blocksize": 2}, "3 channels are no multiple of"),
-    "space": ("SpaceToDepth", [(1, 3, 2, 3)], {"blocksize": 2}, "axis 3 of size 3 is no multiple"),
+    "depth": ("DepthToSpace", [(1, 3, 2, 2)], {"blocksize": 2}, "3 channels are not a multiple of"),
+    "space": ("SpaceToDepth", [(1, 3, 2, 3)], {"blocksize": 2}, "size 3 is not a multiple"),
     "groups": ("GroupNormalization", [(1, 3, 2), (3,), (3,)], {"num_groups": 2}, "num_groups=2"),
     "scale": ("InstanceNormalization", [(1, 3, 2), (2,), (3,)], {}, "scale must have the shape"),
     "axis": ("Softmax", [(2, 3)], {"axis": 2}, "axis must lie from -2 to 1, for rank 2"),
@@ -84,7 +84,7 @@ def test_sizes_are_looked_at_anew_when_they_change() -> None:
     for channels in (4, 8, 4):
         x = np.ones((1, channels, 2, 2), np.float32)
         assert f.run({"x0": x})["y"].shape == (1, channels // 4, 4, 4)
-    with pytest.raises(og.GraphError, match="no multiple of blocksize"):
+    with pytest.raises(og.GraphError, match="not a multiple of blocksize"):
         f.run({"x0": np.ones((1, 6, 2, 2), np.float32)})
 
 

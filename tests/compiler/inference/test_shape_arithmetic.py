@@ -188,7 +188,7 @@ def test_a_sum_of_very_many_sizes_gets_a_name_of_its_own() -> None:
     joined = sum_of(many)
     assert isinstance(joined, str) and len(joined) < 20 and "-" not in joined
     assert add(joined, negate(joined)) == 0
-    assert "-" in str(sum_of([*many, -1])), "this may be negative: it is no size"
+    assert "-" in str(sum_of([*many, -1])), "this may be negative: it is not a size"
 
 
 def test_thousands_of_parts_of_unknown_sizes_are_split_and_joined() -> None:

@@ -112,7 +112,7 @@ def branches(outputs: int) -> onnx.ModelProto:
 
 
 def text_that_is_none() -> onnx.ModelProto:
-    """A graph and a description whose names are no UTF-8."""
+    """A graph and a description whose names are not UTF-8."""
     content = model(RELU, doc_string="description").SerializeToString()
     return onnx.ModelProto.FromString(content.replace(b"description", b"descripti\x95n"))
 
@@ -126,7 +126,7 @@ def wrong_attribute() -> onnx.ModelProto:
 CASES: list[tuple[Callable[[], Any], str]] = [
     (truncated, "truncated"),
     (lambda: b"", "no graph"),
-    (lambda: b"\x00garbage", "no ONNX model"),
+    (lambda: b"\x00garbage", "not an ONNX model"),
     (lambda: onnx.ModelProto(), "no graph"),
     (lambda: 5, "cannot load a model from int"),
     (cycle, "the nodes form a cycle through 'b' → 'a'"),

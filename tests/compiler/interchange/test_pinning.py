@@ -66,9 +66,9 @@ def test_a_placeholder_is_pinned_by_its_text() -> None:
         ({"N": 4, "x": (5, None)}, "shapes gives 'N' the sizes 4 and 5"),
         ({"x": (5, None), "z": (6, None)}, "shapes gives 'N' the sizes 5 and 6"),
         ({"x": 5}, "no symbolic dimension 'x'; it has 'M', 'N'; for the sizes of an input give"),
-        ({"x": (1, -2)}, r"shapes\['x'\]: -2 is no dimension"),
-        ({"x": (1, 2.5)}, r"shapes\['x'\]: 2.5 is no dimension"),
-        ({"x": {1, 2}}, r"shapes\['x'\]: {1, 2} is no dimension"),
+        ({"x": (1, -2)}, r"shapes\['x'\]: -2 is not a dimension"),
+        ({"x": (1, 2.5)}, r"shapes\['x'\]: 2.5 is not a dimension"),
+        ({"x": {1, 2}}, r"shapes\['x'\]: {1, 2} is not a dimension"),
     ],
 )
 def test_what_does_not_fit(shapes: Any, message: str) -> None:

@@ -85,7 +85,7 @@ def test_shapes_of_results_follow_from_those_of_inputs() -> None:
         ((X, K, W, W), {}, "4 arrays are too many"),
         ((X,), {}, "'k' is missing"),
         ((X,), {"x": X, "k": K}, "'x' is given twice"),
-        ((X, K), {"z": K}, "'z' is no input"),
+        ((X, K), {"z": K}, "'z' is not an input"),
     ],
 )
 def test_wrong_calls_say_what_the_function_takes(

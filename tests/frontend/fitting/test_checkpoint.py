@@ -30,7 +30,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x08" + b"\0" * 20])
 def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes(content)
-    with pytest.raises(og.ModelFileError, match="no checkpoint of onnxgrad"):
+    with pytest.raises(og.ModelFileError, match="not a checkpoint of onnxgrad"):
         og.fit(regression(), examples(), optimizer=ADAM, checkpoints=tmp_path, resume=True)
 
 

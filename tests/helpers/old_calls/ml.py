@@ -119,7 +119,7 @@ CALLS = [
     ),
     *(OldCall("Normalizer", [X + 3], {"norm": norm}, domain=ML) for norm in ("MAX", "L1", "L2")),
     OldCall("Normalizer", [X], {"norm": "L1"}, domain=ML),
-    OldCall(  # the largest of negative numbers is no norm
+    OldCall(  # the largest of negative numbers is not a norm
         "Normalizer",
         [-1 - np.abs(X)],
         {"norm": "MAX"},

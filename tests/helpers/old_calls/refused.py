@@ -16,7 +16,7 @@ REFUSED: list[tuple[OldCall, int, str]] = [
         11,
         "tf_half_pixel_for_nn with exclude_outside was dropped from ONNX",
     ),
-    (OldCall("Cast", [IMAGE], {"to": "QUATERNION"}), 1, "'QUATERNION' is no type"),
+    (OldCall("Cast", [IMAGE], {"to": "QUATERNION"}), 1, "'QUATERNION' is not a type"),
     *(
         (
             OldCall(op, [random(2, 3)], outputs=count, domain="ai.onnx.ml"),
