@@ -62,7 +62,8 @@ def train_step(
     Args:
         graph: any graph with a scalar loss.
         loss: a float tensor of one element.
-        optimizer: `og.optim.SGD`, `Adam`, `AdamW` or an object like them.
+        optimizer: one of `og.optim`, alone or wrapped, or an object like them. Parameters of 16
+            bits are moved by it in float32, as the state "<parameter>.master".
         parameters: initializers, constants or inputs to train, by name or pattern; by default
             every weight that the loss depends on. A pattern stands for weights, too: initializers
             but for those that are constants by their use, such as exponents, masks, position

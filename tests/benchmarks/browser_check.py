@@ -1,8 +1,9 @@
 """The same numbers in the browser's runtime as on NumPy: random bits, training, every gradient.
 
 The runtime is onnxruntime-web's WebAssembly, run by node; models are exported as browsers read
-them. Random bits and masks must be equal, losses of the demo's training within 1e-5, gradients of
-every row of tests/helpers/op_samples in float32 within 1e-4.
+them. Random bits and masks must be equal, losses of the demo's training by each optimizer and
+gradients of each loss within 1e-5, gradients of every row of tests/helpers/op_samples in float32
+within 1e-4.
 
 Run: make browser, or python tests/benchmarks/browser_check.py (needs node, npm and the network)
 """
@@ -32,6 +33,23 @@ from op_samples import SAMPLES, graphs  # noqa: E402  # they are no package
 
 PACKAGE = "onnxruntime-web@1.30.0"
 Arrays = dict[str, np.ndarray]
+
+
+ADAM = og.optim.Adam(2e-3)
+OPTIMIZERS: dict[str, og.optim.Optimizer] = {
+    "adam": ADAM,
+    "adagrad": og.optim.Adagrad(0.01),
+    "rmsprop": og.optim.RMSprop(1e-3),
+    "adafactor": og.optim.Adafactor(0.01),
+    "lion": og.optim.Lion(1e-4),
+    "muon": og.optim.groups(ADAM, {"dense.weight": og.optim.Muon(0.01)}),
+    "cosine": og.optim.SGD(og.optim.cosine(0.1, steps=20, warm_up=5)),
+    "one_cycle": og.optim.SGD(og.optim.one_cycle(0.1, steps=20)),
+    "clipped": og.optim.clip_by_global_norm(og.optim.clip_by_value(ADAM, 0.1), 1.0),
+    "averaged": og.optim.decay_weights(og.optim.average_weights(ADAM), 0.01),
+    "scaled": og.optim.scale_loss(og.optim.accumulate(ADAM, 2), interval=5),
+    "skipped": og.optim.skip_non_finite(ADAM),
+}
 
 
 @dataclass
@@ -69,15 +87,44 @@ def random_tasks() -> Iterator[Task]:
             yield Task(name, f"seed {seed}", graph, feeds, expected, tolerance)
 
 
-def training_task() -> Task:
-    """Train the demo's network on one batch for twenty steps."""
-    step = og.train_step(build_network(), "loss", og.optim.Adam(2e-3))
+def training_tasks() -> Iterator[Task]:
+    """Train the demo's network on one batch for twenty steps, one by one and in a loop."""
     (batch,) = islice(batches(load_digits(), 1), 1)
-    stepper = og.compile(step).stepper()
-    losses = [{"loss": stepper.run(batch)["loss"]} for _ in range(20)]
-    state = json.loads(step.metadata["onnxgrad.state"])
-    feeds = batch | og.initial_state(step)
-    return Task("training", "20 steps", step, feeds, losses, 1e-5, state)
+    for name, optimizer in OPTIMIZERS.items():
+        step = og.train_step(build_network(), "loss", optimizer)
+        stepper = og.compile(step).stepper()
+        losses = [{"loss": stepper.run(batch)["loss"]} for _ in range(20)]
+        state = json.loads(step.metadata["onnxgrad.state"])
+        feeds = batch | og.initial_state(step)
+        yield Task("training", f"20 steps of {name}", step, feeds, losses, 1e-5, state)
+        if name == "adam":
+            feeds = feeds | {"rows": np.tile(np.arange(len(batch["label"])), (20, 1))}
+            curve = [{"loss": np.array([each["loss"] for each in losses])}]
+            yield Task("training", "a loop", og.train_loop(step, 20), feeds, curve, 1e-5, state)
+
+
+def loss_tasks() -> Iterator[Task]:
+    """Yield the gradient of every loss."""
+    random = np.random.default_rng(0)
+    inputs = {
+        "x": random.normal(size=(2, 6, 4)).astype(np.float32),
+        "label": np.array([[1, 2, 2], [3, -100, -100]]),
+    }
+    matrix = random.normal(size=(5, 4)).astype(np.float32)
+    shares = random.dirichlet(np.ones(4), 5).astype(np.float32)
+    for name in og.losses.__all__:
+        if name in ("check_labels", "total"):
+            continue
+        b = og.Builder(name)
+        feeds = inputs if name == "ctc" else {"x": matrix}
+        b.output(b.op.Tanh(b.input("x", "float32", feeds["x"].shape)), "y")
+        graph = og.grad(getattr(og.losses, name)(b.build()), "loss", "x")
+        missing = [v for v in graph.inputs if v.name not in feeds]
+        feeds = feeds | {
+            v.name: shares if v.dtype == np.float32 else np.array([0, 3, 1, -100, 2])
+            for v in missing
+        }
+        yield Task("loss", name, graph, feeds, [og.compile(graph).run(feeds)], 1e-5)
 
 
 def gradient_tasks() -> Iterator[Task]:
@@ -152,7 +199,7 @@ def judge(task: Task, answer: dict[str, Any]) -> tuple[str, str]:
 
 def main() -> int:
     """Compare everything and print what came out; exit 1 where something is wrong."""
-    tasks = [*random_tasks(), training_task(), *gradient_tasks()]
+    tasks = [*random_tasks(), *training_tasks(), *loss_tasks(), *gradient_tasks()]
     verdicts: Counter[tuple[str, str]] = Counter()
     for task, answer in zip(tasks, run_in_browser(tasks), strict=True):
         verdict, detail = judge(task, answer)
