@@ -39,20 +39,24 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     prefix = f"{node.title}/"
     op = Ops(graph, node.position, prefix)
     try:
-        results = _emit_body(op, node, form)
+        results = emit_body(op, node, form)
     except Exception as error:
         locate(error, f"in the body of {node.label}")
         raise
-    put_in_place(op, node, (results,) if isinstance(results, Value) else results)
+    put_in_place(op, node, results)
     return op.emitted
 
 
-def _emit_body(op: Ops, node: Node, form: str | None) -> Value | Sequence[Value | None]:
+def emit_body(op: Ops, node: Node, form: str | None = None) -> Sequence[Value | None]:
+    """Emit the body of a node, which stays, and give what stands for each of its outputs."""
+    found: Value | Sequence[Value | None]
     if node.domain == COMPOSITE_DOMAIN:
-        return find_body(node.op_type, form)(op, node)
-    if node.operator in STANDARD_BODIES:
-        return STANDARD_BODIES[node.operator](op, node)
-    return emit_function_body(op, node)
+        found = find_body(node.op_type, form)(op, node)
+    elif node.operator in STANDARD_BODIES:
+        found = STANDARD_BODIES[node.operator](op, node)
+    else:
+        found = emit_function_body(op, node)
+    return (found,) if isinstance(found, Value) else found
 
 
 def expand_composites(graph: Graph, forms: Forms, native: Set[str] = frozenset()) -> None:
