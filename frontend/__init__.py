@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .inference_mode import to_inference
     from .looping import train_loop
     from .low_rank import lora, merge_lora
+    from .quantized_weights import dequantize_weights, quantize_weights
     from .running import Compiled, compile
     from .splitting import split_step
     from .training import initial_state, start_graph, train_step, with_parameters
@@ -55,6 +56,7 @@ __all__ = [
     "available_backends",
     "check_gradients",
     "compile",
+    "dequantize_weights",
     "draw",
     "fit",
     "grad",
@@ -74,6 +76,7 @@ __all__ = [
     "mixed_precision",
     "optim",
     "optimize",
+    "quantize_weights",
     "random",
     "rename",
     "replace_output",
@@ -109,6 +112,7 @@ _HOMES = {
     ".inference_mode": ["to_inference"],
     ".low_rank": ["lora", "merge_lora"],
     ".looping": ["train_loop"],
+    ".quantized_weights": ["dequantize_weights", "quantize_weights"],
     ".running": ["Compiled", "compile"],
     ".splitting": ["split_step"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],

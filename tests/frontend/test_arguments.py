@@ -41,6 +41,8 @@ TAKES_A_GRAPH: list[Callable[[Any], Any]] = [
     og.optimize,
     og.straight_through,
     og.untie,
+    og.dequantize_weights,
+    og.quantize_weights,
     lambda g: og.lora(g, "w"),
     og.merge_lora,
     lambda g: og.save_adapter(g, "nowhere.safetensors"),
