@@ -8,6 +8,7 @@ from ...compiler.graph.ir import Graph
 from ...compiler.graph.types import TensorType
 from ...compiler.interchange.exporter import to_onnx
 from ...compiler.standard.randomness import is_random
+from ..feeds import check_feeds
 from ..onnxruntime_hazards import has_hazards, has_no_elements
 from ..onnxruntime_providers import Settings
 from ..onnxruntime_sessions import first_line, open_session
@@ -29,11 +30,14 @@ def check_saved_file(
     ends = [v.type for v in (*graph.inputs, *graph.outputs)]
     if not all(isinstance(t, TensorType) and t.dtype.isbuiltin == 1 for t in ends):
         return  # these cross in ways that only our backend knows
-    if any(map(has_no_elements, feeds.values())) and has_hazards(graph):
+    arrays = check_feeds(
+        graph.inputs, feeds
+    )  # as a backend would: with the start of a step's state
+    if any(map(has_no_elements, arrays)) and has_hazards(graph):
         return
     try:
         session = open_session(to_onnx(graph), {}, Settings())
-        results = session.run(None, {v.name: feeds[v.name] for v in graph.inputs})
+        results = session.run(None, dict(zip([v.name for v in graph.inputs], arrays, strict=True)))
     except OnnxgradError as error:
         report.unavailable[NAME] = str(error)
         return

@@ -193,3 +193,10 @@ def test_a_saved_file_that_stock_onnxruntime_refuses_is_told() -> None:
     report = og.validate(b.build())
     assert report and "GlobalLpPool" in report.unavailable["saved file in onnxruntime"]
     assert not og.validate(network()).unavailable.get("saved file in onnxruntime")
+
+
+def test_the_saved_file_of_a_training_step_is_run_too() -> None:
+    """Its state has a start, and feeds may be lists: the file is fed what our backends are."""
+    step = og.train_step(network(), "loss", og.optim.SGD(0.1, momentum=0.9))
+    report = og.validate(step, {"x": [[1, 2, 3, 4]], "labels": [2]})
+    assert report and "saved file in onnxruntime" not in report.unavailable
