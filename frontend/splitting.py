@@ -1,5 +1,7 @@
 """A training step in two graphs, between which gradients may be summed or exchanged."""
 
+from onnxgrad.compiler.emission.naming import STEP
+from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType
@@ -9,6 +11,7 @@ from .optim import Optimizer, Update, scale_loss
 from .optim.settings import require_optimizer
 from .selection import Selection, add_output
 from .training import emit_gradients, emit_update, feed_back, find_trained, statistics_pairs
+from .update import all_finite
 
 
 def split_step(
@@ -61,8 +64,10 @@ def split_step(
         if v not in backward.inputs:
             backward.inputs.append(v)
         add_output(backward, dv, name)
-    feed_back(backward, statistics_pairs(backward))
     emit_update(second, update, optimizer, received)
+    op = Ops(backward, prefix=STEP)
+    finite = all_finite(op, list(gradients.values())) if update.finite else None
+    feed_back(backward, statistics_pairs(backward, finite))
     for part in (backward, second):
         clean_up(part)
     return backward, second

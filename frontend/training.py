@@ -6,6 +6,7 @@ changes, an input and the output "<input>.new" that is fed back there at the nex
 
 import json
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -135,7 +136,8 @@ def emit_update(
         if w is not v:
             update.keep(w, new[w])
     pairs = {v: update.cast(new[w], v) for v, w in moved.items()}
-    feed_back(step, pairs | statistics_pairs(step) | update.pairs)
+    finite = reduce(update.op.And, update.finite) if update.finite else None
+    feed_back(step, pairs | statistics_pairs(step, finite) | update.pairs)
     for rate in update.rates:
         add_output(step, update.op.Cast(rate, to="float32"), step.names.fresh("learning_rate"))
 
@@ -160,13 +162,17 @@ def feed_back(step: Graph, pairs: Mapping[Value, Value]) -> None:
     step.metadata[STATE_KEY] = json.dumps(names)
 
 
-def statistics_pairs(graph: Graph) -> dict[Value, Value]:
-    """Pair running statistics with their updates, which training mode gives as outputs 1 and 2."""
-    pairs = {}
+def statistics_pairs(graph: Graph, finite: Value | None = None) -> dict[Value, Value]:
+    """Pair running statistics with their updates, which training mode gives as outputs 1 and 2.
+
+    Where `finite` is false they stay what they are.
+    """
+    pairs: dict[Value, Value] = {}
     for node, statistics in statistics_of(graph).items():
         for before, after in zip(statistics, node.outputs[1:3], strict=False):
             if after is not None:
-                pairs[before] = after
+                op = Ops(graph, prefix=STEP)
+                pairs[before] = after if finite is None else op.Where(finite, after, before)
     return pairs
 
 

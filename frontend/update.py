@@ -1,7 +1,8 @@
 """What an optimizer's `update` emits through; it knows no update rule and no training step."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from inspect import signature
 from typing import Any, Protocol
 
@@ -76,6 +77,7 @@ class Update:
         self.op = Ops(graph, prefix=STEP)
         self.rates: list[Value] = []
         self.loss_scale: Value | None = None
+        self.finite: list[Value] = []
         self._graph = graph
         self._scope = _Scope()
         self._fed: dict[str, Value] = {}
@@ -174,6 +176,11 @@ class Update:
         """State that `after` is what the input `before` becomes at the next step."""
         self.pairs[before] = after
 
+    def skip_unless(self, gradients: Gradients) -> Value:
+        """Tell whether all gradients are finite; where not, statistics stay what they are, too."""
+        self.finite.append(all_finite(self.op, list(gradients.values())))
+        return self.finite[-1]
+
     def shape(self, w: Value) -> tuple[int, ...]:
         """Give the shape of a parameter in numbers."""
         shape = tuple(d for d in w.shape or () if isinstance(d, int))
@@ -224,3 +231,10 @@ def emit_rate(op: Ops, schedule: Schedule, t: Value) -> Value:
     if not isinstance(rate, Value) or rate.type != TensorType(_DOUBLE, ()):
         raise GraphError(f"a schedule gives a float64 scalar, not {rate!r}")
     return rate
+
+
+def all_finite(op: Ops, gradients: Sequence[Value]) -> Value:
+    """Tell whether none holds NaN or ∞, by 0·x, which is 0 for every other number."""
+    zeros = [op.ReduceSum(op.Mul(dw, 0.0), keepdims=0) for dw in gradients]
+    finite: Value = op.Not(op.IsNaN(reduce(op.Add, [op.Cast(zero, to=_SINGLE) for zero in zeros])))
+    return finite

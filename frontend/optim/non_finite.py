@@ -1,7 +1,6 @@
 """Steps with a gradient that is not finite: left out, and the loss scaled so that few are."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -18,6 +17,8 @@ from .wrapper import Wrapper
 class skip_non_finite(Wrapper):
     """Leave out steps in which a gradient is NaN or infinite: nothing moves, no step is counted.
 
+    Running statistics of BatchNormalization stay what they are, too.
+
     The state "optimizer.skipped" counts them.
 
     Args:
@@ -26,7 +27,7 @@ class skip_non_finite(Wrapper):
 
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """Hand on what is finite"""
-        op, finite = update.op, all_finite(update, gradients)
+        op, finite = update.op, update.skip_unless(gradients)
         skipped = update.shared("skipped", np.int64(0))
         update.keep(skipped, op.Add(skipped, op.Where(finite, 0, 1)))
         return update.apply(self.optimizer, gradients, when=finite)
@@ -73,7 +74,7 @@ class scale_loss(Wrapper):
             raise GraphError("scale_loss must be the outermost of the optimizers that are wrapped")
         update.loss_scale = None
         exact = {w: op.Div(dw, update.cast(scale, dw)) for w, dw in gradients.items()}
-        finite = all_finite(update, exact)
+        finite = update.skip_unless(exact)
         good = update.shared("good_steps", np.int64(0))
         more = op.Add(good, 1)
         ready = op.Equal(more, self.interval)
@@ -82,13 +83,3 @@ class scale_loss(Wrapper):
         larger = op.Where(op.And(ready, op.Not(op.IsInf(larger))), larger, scale)
         update.keep(scale, op.Where(finite, larger, op.Mul(scale, self.backoff)))
         return update.apply(self.optimizer, exact, when=finite)
-
-
-def all_finite(update: Update, gradients: Gradients) -> Value:
-    """Tell whether no gradient holds NaN or ∞, by 0·x, which is 0 for every other number."""
-    op = update.op
-    zeros = [op.ReduceSum(op.Mul(dw, 0.0), keepdims=0) for dw in gradients.values()]
-    widest = max(gradients, key=lambda w: w.dtype.itemsize)
-    total = reduce(op.Add, [update.cast(zero, widest) for zero in zeros])
-    finite: Value = op.Not(op.IsNaN(total))
-    return finite

@@ -145,9 +145,11 @@ def test_averages() -> None:
         optim.averages({"w": expected})
 
 
-def test_steps_that_are_not_finite_are_left_out() -> None:
-    """Nothing moves, not even moments and the count of steps."""
-    trainer = og.compile(step_of(optim.skip_non_finite(optim.Adam(0.05)))).stepper()
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_steps_that_are_not_finite_are_left_out(backend: str) -> None:
+    """Nothing moves, not even moments and the count of steps; no optimizer folds 0·x."""
+    step = og.optimize(step_of(optim.skip_non_finite(optim.Adam(0.05))))
+    trainer = og.compile(step, backend).stepper()
     trainer(**FEEDS)
     before = trainer.state()
     for bad in (np.nan, np.inf):
@@ -156,6 +158,34 @@ def test_steps_that_are_not_finite_are_left_out() -> None:
     assert after.pop("optimizer.skipped") == 2 and before.pop("optimizer.skipped") == 0
     for name, array in before.items():
         np.testing.assert_array_equal(after[name], array)
+
+
+@pytest.mark.parametrize("wrap", [optim.skip_non_finite, optim.scale_loss])
+def test_statistics_of_a_step_that_is_left_out_stay(wrap: Any) -> None:
+    """In one step and in two graphs, whose first has the statistics."""
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 2))
+    ones = np.ones(2, np.float32)
+    scale, bias, mean, var = (b.parameter(n, ones) for n in ("s", "b", "m", "v"))
+    y, *_ = b.op.BatchNormalization(x, scale, bias, mean, var, training_mode=1, outputs=3)
+    b.output(b.op.ReduceSum(y * y * y, keepdims=0), "loss")
+    graph, optimizer = b.build(), wrap(optim.SGD(0.1))
+    good, bad = np.eye(3, 2, dtype=np.float32), np.full((3, 2), np.nan, np.float32)
+    trainer = og.compile(og.train_step(graph, optimizer=optimizer)).stepper()
+    trainer(x=good)
+    before = trainer.state()
+    trainer(x=bad)
+    for name in "sbmv":
+        np.testing.assert_array_equal(trainer.state()[name], before[name])
+    assert (before["m"] != 1).all()
+    backward, update = og.split_step(graph, optimizer=optimizer)
+    scales = {n: a for n, a in og.initial_state(update).items() if n == "optimizer.loss_scale"}
+    weights = {n: ones for n in "sb"}
+    first = og.compile(backward).stepper()
+    first.run({"x": bad} | weights | scales)
+    np.testing.assert_array_equal(first.state()["m"], ones)
+    first.run({"x": good} | weights | scales)
+    np.testing.assert_allclose(first.state()["m"], before["m"], rtol=1e-6)
 
 
 def test_the_scale_of_the_loss_moves() -> None:
