@@ -19,8 +19,8 @@ def choose_parameters(
 ) -> Selected:
     """Give the values to train: those given, or else every weight that the loss may depend on.
 
-    A pattern stands for weights. What is a constant by its use is left out by default; so are
-    single numbers that may be weights, with a warning. Of a graph with adapters these are trained.
+    A pattern stands for weights. What is a constant by its use is left out by default; what may be
+    either, such as a single number, with a warning. Of a graph with adapters these are trained.
 
     Args:
         graph: the model.
@@ -40,7 +40,7 @@ def choose_parameters(
         chosen = Selected(adapters, frozenset(adapters))
     elif weights:
         chosen = Selected(weights, frozenset(weights))
-        _warn_of_numbers(held)
+        _warn_of_unsure(held)
     else:
         listed = ", ".join(f"{v.name} ({why})" for v, why in others.items())
         but = f" that is a weight, but {listed}" if listed else ""
@@ -54,10 +54,10 @@ def choose_parameters(
     return chosen
 
 
-def _warn_of_numbers(held: Mapping[Value, Role]) -> None:
-    numbers = [v.name for v, role in held.items() if role.kind is Kind.NUMBER]
-    if numbers:
-        warn(f"scalars may be constants, so not trained: {', '.join(numbers)}; {ADVICE}")
+def _warn_of_unsure(held: Mapping[Value, Role]) -> None:
+    unsure = [v.name for v, role in held.items() if role.kind is Kind.UNSURE]
+    if unsure:
+        warn(f"what may be constants is not trained: {', '.join(unsure)}; {ADVICE}")
 
 
 def _without(chosen: Selected, frozen: Selected) -> Selected:

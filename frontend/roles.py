@@ -16,14 +16,14 @@ from onnxgrad.compiler.graph.types import is_float
 from onnxgrad.compiler.standard.schemas import find_schema, formal_input
 from onnxgrad.compiler.standard.traits import ELEMENTWISE, MOVES
 
-from .tables import is_mask, is_selection, is_wave
+from .tables import is_mask, is_ramp, is_selection, is_wave
 
 
 class Kind(Enum):
     """What training does with a tensor by default."""
 
     WEIGHT = "weight"
-    NUMBER = "single number"
+    UNSURE = "perhaps a constant"
     CONSTANT = "constant"
 
 
@@ -81,6 +81,9 @@ _FIXED = {
     ("Range", 2): "step",
 }
 """The inputs that are not weights, whatever the standard says of their derivative."""
+
+_STARTS = {("GRU", 5), ("LSTM", 5), ("LSTM", 6), ("RNN", 5)}
+"""States to start from: zeros where nothing was learned."""
 
 _WORDS = {"Add": "addend", "Sub": "addend", "Mul": "factor", "Div": "factor", "Where": "choice"}
 
@@ -184,6 +187,8 @@ def _role_in(use: Use, straight: bool) -> Role:
         return Role(Kind.WEIGHT if straight else Kind.CONSTANT, f"scale of {node.label}")
     if node.op_type in _COMPARES:
         return Role(Kind.CONSTANT, f"compared by {node.label}")
+    if (node.op_type, place) in _STARTS and _numbers(use).any():
+        return Role(Kind.UNSURE, f"start of {node.label}")
     if _has_no_derivative(node, place):
         schema = find_schema(node.op_type)
         assert schema is not None
@@ -202,9 +207,10 @@ def _has_no_derivative(node: Node, place: int) -> bool:
 def _as_table(use: Use, part: str) -> Role:
     """Tell positions, read by number or turned into angles, from what a layer has learned."""
     if part == "table" and is_wave(_numbers(use)):
-        return Role(Kind.CONSTANT, f"sines, cosines or a ramp, read by {use.node.label}")
+        return Role(Kind.CONSTANT, f"sines and cosines, read by {use.node.label}")
     if part == "weight" and _gives_angles(use):
-        return Role(Kind.CONSTANT, _FREQUENCIES.format(use.node.label))
+        vector = sum(d != 1 for d in use.value.shape or ()) < 2
+        return Role(Kind.CONSTANT if vector else Kind.UNSURE, _FREQUENCIES.format(use.node.label))
     return Role(Kind.WEIGHT, f"{part} of {use.node.label}")
 
 
@@ -218,15 +224,19 @@ def _in_arithmetic(use: Use) -> Role:
     if _is_single(value):
         if node.op_type in ("Add", "Sub", "Concat") and value.rank:
             return Role(Kind.WEIGHT, role)
-        return Role(Kind.NUMBER if word and word != "choice" else Kind.CONSTANT, role)
+        return Role(Kind.UNSURE if word and word != "choice" else Kind.CONSTANT, role)
+    if not numbers.size:
+        return Role(Kind.CONSTANT, f"empty, {role}")
     if is_mask(numbers):
         return Role(Kind.CONSTANT, f"added as mask by {label}")
     if is_selection(numbers):
         return Role(Kind.CONSTANT, f"mask of zeros and ones, {role}")
     if node.op_type in ("Mul", "Div") and _gives_angles(use):
         return Role(Kind.CONSTANT, _FREQUENCIES.format(label))
+    if is_ramp(numbers):
+        return Role(Kind.UNSURE, f"ramp, {role}")
     if is_wave(numbers):
-        return Role(Kind.CONSTANT, f"sines, cosines or a ramp, {role}")
+        return Role(Kind.CONSTANT, f"sines and cosines, {role}")
     if _under_a_root(use):
         return Role(Kind.CONSTANT, f"variance, {role}")
     if node.op_type.startswith("Scatter") and (numbers == numbers.flat[0]).all():

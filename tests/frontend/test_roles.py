@@ -41,11 +41,6 @@ CONSTANTS: dict[str, tuple[Any, Callable[[Any, Any, Any], Any], str]] = {
     "long positions": (sinusoids(3000, 8), lambda op, x, c: x + c[:12], "sines"),
     "cosines": (np.cos(angles()), lambda op, x, c: x * c, "sines"),
     "table of positions": (sinusoids(12, 8), lambda op, x, c: x + op.Gather(c, [0] * 12), "sines"),
-    "ramp": (
-        np.outer(np.arange(12), 0.5 ** np.arange(8)).astype(np.float32),
-        lambda op, x, c: x + c,
-        "ramp",
-    ),
     "exponent": (np.float32(3), lambda op, x, c: op.Pow(x, c), "exponent of Pow"),
     "epsilon": (np.array([1e-5], np.float32), lambda op, x, c: op.Sqrt(op.Abs(x) + c), "ε"),
     "limit": (np.float32(1), lambda op, x, c: op.Clip(x, None, c), "max of Clip"),
@@ -138,8 +133,33 @@ def test_weights(name: str) -> None:
     assert found.kind is Kind.WEIGHT and reason in str(found), found
 
 
-def test_a_factor_may_be_either() -> None:
-    assert str(role(np.float32(0.5), lambda op, x, c: x * c)).startswith("single number: factor")
+UNSURE: dict[str, tuple[Any, Callable[[Any, Any, Any], Any], str]] = {
+    "factor": (np.float32(0.5), lambda op, x, c: x * c, "factor of Mul"),
+    "ramp": (
+        np.outer(np.arange(12), 0.5 ** np.arange(8)).astype(np.float32),
+        lambda op, x, c: x + c,
+        "ramp, addend of Add",
+    ),
+    "learned start": (draw(1, 2, 8), lambda op, x, c: gru(op, x, c), "start of GRU"),
+    "random features": (
+        draw(8, 8),
+        lambda op, x, c: op.Sin(p := x @ c) + op.Cos(p),
+        "frequencies",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_what_may_be_either(name: str) -> None:
+    array, use, reason = UNSURE[name]
+    found = role(array, use)
+    assert found.kind is Kind.UNSURE and str(found).startswith("perhaps a constant: "), found
+    assert reason in str(found)
+
+
+def test_what_is_empty() -> None:
+    found = role(np.zeros((0, 8), np.float32), lambda op, x, c: op.Concat(x[0], c, axis=0))
+    assert found.kind is Kind.CONSTANT and "empty" in str(found)
 
 
 def test_scales_of_quantization_train_when_gradients_pass() -> None:
