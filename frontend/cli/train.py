@@ -17,12 +17,14 @@ from onnxgrad.compiler.graph.ir import Graph
 
 from .. import losses, optim
 from ..files import save_weights
+from ..fitting.batches import Order
 from ..fitting.data import open_data, read_arrays
 from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
 from ..fitting.reports import Record, draw_losses, log_to
 from ..heads import new_head
 from ..losses.prediction import only_float_output
+from ..parallel import find_group
 from .application import Model, Output, command, require_file
 from .spelled_calls import Spelling
 from .terminal import read
@@ -132,6 +134,12 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same numbers.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the examples.")] = 0,
+    parallel: Annotated[
+        str | None,
+        typer.Option(
+            help="Train in several processes: mpi under mpiexec, torch under torchrun, nccl."
+        ),
+    ] = None,
     log: Annotated[
         Path | None, typer.Option(help="Append records as lines of JSON.", callback=require_file)
     ] = None,
@@ -145,6 +153,7 @@ def train(
     """
     if curve is not None and curve.suffix not in (".png", ".svg"):
         raise GraphError(f"--curve is a .png or an .svg, not {curve}")
+    group = find_group(parallel)
     graph, arrays = read(model), read_arrays(data)
     for head in heads or []:
         graph = with_head(graph, head, seed)
@@ -178,8 +187,11 @@ def train(
             checkpoints=folder,
             resume=resume,
             seed=seed,
+            parallel=group,
             report=report,
         )
+    if group.rank > 0:
+        return  # the first process writes
     changed = save_weights(fitted.graph, model, output)
     if curve is not None:
         draw_losses(fitted.history, curve)
@@ -216,7 +228,7 @@ def count_steps(
     inputs = [
         v for v in goal.graph.inputs if v in goal.graph.upstream([goal.graph.find(goal.loss)])
     ]
-    each = open_data(data, inputs, batch_size, 0, False).per_epoch
+    each = open_data(data, inputs, batch_size, Order()).per_epoch
     return epochs * (each or 1)
 
 

@@ -7,6 +7,26 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """In which order examples come, and which part of each batch this process has of it.
+
+    Args:
+        seed: of the order.
+        shuffle: whether to draw one; else they come as they stand.
+        rank, ranks: which part of how many, as equal as can be.
+    """
+
+    seed: int = 0
+    shuffle: bool = True
+    rank: int = 0
+    ranks: int = 1
+
+    def own(self, examples: np.ndarray) -> np.ndarray:
+        """Give this process's part of a batch; it may be empty."""
+        return np.array_split(examples, self.ranks)[self.rank]
+
+
+@dataclass(frozen=True, slots=True)
 class Batches:
     """The batches of all epochs, each epoch in an order of its own.
 
@@ -17,15 +37,13 @@ class Batches:
     Args:
         examples: how many there are.
         size: how many make up a batch.
-        seed: of the order.
-        shuffle: whether to draw an order; else they come as they stand.
+        order: in which they come.
         drop_last: leave out what does not fill a batch at the end of an epoch.
     """
 
     examples: int
     size: int
-    seed: int = 0
-    shuffle: bool = True
+    order: Order = Order()
     drop_last: bool = False
 
     @property
@@ -36,14 +54,14 @@ class Batches:
 
     def of(self, epoch: int, batch: int) -> np.ndarray:
         """Give the examples of a batch, all counted from 0: int64, at most `size` of them."""
-        if not self.shuffle:
-            order = np.arange(self.examples)
+        if self.order.shuffle:
+            everything = _drawn(self.order.seed, epoch, self.examples)
         else:
-            order = _order(self.seed, epoch, self.examples)
-        return order[batch * self.size : (batch + 1) * self.size]
+            everything = np.arange(self.examples)
+        return self.order.own(everything[batch * self.size : (batch + 1) * self.size])
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, examples: int) -> np.ndarray:
+def _drawn(seed: int, epoch: int, examples: int) -> np.ndarray:
     bits = np.random.Philox(key=[seed, epoch]).random_raw(examples)
     return np.argsort(bits, kind="stable")

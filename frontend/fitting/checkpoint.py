@@ -18,6 +18,7 @@ from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.types import TensorType
 
 from ..files import replacing
+from ..parallel import Group
 
 Arrays = dict[str, np.ndarray]
 
@@ -99,6 +100,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise ModelFileError(f"{path} is not a checkpoint of onnxgrad, or a damaged one") from None
+
+
+def share_checkpoint(checkpoint: Checkpoint, group: Group) -> None:
+    """Put what process 0 has in place of a checkpoint whose arrays have the same types."""
+    text = np.frombuffer(json.dumps(asdict(checkpoint.progress)).encode(), np.uint8)
+    length = np.array([text.size])
+    group.broadcast(length)
+    text = text.copy() if group.rank == 0 else np.empty(length[0], np.uint8)
+    group.broadcast(text)
+    checkpoint.progress = Progress(**json.loads(text.tobytes()))
+    for name in sorted(checkpoint.state):
+        array = np.array(checkpoint.state[name], order="C")
+        group.broadcast(array)
+        checkpoint.state[name] = array
 
 
 def require_same_run(

@@ -16,7 +16,7 @@ from onnxgrad.compiler.graph.ir import Value
 from onnxgrad.compiler.graph.types import TensorType, is_float
 
 from ..files import as_path
-from .batches import Batches
+from .batches import Batches, Order
 
 Feeds = dict[str, np.ndarray]
 
@@ -32,6 +32,11 @@ class Data(Protocol):
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Feeds]:
         """Yield the batches of an epoch from a batch on, both counted from 0."""
         ...
+
+
+def count(feeds: Mapping[str, np.ndarray]) -> int:
+    """Count the examples of a batch: the first size of its arrays."""
+    return max((len(a) for a in feeds.values() if a.ndim), default=1)
 
 
 class ArrayData:
@@ -61,10 +66,11 @@ class ArrayData:
 
 
 class IteratedData:
-    """Batches that a Python object yields, the same number in every epoch."""
+    """Batches that a Python object yields, the same number in every epoch; of each a part."""
 
-    def __init__(self, batches: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, batches: Iterable[Mapping[str, Any]], order: Order) -> None:
         self._batches = batches
+        self._order = order
         self.per_epoch = len(batches) if isinstance(batches, Sequence) else None
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Feeds]:
@@ -75,7 +81,9 @@ class IteratedData:
                     f"batch {k} is {type(batch).__name__}, not a dict of arrays by input name"
                 )
             if k >= start:
-                yield {name: as_array(array) for name, array in batch.items()}
+                arrays = {name: as_array(array) for name, array in batch.items()}
+                own = self._order.own(np.arange(count(arrays)))
+                yield {name: a[own] if a.ndim else a for name, a in arrays.items()}
 
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
@@ -108,7 +116,10 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def open_data(
-    given: Any, inputs: Sequence[Value], size: int | None, seed: int, shuffle: bool
+    given: Any,
+    inputs: Sequence[Value],
+    size: int | None,
+    order: Order,
 ) -> Data:
     """Give the batches of what a caller handed in, checked against the inputs they are fed to.
 
@@ -116,7 +127,7 @@ def open_data(
         given: a path, arrays by name, or something that yields batches, dicts of arrays.
         inputs: what must be fed.
         size: examples a batch; None: what the inputs ask for, else 32.
-        seed, shuffle: of the order of examples; batches that are yielded come as they do.
+        order: of the examples; batches that are yielded come as they do.
 
     Raises:
         GraphError: names or shapes do not fit the inputs; both are listed.
@@ -126,11 +137,11 @@ def open_data(
         given = read_arrays(given)
     if isinstance(given, Mapping):
         arrays = {str(name): _kept(array) for name, array in given.items()}
-        return _from_arrays(arrays, inputs, size, seed, shuffle)
+        return _from_arrays(arrays, inputs, size, order)
     if isinstance(given, Iterable):
         if size is not None:
             raise GraphError("batches that are iterated have their size; leave batch_size out")
-        return IteratedData(given)
+        return IteratedData(given, order)
     raise GraphError(
         "data are a path, a dict of arrays by input name or something that yields batches, not "
         f"{type(given).__name__}"
@@ -145,8 +156,7 @@ def _from_arrays(
     arrays: dict[str, np.ndarray],
     inputs: Sequence[Value],
     size: int | None,
-    seed: int,
-    shuffle: bool,
+    order: Order,
 ) -> ArrayData:
     wanted = {v.name: v for v in inputs}
     needed = {name for name, v in wanted.items() if v.constant is None}
@@ -164,6 +174,11 @@ def _from_arrays(
     fixed_sizes = {d for d in fixed if isinstance(d, int)}
     if not problems and fixed_sizes and size not in (None, *fixed_sizes):
         problems.append(f"the model wants batches of {min(fixed_sizes)}, not of {size}")
+    if fixed_sizes and order.ranks > 1:
+        problems.append(
+            "the model's batches have one size, so they cannot be parted among processes; make the "
+            "first size of its inputs a symbol"
+        )
     if problems or not counts:
         raise GraphError(f"{'; '.join(problems) or 'no examples'}. {_side_by_side(arrays, wanted)}")
     (examples,) = counts
@@ -173,7 +188,7 @@ def _from_arrays(
             f"the model wants batches of {chosen}, the data hold {examples} examples. "
             + _side_by_side(arrays, wanted)
         )
-    batches = Batches(examples, min(chosen, examples), seed, shuffle, bool(fixed_sizes))
+    batches = Batches(examples, min(chosen, examples), order, bool(fixed_sizes))
     return ArrayData(arrays, batches, {n: wanted[n].dtype for n in arrays})
 
 

@@ -9,9 +9,10 @@ from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.passes.let_vary import let_vary
 from onnxgrad.compiler.passes.pipeline import clean_up
 
+from ..parallel import ALONE, Group
 from ..running import compile
 from ..selection import copied
-from .data import Data
+from .data import Data, count
 
 Arrays = Mapping[str, np.ndarray]
 Metric = Callable[[Arrays, Arrays], float]
@@ -29,12 +30,14 @@ class Evaluation:
         parameters: Sequence[str],
         data: Data,
         backend: str,
+        group: Group = ALONE,
     ) -> None:
         copy, _ = copied(graph)
         self._loss = loss
         self._metric = metric
         self._data = data
         self._parameters = parameters
+        self._group = group
         if metric is None:
             copy.outputs = [copy.find(loss)]
         for value in map(copy.find, parameters):
@@ -47,18 +50,18 @@ class Evaluation:
     def __call__(self, state: Arrays) -> tuple[float, float | None]:
         """Give the mean loss and the mean metric over all examples, None without a metric."""
         held = {name: state[name] for name in self._parameters}
-        loss = score = 0.0
-        examples = 0
+        sums = np.zeros(3)
         for feeds in self._data.epoch(0):
-            count = max((len(a) for a in feeds.values() if a.ndim), default=1)
+            if not (examples := count(feeds)):
+                continue  # another process has all of this batch
             outputs = self._compiled.run({**held, **feeds})
-            loss += count * float(outputs[self._loss])
-            if self._metric is not None:
-                score += count * float(self._metric(outputs, feeds))
-            examples += count
-        if not examples:
+            score = 0.0 if self._metric is None else float(self._metric(outputs, feeds))
+            sums += examples * np.array([1.0, float(outputs[self._loss]), score])
+        self._group.all_reduce(sums)
+        if not sums[0]:
             raise GraphError("the validation data hold no examples")
-        return loss / examples, None if self._metric is None else score / examples
+        _, loss, score = (sums / sums[0]).tolist()
+        return loss, None if self._metric is None else score
 
 
 def accuracy(of: str, label: str) -> Metric:

@@ -1,13 +1,14 @@
 """Train a graph on data for some epochs; a single step is training.py's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from onnxgrad.compiler.errors import GraphError
+from onnxgrad.backends.base import Stepper
+from onnxgrad.compiler.errors import GraphError, OnnxgradError
 from onnxgrad.compiler.graph.arguments import (
     require_count,
     require_flag,
@@ -18,14 +19,19 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 
 from ..files import as_path
 from ..optim import Optimizer
+from ..parallel import Group, find_group
+from ..running import compile
 from ..selection import Selection, copied, select_one
+from ..splitting import split_step
 from ..training import initial_state, state_names, train_step, with_parameters
-from .checkpoint import fingerprint
+from .batches import Order
+from .checkpoint import Arrays, fingerprint
 from .data import open_data
 from .evaluation import Evaluation, Metric
 from .interruption import stop_on_signals
 from .reports import Record
 from .run import Plan, Run
+from .shared_step import SharedStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ def fit(
     resume: bool = False,
     seed: int = 0,
     shuffle: bool = True,
+    parallel: Group | str | None = None,
     report: Callable[[Record], None] | None = None,
 ) -> Fitted:
     """Train a graph on data.
@@ -95,6 +102,9 @@ def fit(
         resume: go on from "last.safetensors" where there is one.
         seed: of the order of examples.
         shuffle: whether to draw an order.
+        parallel: the processes that share the run, each with a part of every batch: "mpi" for
+            those of mpiexec, "torch" for those of torchrun, "nccl" for GPUs by CuPy, or a Group of
+            `onnxgrad.parallel`. The number may differ when a run is resumed.
         report: is called with a record after each step and each validation.
 
     Raises:
@@ -123,30 +133,42 @@ def fit(
     target = select_one(graph, mapping, loss, "loss")
     goal.outputs = [target]
     goal.inputs = [v for v in goal.inputs if v in goal.upstream([target])]
+    group = find_group(parallel)
     step = train_step(goal, target.name, optimizer, parameters, frozen)
+    order = Order(seed, shuffle, group.rank, group.size)
     fed = [v for v in step.inputs if v.name not in state_names(step)]
     evaluation = None
     if validation is not None:
         held = [n for n in state_names(step) if any(v.name == n for v in graph.values())]
         needed = graph.upstream([graph.find(target.name)])
         wanted = [v for v in graph.inputs if metric is not None or v in needed]
-        seen = open_data(validation, wanted, batch_size, seed, shuffle=False)
-        evaluation = Evaluation(graph, target.name, metric, held, seen, backend)
+        seen = open_data(validation, wanted, batch_size, replace(order, shuffle=False))
+        evaluation = Evaluation(graph, target.name, metric, held, seen, backend, group)
+    stepper: Callable[[Arrays], Stepper]
+    if group.size == 1:
+        stepper = compile(step, backend).stepper
+    else:
+        parts = split_step(goal, target.name, optimizer, parameters, frozen)
+        stepper = SharedStep(parts, target.name, backend, group).stepper
     plan = Plan(
         step=step,
         loss=target.name,
-        data=open_data(data, fed, batch_size, seed, shuffle),
+        data=open_data(data, fed, batch_size, order),
         epochs=epochs,
-        backend=backend,
+        stepper=stepper,
         settings={"model": fingerprint(step), "seed": seed, "batch_size": batch_size},
         folder=None if checkpoints is None else as_path(checkpoints),
         evaluation=evaluation,
         patience=patience,
         report=report or (lambda record: None),
+        group=group,
     )
     with stop_on_signals() as request:
-        run = Run(plan, initial_state(step), resume)
-        run.go(request)
+        try:
+            run = Run(plan, initial_state(step), resume)
+            run.go(request)
+        except OnnxgradError as error:
+            group.fail(error)
     state = run.state()
     weights = {v.name for v in graph.values() if v.constant is not None}
     trained = {n: a for n, a in (run.best or state).items() if n in weights}

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.backends.base import Stepper
 from onnxgrad.compiler.errors import GraphError, OnnxgradError, locate
 from onnxgrad.compiler.graph.ir import Graph
 
 from ..losses import check_labels
-from ..running import compile
+from ..parallel import Group
 from .checkpoint import (
     Arrays,
     Checkpoint,
     Progress,
     read_checkpoint,
     require_same_run,
+    share_checkpoint,
     write_checkpoint,
 )
-from .data import Data, Feeds
+from .data import Data, Feeds, count
 from .diagnosis import first_not_finite, is_finite
 from .evaluation import Evaluation
 from .interruption import StopRequest
@@ -42,24 +44,26 @@ class Plan:
         loss: its output that is watched.
         data: what it learns from.
         epochs: how often it sees them.
-        backend: where it runs.
+        stepper: gives what takes the steps, from a state.
         settings: what a run that goes on must have in common with the one that stopped.
         folder: where checkpoints go, None for nowhere.
         evaluation: is asked after each epoch, None for no validation.
         patience: how many validations in turn may be worse than the best.
         report: is called with each record.
+        group: the processes that share the run; the first of them writes and reports.
     """
 
     step: Graph
     loss: str
     data: Data
     epochs: int
-    backend: str
+    stepper: Callable[[Arrays], Stepper]
     settings: dict[str, Any]
     folder: Path | None
     evaluation: Evaluation | None
     patience: int | None
     report: Callable[[Record], None]
+    group: Group
 
 
 class Run:
@@ -77,23 +81,32 @@ class Run:
         self.best: Arrays | None = None
         self._plan = plan
         kept = Checkpoint(Progress(), dict(start), plan.settings)
-        if plan.folder is not None and (path := plan.folder / LAST).exists():
-            found = read_checkpoint(path)
-            if resume:
-                require_same_run(path, found, plan.settings, start)
-                kept = found
-            elif not found.progress.ended:
-                raise GraphError(
-                    f"{path} holds a run that has not ended, after step {found.progress.step}; "
-                    "resume=True goes on, else remove it or give another folder"
-                )
+        if plan.folder is not None and plan.group.rank == 0 and (plan.folder / LAST).exists():
+            kept = self._found(kept, resume)
             if kept.progress.best is not None:
                 self.best = read_checkpoint(plan.folder / BEST).state
+        if plan.group.size > 1:
+            share_checkpoint(kept, plan.group)
         self.progress = kept.progress
-        self._compiled = compile(plan.step, plan.backend)
-        self._stepper = self._compiled.stepper(kept.state)
+        self._stepper = plan.stepper(kept.state)
         self.progress.ended = self._is_over()
         self._keep(kept.state)
+
+    def _found(self, start: Checkpoint, resume: bool) -> Checkpoint:
+        """Give where to begin: at the checkpoint that lies in the folder, or at the start."""
+        plan = self._plan
+        assert plan.folder is not None
+        path = plan.folder / LAST
+        found = read_checkpoint(path)
+        if resume:
+            require_same_run(path, found, plan.settings, start.state)
+            return found
+        if not found.progress.ended:
+            raise GraphError(
+                f"{path} holds a run that has not ended, after step {found.progress.step}; "
+                "resume=True goes on, else remove it or give another folder"
+            )
+        return start
 
     def state(self) -> Arrays:
         """Give a copy of what the next step reads."""
@@ -108,17 +121,26 @@ class Run:
         """
         while not self._is_over():
             for _ in self._steps():
-                if request.signal is not None:
+                due = time.monotonic() - self._kept_at > self._pause
+                stop, due = self._agreed(request.signal is not None, due)
+                if stop or due:
                     self._keep(self.state())
-                    self._report("stopped", signal=request.signal)
+                if stop:
+                    self._report("stopped")
                     return
-                if time.monotonic() - self._kept_at > self._pause:
-                    self._keep(self.state())
             state = self.state()
             self._validate(state)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
             self.progress.ended = self._is_over()
             self._keep(state)
+
+    def _agreed(self, stop: bool, due: bool) -> tuple[bool, bool]:
+        """Give what all processes do: stop if one is to, write when the first is due to."""
+        if self._plan.group.size == 1:
+            return stop, due
+        flags = np.array([stop, due and self._plan.group.rank == 0], np.int64)
+        self._plan.group.all_reduce(flags)
+        return bool(flags[0]), bool(flags[1])
 
     def _steps(self) -> Iterator[None]:
         """Run the steps that an epoch has left."""
@@ -129,7 +151,7 @@ class Run:
             if not math.isfinite(loss):
                 self._stop_at_what_is_not_finite(f"the loss is {loss} in step {at.step}")
             taken = (time.perf_counter() - began) / (at.step - first)
-            speed = _count(feeds) / max(taken, 1e-9)
+            speed = count(feeds) * self._plan.group.size / max(taken, 1e-9)
             self._report("step", loss=loss, examples_per_second=speed, of_steps=self._steps_in_all)
             yield
         if at.batch == 0:
@@ -156,8 +178,7 @@ class Run:
         at.worse += 1
         if at.best is None or score < at.best:
             at.best, at.best_epoch, at.worse, self.best = score, at.epoch, 0, state
-            if self._plan.folder is not None:
-                self._write(BEST, state)
+            self._write(BEST, state)
         known = {"loss": loss} if metric is None else {"loss": loss, "metric": metric}
         self._report("validation", **known, best=at.worse == 0)
 
@@ -174,43 +195,41 @@ class Run:
             )
         if self._plan.folder is None:
             self._kept = Checkpoint(replace(self.progress), state, self._plan.settings)
-        else:
-            self._write(LAST, state)
+        self._write(LAST, state)
         self._kept_at = time.monotonic()
         # a state that takes long to write is written less often
         self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, 20 * (self._kept_at - began))
 
     def _write(self, name: str, state: Arrays) -> None:
-        assert self._plan.folder is not None
-        made = Checkpoint(self.progress, state, self._plan.settings)
-        write_checkpoint(self._plan.folder / name, made)
+        if self._plan.folder is not None and self._plan.group.rank == 0:
+            made = Checkpoint(self.progress, state, self._plan.settings)
+            write_checkpoint(self._plan.folder / name, made)
 
     def _report(self, event: str, **numbers: Any) -> None:
         at = self.progress
         record = {"event": event, "epoch": at.epoch + 1, "step": at.step, **numbers}
         self.history.append(record)
-        self._plan.report(record)
+        if self._plan.group.rank == 0:
+            self._plan.report(record)
 
     def _stop_at_what_is_not_finite(self, what: str) -> None:
-        """Raise an error that names the value where it began, found by running again."""
-        kept = (
-            self._kept if self._plan.folder is None else read_checkpoint(self._plan.folder / LAST)
-        )
-        where = "the run again, from its last checkpoint, did not show it"
-        at, stepper = kept.progress, self._compiled.stepper(kept.state)
+        """Raise an error that names the value where it began."""
+        folder = self._plan.folder
+        kept_in = f"; {folder / LAST} holds a finite state" if folder is not None else ""
+        where = "run by one process it would be found where it begins"
+        if self._plan.group.size == 1:
+            where = self._beginning(read_checkpoint(folder / LAST) if folder else self._kept)
+        raise GraphError(f"{what}; {where}{kept_in}")
+
+    def _beginning(self, kept: Checkpoint) -> str:
+        """Run again from what was kept, to where something is first not finite."""
+        at, stepper = kept.progress, self._plan.stepper(kept.state)
         while at.step < self.progress.step:
             for feeds in self._plan.data.epoch(at.epoch, at.batch):
                 before = stepper.state()
                 loss = self._step(stepper.run, feeds, at)
                 if not math.isfinite(loss) or not all(map(is_finite, stepper.state().values())):
                     found = first_not_finite(self._plan.step, before, feeds)
-                    where = f"it begins in step {at.step}: {found or 'only on this backend'}"
-                    at.step = self.progress.step
-                    break
+                    return f"it begins in step {at.step}: {found or 'only on this backend'}"
             at.epoch, at.batch = at.epoch + 1, 0
-        kept_in = f"; {self._plan.folder / LAST} holds a finite state" if self._plan.folder else ""
-        raise GraphError(f"{what}; {where}{kept_in}")
-
-
-def _count(feeds: Feeds) -> int:
-    return max((len(a) for a in feeds.values() if np.ndim(a)), default=1)
+        return "the run again, from its last checkpoint, did not show it"

@@ -1,5 +1,7 @@
 """Models and data that train in a moment."""
 
+from pathlib import Path
+
 import numpy as np
 
 import onnxgrad as og
@@ -31,3 +33,8 @@ def weight(graph: og.Graph, name: str) -> np.ndarray:
     array = graph.find(name).constant
     assert array is not None
     return array
+
+
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Write arrays as .npz."""
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle

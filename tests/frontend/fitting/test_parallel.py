@@ -1,0 +1,182 @@
+"""Runs that several processes share: one loss curve, whoever and however many they are."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+from small_models import examples, regression, save_arrays, weight
+
+import onnxgrad as og
+from onnxgrad.fitting.checkpoint import read_checkpoint
+from onnxgrad.parallel import Group, find_group
+
+ADAM = og.optim.Adam(0.02)
+
+
+class Threads:
+    """A group of threads in this process, by a barrier and one board."""
+
+    def __init__(self, rank: int, size: int, barrier: threading.Barrier, board: list[Any]) -> None:
+        self.rank, self.size = rank, size
+        self._barrier, self._board = barrier, board
+
+    def _gather(self, array: np.ndarray) -> list[np.ndarray]:
+        self._board[self.rank] = array.copy()
+        self._barrier.wait()
+        found = list(self._board)
+        self._barrier.wait()
+        return found
+
+    def all_reduce(self, array: np.ndarray) -> None:
+        array[...] = sum(self._gather(array))
+
+    def broadcast(self, array: np.ndarray) -> None:
+        array[...] = self._gather(array)[0]
+
+    def fail(self, error: Exception) -> NoReturn:
+        self._barrier.abort()
+        raise error
+
+
+def together(size: int, run: Callable[[Group], og.Fitted]) -> list[og.Fitted]:
+    """Call a function in each thread of a group."""
+    barrier, board = threading.Barrier(size), [None] * size
+    results: list[Any] = [None] * size
+
+    def call(rank: int) -> None:
+        try:
+            results[rank] = run(Threads(rank, size, barrier, board))
+        except Exception as error:
+            results[rank] = error
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, og.OnnxgradError):
+            raise result
+    return results
+
+
+def losses(fitted: og.Fitted, event: str = "step") -> list[float]:
+    return [r["loss"] for r in fitted.history if r["event"] == event]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_parts_make_the_step_of_the_whole_batch(size: int, backend: str) -> None:
+    """The last batch, of two examples, leaves some with none."""
+    data = examples(34, "float64")
+    run: dict[str, Any] = {"optimizer": ADAM, "epochs": 3, "batch_size": 16, "backend": backend}
+    run |= {"validation": examples(11, "float64")}
+    alone = og.fit(regression("float64"), data, **run)
+    for fitted in together(size, lambda g: og.fit(regression("float64"), data, **run, parallel=g)):
+        np.testing.assert_allclose(losses(fitted), losses(alone), rtol=1e-9)
+        np.testing.assert_allclose(
+            losses(fitted, "validation"), losses(alone, "validation"), rtol=1e-9
+        )
+        np.testing.assert_allclose(fitted.state["w1"], alone.state["w1"], rtol=1e-9)
+
+
+def test_another_number_of_processes_goes_on(tmp_path: Path) -> None:
+    data = examples(64, "float64")
+    run: dict[str, Any] = {"optimizer": ADAM, "batch_size": 16}
+    alone = og.fit(regression("float64"), data, **run, epochs=3)
+    folder: dict[str, Any] = {"checkpoints": tmp_path, "resume": True}
+    for epochs, size in ((1, 2), (2, 4), (3, 1)):
+
+        def fit(group: Group, epochs: int = epochs) -> og.Fitted:
+            return og.fit(
+                regression("float64"), data, **run, epochs=epochs, **folder, parallel=group
+            )
+
+        fitted = together(size, fit)[0]
+    np.testing.assert_allclose(fitted.state["w1"], alone.state["w1"], rtol=1e-9)
+    assert read_checkpoint(tmp_path / "last.safetensors").progress.step == 12
+
+
+def test_running_statistics_are_shared() -> None:
+    """Each part normalizes by itself; what is kept of it is the same everywhere."""
+    b = og.Builder("normalized")
+    x, t = b.input("x", "float64", ("N", 3)), b.input("t", "float64", ("N", 1))
+    ones, zeros = np.ones(3), np.zeros(3)
+    held = [b.parameter(n, a) for n, a in zip("sbmv", (ones, zeros, zeros, ones), strict=True)]
+    y, _, _ = b.op.BatchNormalization(x, *held, training_mode=1, outputs=3)
+    error = y @ b.parameter("w", np.ones((3, 1))) - t
+    b.output(b.op.ReduceMean(error * error, keepdims=0), "loss")
+    g, data = b.build(), examples(16, "float64")
+    first, second = together(
+        2,
+        lambda group: og.fit(
+            g, data, optimizer=og.optim.SGD(0.1), batch_size=16, shuffle=False, parallel=group
+        ),
+    )
+    share = 1 - float(np.float32(0.9))  # the attribute momentum is a float32
+    means = [data["x"][k : k + 8].mean(0) for k in (0, 8)]
+    np.testing.assert_allclose(weight(first.graph, "m"), share * np.mean(means, 0), rtol=1e-9)
+    assert np.array_equal(weight(first.graph, "v"), weight(second.graph, "v"))
+
+
+def test_what_cannot_be_shared_is_refused() -> None:
+    b = og.Builder("fixed")
+    x = b.input("x", "float32", (4, 3))
+    b.output(b.op.ReduceMean(x @ b.parameter("w", np.ones((3, 1), "f4")), keepdims=0), "loss")
+    g, data = b.build(), {"x": np.ones((8, 3), np.float32)}
+    with pytest.raises(og.GraphError, match="cannot be parted"):
+        together(2, lambda group: og.fit(g, data, optimizer=ADAM, parallel=group))
+    with pytest.raises(og.GraphError, match="no 'mpy'.*mpi"):
+        og.fit(g, data, optimizer=ADAM, parallel="mpy")
+    with pytest.raises(og.GraphError, match="a name or a Group"):
+        find_group(3)  # type: ignore[arg-type]
+
+
+def mpiexec(size: int, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    launcher = Path(sysconfig.get_path("scripts"), "mpiexec")
+    if not launcher.exists():
+        pytest.skip("mpiexec is not installed: pip install 'onnxgrad[mpi]'")
+    command = [str(launcher), "-n", str(size), sys.executable, "-m", "onnxgrad", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_mpi_trains_as_one_process_does(tmp_path: Path) -> None:
+    og.save(regression("float64"), tmp_path / "model.onnx")
+    save_arrays(tmp_path / "data.npz", examples(50, "float64"))
+    command = ["train", "model.onnx", "--data", "data.npz", "--loss", "loss", "--epochs", "2"]
+    command += ["--backend", "numpy"]
+    curves = {}
+    for size in (1, 2):
+        log = f"{size}.jsonl"
+        end = ["-o", f"{size}.onnx", "--log", log, "--parallel", "mpi"]
+        done = mpiexec(size, *command, *end, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("weights trained") == 1
+        curves[size] = [
+            json.loads(line)["loss"] for line in (tmp_path / log).read_text().splitlines()
+        ]
+    np.testing.assert_allclose(curves[2], curves[1], rtol=1e-9)
+    one, two = (og.load(tmp_path / f"{size}.onnx") for size in (1, 2))
+    np.testing.assert_allclose(weight(two, "w1"), weight(one, "w1"), rtol=1e-9)
+
+
+def test_an_error_in_one_process_ends_all(tmp_path: Path) -> None:
+    """NaN among the examples of a rank: all end, with what is wrong, and the checkpoint is good."""
+    og.save(regression("float64"), tmp_path / "model.onnx")
+    data = examples(64, "float64")
+    data["x"][60] = np.nan
+    save_arrays(tmp_path / "data.npz", data)
+    done = mpiexec(
+        2, "train", "model.onnx", "--data", "data.npz", "--loss", "loss", "-o", "tuned.onnx",
+        "--parallel", "mpi", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode != 0 and "of 2: the loss is nan in step" in done.stderr
+    assert read_checkpoint(tmp_path / "tuned.checkpoints" / "last.safetensors").progress.step == 0
+    assert not (tmp_path / "tuned.onnx").exists()
