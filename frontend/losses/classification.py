@@ -46,7 +46,7 @@ def cross_entropy(
         GraphError: an argument does not fit the logits.
     """
     p = Prediction(graph, of, name)
-    op, axis = p.op, p.axis(axis, "classes")
+    op, axis = p.op, p.classes(axis)
     smoothing = require_number(label_smoothing, "label_smoothing", least=0)
     if smoothing > 1:
         raise GraphError(f"label_smoothing must be in [0, 1], got {label_smoothing}")

@@ -29,7 +29,7 @@ def kl_divergence(
         GraphError: an argument does not fit the logits.
     """
     p = Prediction(graph, of, name)
-    op, axis = p.op, p.axis(axis, "classes")
+    op, axis = p.op, p.classes(axis)
     log_prob = op.LogSoftmax(p.before("Softmax", "LogSoftmax", axis=axis), axis=axis)
     t = p.widen(p.target(target, *p.like()))
     log_t = op.Log(op.Where(op.Equal(t, 0.0), 1.0, t))

@@ -6,13 +6,13 @@ import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_graph, require_text
-from onnxgrad.compiler.graph.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import ANONYMOUS, Dim, TensorType, is_float
-from onnxgrad.compiler.standard.schemas import attribute
 
 from ..advice import warn
 from ..builder import Builder, Tensor
 from ..selection import require_float
+from .last_node import LOSS_OF, go_around, last_node
 
 
 class Prediction:
@@ -55,19 +55,19 @@ class Prediction:
         Raises:
             GraphError: the node works along another axis, or belongs to another loss.
         """
-        node = _last_node(self._graph, self._found)
-        if node is None or node.operator not in _LOSS_OF:
+        found = last_node(self._graph, self._found)
+        if found is None:
             return self.tensor
+        node, after = found
         if node.operator not in ends:
             raise GraphError(
                 f"'{self.name}' comes from {node.label}; the loss for that is "
-                f"og.losses.{_LOSS_OF[node.operator]}"
+                f"og.losses.{LOSS_OF[node.operator]}"
             )
-        x = node.first_input
-        if axis is not None and attribute(node, "axis") % x.known_rank != axis:
-            raise GraphError(f"{node.label} works along another axis than the loss, {axis}")
-        warn(f"the loss is taken from before {node.label}, which it contains: from '{x.name}'")
-        return self.widen(self.builder.value(x.name))
+        logits = go_around(self.builder, node, after, axis)
+        x = node.first_input.name
+        warn(f"the loss is taken from before {node.label}, which it contains: from '{x}'")
+        return self.widen(logits)
 
     def axis(self, axis: int | None, what: str) -> int:
         """Count an axis of the prediction from the front; None: the last, if there is no doubt."""
@@ -82,6 +82,16 @@ class Prediction:
             raise GraphError(f"'{self.name}' is {self.raw.value.type}, which has no axis {axis!r}")
         return int(axis) % rank
 
+    def classes(self, axis: int | None) -> int:
+        """Give the axis of the classes, as `axis` does; of one class alone there is no loss."""
+        found = self.axis(axis, "classes")
+        if self.shape[found] == 1:
+            raise GraphError(
+                f"'{self.name}' is {self.raw.value.type}, with one class, whose probability is "
+                "always 1; for yes or no there is og.losses.binary_cross_entropy"
+            )
+        return found
+
     def target(self, name: str, dtype: np.dtype, shape: tuple[Dim, ...]) -> Tensor:
         """Add an input, or take the value of that name where the graph has a fitting one."""
         require_text(name, "the name of the target")
@@ -93,7 +103,7 @@ class Prediction:
         fits = isinstance(known.type, TensorType) and (
             is_float(known.dtype) if kinds == "f" else known.dtype.kind in kinds
         )
-        if not fits or known.rank not in (None, len(shape)):
+        if not fits or not _may_be(known.shape, shape):
             raise GraphError(f"'{name}' is {known.type}, but the loss needs {wanted}")
         tensor = self.builder.value(name)
         return tensor if tensor.dtype == dtype else self.op.Cast(tensor, to=dtype)
@@ -116,12 +126,13 @@ class Prediction:
         return self.builder.build()
 
 
-_LOSS_OF = {
-    "Softmax": "cross_entropy or kl_divergence",
-    "LogSoftmax": "cross_entropy, kl_divergence or ctc",
-    "Sigmoid": "binary_cross_entropy",
-}
-"""Which losses hold a last node of this kind inside."""
+def _may_be(known: tuple[Dim, ...] | None, shape: tuple[Dim, ...]) -> bool:
+    """Tell whether a target fits element by element; a size of 1 would be spread over others."""
+    if known is None:
+        return True
+    pairs = zip(known, shape, strict=False)
+    numbers = all(a == b or 1 not in (a, b) and str in (type(a), type(b)) for a, b in pairs)
+    return len(known) == len(shape) and numbers
 
 
 def as_given(shape: Iterable[Dim]) -> list[Dim]:
@@ -158,11 +169,3 @@ def only_float_output(graph: Graph, argument: str = "of") -> str:
     raise GraphError(
         f"which output is the loss about? Name it with {argument}; of floats: {listed}"
     )
-
-
-def _last_node(graph: Graph, value: Value) -> Node | None:
-    """Give the node that computes a value, seen through copies and casts."""
-    node = graph.producer(value)
-    while node is not None and node.operator in ("Identity", "Cast"):
-        node = graph.producer(node.first_input)
-    return node

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -162,6 +163,65 @@ def test_a_last_softmax_is_seen_through_a_cast() -> None:
     assert run(graph, feeds)["loss"] == 40
 
 
+def moved_softmax(move: Callable[[Any, Any], Any], last: str = "Softmax") -> og.Graph:
+    """Class scores (N, 5), moved, through a last node, moved back by a function of op and y."""
+    b = og.Builder()
+    x = b.input("x", "float64", ("N", 5))
+    y = b.op.Unsqueeze(x, [2, 3])
+    y = b.op.Sigmoid(y) if last == "Sigmoid" else getattr(b.op, last)(y, axis=1)
+    b.output(move(b.op, y), "y")
+    return b.build()
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda op, y: op.Squeeze(y, [2, 3]),
+        lambda op, y: op.Flatten(y),
+        lambda op, y: op.Reshape(y, [-1, 5]),
+        lambda op, y: op.Squeeze(op.Transpose(op.Transpose(y, perm=[1, 0, 2, 3])), [0, 1]),
+    ],
+)
+@pytest.mark.parametrize("last", ["Softmax", "LogSoftmax", "Sigmoid"])
+def test_a_last_softmax_is_seen_through_what_moves_it(move: Any, last: str) -> None:
+    case, loss = "plain", og.losses.cross_entropy
+    if last == "Sigmoid":
+        case, loss = "binary", og.losses.binary_cross_entropy  # type: ignore[assignment]
+    with pytest.warns(UserWarning, match=f"from before {last}"):
+        graph = og.grad(loss(moved_softmax(move, last)), "loss", "x")
+    results = run(graph, stored_feeds(case))
+    np.testing.assert_allclose(results["loss"], STORED[f"{case}.loss"], rtol=1e-9)
+    np.testing.assert_allclose(results["x.grad"], STORED[f"{case}.grad"], rtol=1e-9, atol=1e-11)
+
+
+def test_softmax_of_an_old_file_is_seen() -> None:
+    """Before opset 13 it counts all axes from its own on as one; reading brings Reshapes."""
+    types = [onnx.helper.make_tensor_value_info(n, 1, ["N", 5, 1, 1]) for n in "xy"]
+    node = onnx.helper.make_node("Softmax", ["x"], ["y"], axis=1)
+    body = onnx.helper.make_graph([node], "old", types[:1], types[1:])
+    old = onnx.helper.make_model(body, opset_imports=[onnx.helper.make_opsetid("", 9)])
+    with pytest.warns(UserWarning, match="from before Softmax"):
+        graph = og.losses.cross_entropy(og.load(old), axis=1)
+    x = STORED["plain.x"].astype(np.float32)[:, :, None, None]
+    results = run(graph, {"x": x, "label": STORED["plain.label"][:, None, None]})
+    np.testing.assert_allclose(results["loss"], STORED["plain.loss"], rtol=1e-6)
+
+
+def test_a_softmax_that_moves_out_of_sight_is_refused() -> None:
+    with pytest.raises(og.GraphError, match="classes of Softmax .* name the logits with of="):
+        og.losses.cross_entropy(moved_softmax(lambda op, y: op.Reshape(y, [5, -1])))
+    with pytest.raises(og.GraphError, match="another axis than the loss, 1"):
+        og.losses.cross_entropy(moved_softmax(lambda op, y: op.Transpose(op.Flatten(y))))
+
+
+def test_a_target_in_the_graph_is_not_spread() -> None:
+    b = og.Builder()
+    b.input("t", "float64", ("N", 1))
+    b.output(b.input("x", "float64", ("N", 5)) * 1, "y")
+    with pytest.raises(og.GraphError, match=r"'t' is float64\[N, 1\].*needs float64\[N, 5\]"):
+        og.losses.mse(b.build(), target="t")
+
+
 EXTREME: list[tuple[Loss, dict[str, Any], list[float], float, list[float]]] = [
     (og.losses.cross_entropy, {"label": [1]}, [800, -800], 1600, [1, -1]),
     (og.losses.cross_entropy, {"label": [0]}, [800, -800], 0, [0, 0]),
@@ -220,6 +280,8 @@ REFUSED: list[tuple[Loss, tuple[int | str, ...], dict[str, Any], str]] = [
     (og.losses.cross_entropy, ("N", 5), {"of": "logit"}, "did you mean 'logits'"),
     (og.losses.cross_entropy, ("N", 5), {"name": "logits"}, "pick another name"),
     (og.losses.cross_entropy, ("N", 5), {"label": "x"}, "'x' is float64.*needs int64"),
+    (og.losses.cross_entropy, ("N", 1), {}, "with one class.*binary_cross_entropy"),
+    (og.losses.kl_divergence, ("N", 1), {}, "with one class.*binary_cross_entropy"),
     (og.losses.huber, ("N", 5), {"delta": 0}, "delta must be a number over 0"),
     (og.losses.info_nce, ("N", 5, 2), {}, r"\(batch, size\)"),
     (og.losses.ctc, ("N", 5), {}, r"\(batch, time, classes\)"),
