@@ -11,15 +11,16 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..compiler.composites import STANDARD_BODIES
-from ..compiler.errors import locate
+from ..compiler.errors import UnsupportedOpError, locate
 from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.inference.node_types import TYPES_BY_BODY
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.standard.schemas import attribute_defaults
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
-from .size_checks import checked
+from .size_checks import checked, with_checked_results
 
 Function = Callable[..., Any]
 
@@ -137,9 +138,18 @@ class Plan:
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
             attributes["outputs"] = len(node.outputs)
-        return self._device.kernel(node, entry, attributes), node.inputs
+        function = self._device.kernel(node, entry, attributes)
+        if not entry.ours:
+            function = with_checked_results(node, entry.function, function)
+        return function, node.inputs
 
     def _refer(self, node: Node) -> Function:
+        if node.operator in TYPES_BY_BODY:  # ONNX knows nothing of it
+            raise UnsupportedOpError(
+                f"{node.label} has neither a body nor a kernel: see og.register_operator and "
+                "og.register_kernel",
+                [node.operator],
+            )
         if node not in self._references:
             self._references[node] = self._device.reference(node)
         return self._references[node]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .adapters import load_adapter, save_adapter
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
+    from .custom_gradients import custom_gradient, stop_gradient
     from .drawing import draw
     from .editing import keep, rename, replace_output
     from .files import load, save, save_weights
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .looping import train_loop
     from .low_rank import lora, merge_lora
     from .quantized_weights import dequantize_weights, quantize_weights
+    from .registration import register_gradient, register_kernel, register_operator
     from .running import Compiled, compile
     from .splitting import split_step
     from .training import initial_state, start_graph, train_step, with_parameters
@@ -57,6 +59,7 @@ __all__ = [
     "check_gradients",
     "compile",
     "dequantize_weights",
+    "custom_gradient",
     "draw",
     "fit",
     "grad",
@@ -78,6 +81,9 @@ __all__ = [
     "optimize",
     "quantize_weights",
     "random",
+    "register_gradient",
+    "register_kernel",
+    "register_operator",
     "rename",
     "replace_output",
     "save",
@@ -86,6 +92,7 @@ __all__ = [
     "scipy",
     "split_step",
     "start_graph",
+    "stop_gradient",
     "straight_through",
     "to_inference",
     "to_onnx",
@@ -104,6 +111,7 @@ _HOMES = {
     ".batching": ["hessian", "jacobian", "vmap"],
     ".builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
+    ".custom_gradients": ["custom_gradient", "stop_gradient"],
     ".drawing": ["draw"],
     ".editing": ["keep", "rename", "replace_output"],
     ".files": ["load", "save", "save_weights"],
@@ -113,6 +121,7 @@ _HOMES = {
     ".low_rank": ["lora", "merge_lora"],
     ".looping": ["train_loop"],
     ".quantized_weights": ["dequantize_weights", "quantize_weights"],
+    ".registration": ["register_gradient", "register_kernel", "register_operator"],
     ".running": ["Compiled", "compile"],
     ".splitting": ["split_step"],
     ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],

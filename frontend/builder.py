@@ -251,7 +251,7 @@ class Builder:
         data = as_array(array, None if dtype is None else as_dtype(dtype)).copy()
         if dtype is None and not isinstance(array, np.ndarray | np.generic):
             data = data.astype(np.float32) if data.dtype == np.float64 else data
-        op = Ops(self._open[-1])
+        op = self.emitter()
         if name is None:
             return Tensor(self, op.constant(data))
         self._clear(require_text(name, "the name of a constant"))
@@ -286,7 +286,7 @@ class Builder:
         for graph in attributes.values():
             if isinstance(graph, Graph):
                 self._use(graph)
-        ops = Ops(self._open[-1])
+        ops = self.emitter()
         for given in inputs:
             if isinstance(given, list | tuple) and any(isinstance(v, Tensor) for v in given):
                 raise GraphError(
@@ -303,6 +303,10 @@ class Builder:
         if isinstance(results, Value):
             return Tensor(self, results)
         return tuple(None if v is None else Tensor(self, v) for v in results)
+
+    def emitter(self) -> Ops:
+        """Give what emits into the graph, or the innermost subgraph, under construction."""
+        return Ops(self._open[-1])
 
     def _add(self, value: Value) -> Value:
         """Own an input or a parameter, whose name the user chose."""
@@ -335,9 +339,12 @@ class Builder:
         value = given if isinstance(given, Value) else given.value
         if isinstance(given, Tensor) and given.builder is not self:
             raise GraphError(f"'{value.name}' belongs to another builder")
-        if not any(graph.owns(value) for graph in self._open):
+        if not self._reaches(value):
             raise GraphError(f"'{value.name}' belongs to a subgraph that is finished, or elsewhere")
         return value
+
+    def _reaches(self, value: Value) -> bool:
+        return any(graph.owns(value) for graph in self._open)
 
     def _is_named(self, value: Value) -> bool:
         graph = self._graph

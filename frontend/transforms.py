@@ -11,7 +11,7 @@ from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, r
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import as_dtype
 from onnxgrad.compiler.passes.mixed_precision import PRODUCTS, halve
-from onnxgrad.compiler.passes.pipeline import clean_up, shrink
+from onnxgrad.compiler.passes.pipeline import Pass, clean_up, run_passes, shrink
 from onnxgrad.compiler.passes.straight_through import let_through
 
 from .selection import (
@@ -218,9 +218,22 @@ def mixed_precision(
     return copy
 
 
-def optimize(graph: Graph) -> Graph:
-    """Give a smaller graph that computes the same outputs."""
+def optimize(graph: Graph, passes: Sequence[Pass] = ()) -> Graph:
+    """Give a smaller graph that computes the same outputs.
+
+    Args:
+        graph: any graph.
+        passes: rewrites of your own that run first, in order: functions that change a graph in
+            place and tell whether they did. The graph is checked after them.
+
+    Raises:
+        GraphError: a pass is no function, or left a graph that is not well formed.
+    """
+    if not isinstance(passes, list | tuple) or not all(map(callable, passes)):
+        raise GraphError(f"passes is a list of functions of a graph, not {passes!r}")
     copy = require_graph(graph).copy()
+    if passes:
+        run_passes(copy, *passes)
     shrink(copy)
     return copy
 

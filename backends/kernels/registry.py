@@ -19,12 +19,14 @@ class KernelDoesNotApply(Exception):
 class KernelEntry:
     """A kernel `fn(xp, *inputs, **attributes)` and whether it asks which outputs are wanted.
 
-    `same_as` names the function of xp that the kernel is, where it is one.
+    `same_as` names the function of xp that the kernel is, where it is one; what a kernel of a user
+    gives is held against the types of its node, as it is no `ours`.
     """
 
     function: Kernel
     takes_outputs: bool
     same_as: str = ""
+    ours: bool = True
 
 
 KERNELS: dict[tuple[str, str], KernelEntry] = {}

@@ -5,6 +5,12 @@ from ..graph.ir import Node, Value
 from .registry import form
 
 
+@form("StopGradient")
+def stop_gradient(op: Ops, node: Node) -> Value:
+    """The value itself; what differs is the derivative"""
+    return op.Identity(node.first_input)
+
+
 @form("StraightThrough")
 def straight_through(op: Ops, node: Node) -> Value:
     """Give the first input; the second, of the same type, only says how it changes."""

@@ -43,7 +43,7 @@ def standard_body(op_type: str) -> Callable[[Body], Body]:
 
 
 def contrib_body(*op_types: str, domain: str = DOMAIN) -> Callable[[B], B]:
-    """Register the body of operators that onnxruntime adds to ONNX's; their types are its own.
+    """Register the body of operators that are none of ONNX's; their types are its own.
 
     It must not read the types of the node's outputs, which follow from what it gives.
     """
@@ -53,13 +53,13 @@ def contrib_body(*op_types: str, domain: str = DOMAIN) -> Callable[[B], B]:
             operator = f"{domain}.{op_type}" if domain else op_type
             assert operator not in STANDARD_BODIES, operator
             STANDARD_BODIES[operator] = body
-            TYPES_BY_BODY[operator] = partial(_types_by_body, body)
+            TYPES_BY_BODY[operator] = partial(types_by_body, body)
         return body
 
     return register
 
 
-def _types_by_body(body: Body, node: Node) -> list[Type | None]:
+def types_by_body(body: Body, node: Node) -> list[Type | None]:
     """Emit a body into a graph of its own and see what it gives."""
     graph = Graph("types")
     mapping = {

@@ -1,6 +1,7 @@
 """Operators without a gradient by any input, each group with the reason; no rule stands here."""
 
 from ..differentiation.rules import ZeroKind, zero_gradient
+from ..opset import COMPOSITE_DOMAIN
 
 zero_gradient(
     ZeroKind.STEP,
@@ -92,4 +93,11 @@ zero_gradient(
     "StringNormalizer",
     "StringSplit",
     "TfIdfVectorizer",
+)
+
+zero_gradient(
+    ZeroKind.INDEPENDENT,
+    "stop_gradient holds it there",
+    "StopGradient",
+    domain=COMPOSITE_DOMAIN,
 )

@@ -16,6 +16,7 @@ from ..graph.subgraphs import all_graphs, all_nodes, run_within
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
+from ..standard.contrib import REGISTERED
 from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
 from ..standard.schemas import find_schema, last_version
 from .batch_statistics import keep_statistics
@@ -73,7 +74,7 @@ def write_model(
 ) -> ModelProto:
     """Write a model as `to_onnx` does, also one whose ranks only run time tells.
 
-    With `contrib` the operators that onnxruntime adds to ONNX's stay as they are.
+    With `contrib` operators that are none of ONNX's stay as they are, not their bodies.
     """
     for op_type, name in forms.items():
         find_body(op_type, name)
@@ -103,7 +104,8 @@ def write_model(
     versions = {**_versions(graph), "": opset}
     opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
     oldest = FUNCTIONS_IR if functions else OLDEST_IR
-    standard = [o for o in opsets if o.domain not in (COMPOSITE_DOMAIN, CONTRIB_DOMAIN)]
+    foreign = {COMPOSITE_DOMAIN, CONTRIB_DOMAIN, *(domain for domain, _ in REGISTERED)}
+    standard = [o for o in opsets if o.domain not in foreign]
     ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
     model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)
     onnx.helper.set_model_props(model, graph.metadata)

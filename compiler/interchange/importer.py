@@ -16,7 +16,7 @@ from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
 from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
-from ..standard.contrib import find_contrib
+from ..standard.contrib import REGISTERED, find_contrib
 from ..standard.protos import every_node, graphs_in
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
@@ -159,10 +159,15 @@ def _unknown(
             continue
         name = f"{domain}.{node.op_type}" if domain else node.op_type
         if domain not in DOMAIN_VERSIONS:
-            found[name] = "a custom domain; define it as a function of the model"
+            found[name] = (
+                "a custom domain; define it as a function of the model, or og.register_operator"
+            )
         elif domain == CONTRIB_DOMAIN:
             if find_contrib(node.op_type, domain) is None:
                 found[name] = "onnxgrad has no body for such an operator of onnxruntime"
+        elif domain in {d for d, _ in REGISTERED}:
+            if find_contrib(node.op_type, domain) is None:
+                found[name] = f"other operators of {domain} are registered, this one is not"
         elif domain not in versions:
             found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
         elif has_maps(node.op_type, domain):

@@ -55,10 +55,10 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
 
 
 def spell_contrib(graph: Graph, expand: Expand) -> None:
-    """Replace the operators that onnxruntime adds to ONNX's, in place."""
+    """Replace operators that are none of ONNX's by their bodies, in place."""
     for node in graph.nodes():
         run_within(partial(spell_contrib, expand=expand), graph, node)
-        if is_contrib(node) and not _is_known(graph, node):
+        if is_contrib(node) and has_body(node) and not _is_known(graph, node):
             expand(graph, node)
 
 

@@ -1,4 +1,7 @@
-"""Schemas of the operators that onnxruntime adds to ONNX's; contrib_operators.py has their rows."""
+"""Schemas of operators that are not ONNX's: onnxruntime's, and those that users register.
+
+The rows of onnxruntime's stand in contrib_operators.py.
+"""
 
 import re
 from ast import literal_eval
@@ -8,6 +11,7 @@ from functools import cache
 from onnx import helper
 from onnx.defs import OpSchema
 
+from ..errors import GraphError
 from ..graph.ir import Node
 from .contrib_operators import MICROSOFT, ONNX
 
@@ -26,24 +30,51 @@ _CLASSES = {
 _ROW = re.compile(r"(\w+)\((.*?)(?:; (.*))?\) -> (.*?)(?: where (.*))?")
 
 
+REGISTERED: dict[tuple[str, str], OpSchema] = {}
+"""The schemas of users' operators, by domain and operator."""
+
+
 def is_contrib(node: Node) -> bool:
-    """Tell whether onnxruntime adds a node's operator to ONNX's."""
+    """Tell whether a node's operator is none of ONNX's, but onnxruntime's or a user's."""
     return find_contrib(node.op_type, node.domain) is not None
 
 
 def find_contrib(op_type: str, domain: str) -> OpSchema | None:
-    """Give the schema of an operator that onnxruntime adds, None for any other."""
-    return contrib_schemas().get((domain, op_type))
+    """Give the schema of an operator that is none of ONNX's, None for any other."""
+    key = (domain, op_type)
+    return contrib_schemas().get(key) or REGISTERED.get(key)
 
 
 @cache
 def contrib_schemas() -> dict[tuple[str, str], OpSchema]:
-    """Give the schemas by domain and operator."""
+    """Give the schemas of onnxruntime's by domain and operator."""
     return {
         (domain, schema.name): schema
         for domain, text in ((DOMAIN, MICROSOFT), ("", ONNX))
         for schema in _read(domain, text)
     }
+
+
+def read_row(row: str) -> OpSchema:
+    """Read a row such as "acme.Swish(x: T; beta=1.0) -> y: T where T: floats".
+
+    Raises:
+        GraphError: it is none.
+    """
+    call, _, rest = row.partition("(")
+    domain, _, name = call.strip().rpartition(".")
+    typed = rest.partition(" where ")[2]
+    free = sorted(set(re.findall(r": ([A-Z]\w*)", rest)) - set(re.findall(r"(\w+): ", typed)))
+    constraints = [*([typed] if typed else []), *(f"{letter}: any" for letter in free)]
+    where = f" where {', '.join(constraints)}" if constraints else ""
+    try:
+        (schema,) = _read(domain, f"{name}({rest.partition(' where ')[0]}{where}")
+    except Exception as error:  # onnx's own has no base, and a row may be wrong in any way
+        raise GraphError(
+            f"{row!r} is no schema; write one as 'acme.Swish(x: T, scale?: T; beta=1.0, axis: int) "
+            f"-> y: T where T: floats': {error}"
+        ) from None
+    return schema
 
 
 def _read(domain: str, text: str) -> Iterator[OpSchema]:

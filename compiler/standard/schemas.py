@@ -14,7 +14,7 @@ from ..graph.types import Type, type_string
 from ..opset import OPSET
 from .attribute_values import check_values
 from .contrib import DOMAIN as CONTRIB_DOMAIN
-from .contrib import contrib_schemas, find_contrib
+from .contrib import REGISTERED, contrib_schemas, find_contrib
 
 DOMAIN_VERSIONS = {
     "": OPSET,
@@ -39,6 +39,15 @@ def find_schema(op_type: str, domain: str = "", version: int | None = None) -> O
     except onnx.defs.SchemaError:
         return None
     return None if found.deprecated else found
+
+
+def add_schema(schema: OpSchema) -> None:
+    """Make an operator known that is none of ONNX's, or one of that name known anew."""
+    REGISTERED[schema.domain, schema.name] = schema
+    known = DOMAIN_VERSIONS.get(schema.domain, 1)
+    DOMAIN_VERSIONS[schema.domain] = max(schema.since_version, known)
+    for function in (find_schema, last_version, _names, attribute_defaults):
+        function.cache_clear()
 
 
 @cache
@@ -74,7 +83,8 @@ def get_schema(op_type: str, domain: str = "") -> OpSchema:
 @cache
 def _names(domain: str) -> list[str]:
     names = {s.name for s in onnx.defs.get_all_schemas() if s.domain == domain}
-    return sorted(names | {name for d, name in contrib_schemas() if d == domain and d})
+    added = {name for d, name in (*contrib_schemas(), *REGISTERED) if d == domain and d}
+    return sorted(names | added)
 
 
 @cache
@@ -129,6 +139,11 @@ def has_maps(op_type: str, domain: str) -> bool:
 def formal_input(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
     """Give what an operator says of an input; the last one may stand for several."""
     return schema.inputs[min(index, len(schema.inputs) - 1)]
+
+
+def formal_output(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
+    """Give what an operator says of an output; the last one may stand for several."""
+    return schema.outputs[min(index, len(schema.outputs) - 1)]
 
 
 def check_present(schema: OpSchema, inputs: Sequence[object]) -> None:

@@ -35,6 +35,7 @@ WRONG: list[Any] = [
     *(int, network(), lambda: 0),
 ]
 
+og.register_operator("wrong.Same(x: T) -> y: T")
 GRAPH = network()
 SGD = og.optim.SGD(0.1)
 STEP = og.train_step(GRAPH, "loss", SGD)
@@ -302,6 +303,31 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("Tensor", building(lambda b, x, k: x[k]), {"k": 0}),
     ("Tensor", building(lambda b, x, k: x[k:, 0]), {"k": 0}),
     ("Tensor", building(lambda b, x, other: x**other), {"other": 2}),
+    (
+        "register_operator",
+        og.register_operator,
+        {"schema": "wrong.Same(x: T) -> y: T", "body": None, "shapes": None},
+    ),
+    ("register_gradient", og.register_gradient, {"operator": "wrong.Same", "broadcasts": False}),
+    ("register_gradient", lambda rule: og.register_gradient("wrong.Same")(rule), {"rule": 1}),
+    ("register_kernel", og.register_kernel, {"operator": "wrong.Same"}),
+    ("register_kernel", lambda kernel: og.register_kernel("wrong.Same")(kernel), {"kernel": 1}),
+    ("stop_gradient", og.stop_gradient, {"x": 1}),
+    ("custom_gradient", og.custom_gradient, {"function": abs}),
+    ("custom_gradient", building(lambda b, x, y: og.custom_gradient(abs)(x, y)), {"y": 1}),
+    ("optimize", og.optimize, {"graph": GRAPH, "passes": []}),
+    ("torch", og.torch.function, {"graph": GRAPH, "of": "loss", "parameters": "w"}),
+    ("jax", og.jax.function, {"graph": GRAPH, "of": "loss", "parameters": "w"}),
+    (
+        "scipy",
+        og.scipy.objective,
+        {"graph": GRAPH, "of": "loss", "wrt": ["x", "w"], "feeds": FEEDS, "backend": "numpy"},
+    ),
+    (
+        "compile",
+        lambda **how: og.compile(GRAPH, "onnxruntime", **how),
+        {"providers": ["cpu"], "options": {}, "threads": 1},
+    ),
     ("random.bits", building(lambda b, x, **how: og.random.bits(b, **how)), DRAWN),
     ("random.bits", lambda b: og.random.bits(b, 1, [2]), {"b": og.Builder()}),
     (

@@ -1,0 +1,265 @@
+"""Operators, gradients and kernels of a user, and what is said where they are wrong."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import onnxgrad as og
+from onnxgrad import registration
+from onnxgrad.backends.kernels.registry import KERNELS
+from onnxgrad.compiler.composites.registry import STANDARD_BODIES
+from onnxgrad.compiler.differentiation.rules import RULES
+from onnxgrad.compiler.inference.node_types import TYPES_BY_BODY
+from onnxgrad.compiler.standard.contrib import REGISTERED
+from onnxgrad.compiler.standard.schemas import DOMAIN_VERSIONS, find_schema
+
+X = np.array([[0.5, -1.0, 2.0], [1.5, -0.25, -2.0]])
+CUBE = "acme.Cube(x: T; scale=1.0) -> y: T where T: floats"
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each test begin without the operators of another."""
+    tables: list[Any] = [KERNELS, STANDARD_BODIES, RULES, TYPES_BY_BODY, DOMAIN_VERSIONS]
+    tables += [REGISTERED, registration._GRADIENTS, registration._KERNELS]
+    before = [table.copy() for table in tables]
+    yield
+    for table, content in zip(tables, before, strict=True):
+        table.clear()
+        table.update(content)
+    find_schema.cache_clear()
+
+
+def graph_of(operator: Callable[..., Any], dtype: str = "float64", **attributes: Any) -> og.Graph:
+    b = og.Builder()
+    b.output(operator(b.input("x", dtype, ("N", 3)), **attributes), "y")
+    return b.build()
+
+
+def cube_with_body() -> Any:
+    return og.register_operator(CUBE, lambda op, x, scale: scale * x * x * x)
+
+
+def cube_without_body() -> Any:
+    cube = og.register_operator(CUBE, shapes=lambda x, scale: x)
+
+    @og.register_gradient("acme.Cube")
+    def cube_gradient(op: Any, call: Any, dy: Any) -> Any:
+        (x,) = call.inputs
+        return 3.0 * call.attributes["scale"] * x * x * dy
+
+    @og.register_kernel("acme.Cube")
+    def cube_kernel(xp: Any, x: Any, scale: float) -> Any:
+        return (scale * x**3).astype(x.dtype)
+
+    return cube
+
+
+@pytest.mark.parametrize("register", [cube_with_body, cube_without_body])
+def test_derivatives_of_an_operator(register: Callable[[], Any]) -> None:
+    graph = graph_of(register(), scale=2.0)
+    dy = np.ones_like(X)
+    first = og.compile(og.vjp(graph, "y", "x")).run({"x": X, "y.grad": dy})
+    np.testing.assert_allclose(first["y"], 2 * X**3)
+    np.testing.assert_allclose(first["x.grad"], 6 * X**2)
+    forward = og.compile(og.jvp(graph, "x", "y")).run({"x": X, "x.tangent": dy})
+    np.testing.assert_allclose(forward["y.tangent"], 6 * X**2)
+    second = og.vjp(og.vjp(graph, "y", "x"), "x.grad", "x", names={"x": "twice"})
+    found = og.compile(second).run({"x": X, "y.grad": dy, "x.grad.grad": dy})["twice"]
+    np.testing.assert_allclose(found, 12 * X)
+    batch = og.compile(og.vmap(og.vjp(graph, "y", "x"))).run(
+        {"x": np.stack([X, 2 * X]), "y.grad": np.stack([dy, dy])}
+    )
+    np.testing.assert_allclose(batch["x.grad"], [6 * X**2, 24 * X**2])
+
+
+def test_an_operator_with_a_body_is_saved_as_its_body_and_runs_anywhere() -> None:
+    graph = graph_of(cube_with_body(), "float32")
+    model = og.to_onnx(graph)
+    onnx.checker.check_model(model, full_check=True)
+    assert {n.op_type for n in model.graph.node} == {"Mul"}
+    x = X.astype(np.float32)
+    found = og.compile(graph, "onnxruntime").run({"x": x})["y"]
+    np.testing.assert_allclose(found, x**3, rtol=1e-6)
+
+
+def test_an_operator_without_one_is_saved_and_read_as_it_is() -> None:
+    graph = graph_of(cube_without_body(), scale=2.0)
+    model = og.to_onnx(graph)
+    (node,) = model.graph.node
+    assert (node.domain, node.op_type) == ("acme", "Cube")
+    assert "acme" in {o.domain for o in model.opset_import}
+    loaded = og.load(model)
+    assert loaded.outputs[0].type == graph.outputs[0].type
+    np.testing.assert_allclose(og.compile(loaded).run({"x": X})["y"], 2 * X**3)
+    with pytest.raises(og.UnsupportedOpError, match="acme.Cube"):
+        og.compile(graph, "onnxruntime")
+
+
+def test_files_with_unknown_operators_say_how_to_make_them_known() -> None:
+    model = og.to_onnx(graph_of(cube_without_body()))
+    REGISTERED.pop(("acme", "Cube"))
+    DOMAIN_VERSIONS.pop("acme")
+    find_schema.cache_clear()
+    with pytest.raises(og.UnsupportedOpError, match="acme.Cube .*og.register_operator"):
+        og.load(model)
+
+
+def test_several_inputs_and_outputs_some_omitted() -> None:
+    both = og.register_operator(
+        "acme.Both(x: T, shift?: T; axis!: int) -> total: T, shifted?: T where T: floats",
+        shapes=lambda x, shift=None, *, axis: [x[:axis] + x[axis + 1 :], x],
+    )
+
+    @og.register_kernel("acme.Both")
+    def kernel(xp: Any, x: Any, shift: Any = None, *, axis: int) -> Any:
+        return x.sum(axis), x + (0 if shift is None else shift)
+
+    @og.register_gradient("acme.Both", broadcasts=True)
+    def gradient(op: Any, call: Any, dtotal: Any, dshifted: Any = None) -> Any:
+        dx = op.Unsqueeze(dtotal, [call.attributes["axis"]]) + 0.0 * call.inputs[0]
+        dx = dx if dshifted is None else dx + dshifted
+        return [dx, dshifted][: len(call.inputs)]
+
+    b = og.Builder()
+    x, shift = b.input("x", "float64", ("N", 3)), b.input("shift", "float64", (3,))
+    total, shifted = both(x, shift, axis=0, outputs=2)
+    b.output(both(x, axis=1) + b.op.ReduceSum(total, keepdims=0), "a")
+    b.output(shifted, "b")
+    graph = b.build()
+    feeds = {"x": X, "shift": np.ones(3), "a.grad": np.array([1.0, 2.0]), "b.grad": 10 + X}
+    found = og.compile(og.vjp(graph, ["a", "b"], ["x", "shift"])).run(feeds)
+    np.testing.assert_allclose(found["x.grad"], 13.0 + X + [[1.0], [2.0]])
+    np.testing.assert_allclose(found["shift.grad"], (10 + X).sum(0))
+
+
+def gradient_of_cube(rule: Any) -> Any:
+    cube = cube_without_body()
+    og.register_gradient("acme.Cube")(rule)
+    graph = og.vjp(graph_of(cube), "y", "x")
+    return og.compile(graph).run({"x": X, "y.grad": np.ones_like(X)})
+
+
+def raising(op: Any, call: Any, dy: Any) -> Any:
+    raise KeyError("lost")
+
+
+WRONG_GRADIENTS: list[tuple[Any, str]] = [
+    (lambda op, call, dy: [dy, dy], "gave 2 gradients for 1 inputs"),
+    (lambda op, call, dy: [], "gave 0 gradients for 1 inputs"),
+    (lambda op, call, dy: op.Cast(dy, to="float32"), r"gave float32\[N, 3\] for 'x', which is fl"),
+    (lambda op, call, dy: op.ReduceSum(dy, [1], keepdims=0), r"gave float64\[N\] for 'x'"),
+    (lambda op, call, dy: op.Concat(dy, dy, axis=1), r"gave float64\[N, 6\] for 'x'"),
+    (lambda op, call, dy: op.Concat(dy, dy, axis=0), "gave another shape"),
+    (lambda op, call, dy: op.ReduceSum(dy, [0]), "(gave another shape|gave float64)"),
+    (lambda op, call, dy: "dy", "gave str; it gives tensors"),
+    (lambda op, call, dy: op.Reluu(dy), "in the gradient .*did you mean 'Relu'|Relu"),
+    (raising, "the gradient raising of acme.Cube failed: KeyError: 'lost'"),
+    (lambda op, call: call.inputs[0], "the gradient .*lambda.* of acme.Cube failed: TypeError"),
+]
+
+
+@pytest.mark.parametrize(("rule", "message"), WRONG_GRADIENTS)
+def test_a_wrong_gradient_is_named_when_it_is_used(rule: Any, message: str) -> None:
+    with pytest.raises(og.OnnxgradError, match=message) as caught:
+        gradient_of_cube(rule)
+    assert "acme.Cube" in str(caught.value)
+
+
+def test_a_missing_gradient_or_kernel_is_named() -> None:
+    cube = og.register_operator(CUBE)
+    with pytest.raises(og.UnsupportedOpError, match="no gradient rule for acme.Cube"):
+        og.vjp(graph_of(cube), "y", "x")
+    with pytest.raises(og.UnsupportedOpError, match="acme.Cube .* has neither a body nor a kernel"):
+        og.compile(graph_of(cube))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (lambda xp, x, scale: x.astype("f4"), r"gave float32\[2, 3\] for 'y', which is float64"),
+        (lambda xp, x, scale: x[:, :2], r"gave float64\[2, 2\] for 'y'"),
+        (lambda xp, x, scale: x[0], r"gave float64\[3\] for 'y'"),
+        (lambda xp, x, scale: (), "gave 0 results, not 1"),
+        (lambda xp, x, scale: None, "gave NoneType"),
+        (lambda xp, x, scale: 1 / 0, "division by zero"),
+    ],
+)
+def test_a_wrong_kernel_is_named_when_it_is_used(kernel: Any, message: str) -> None:
+    cube = cube_without_body()
+    og.register_kernel("acme.Cube")(kernel)
+    with pytest.raises(og.GraphError, match=message) as caught:
+        og.compile(graph_of(cube)).run({"x": X})
+    assert "acme.Cube" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (lambda op, x, scale: op.Cast(x, to="int64"), "gave int64.* which its schema has as T"),
+        (lambda op, x, scale: op.Cast(x, to="float32"), "gave float32.* which its schema has as T"),
+        (lambda op, x, scale: (), "gave 0 outputs, not 1"),
+        (lambda op, x: x, "failed: TypeError"),
+        (lambda op, x, scale: "x", "gave str; it gives tensors"),
+    ],
+)
+def test_a_wrong_body_is_named_when_it_is_used(body: Any, message: str) -> None:
+    cube = og.register_operator(CUBE, body)
+    with pytest.raises(og.GraphError, match=message) as caught:
+        graph_of(cube)
+    assert "acme.Cube" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (lambda x, scale: 3, "gave 3; a shape is a tuple"),
+        (lambda x, scale: [], "gave 0 shapes, not 1"),
+        (lambda x: x, "failed: TypeError"),
+    ],
+)
+def test_wrong_shapes_are_named_when_they_are_used(shapes: Any, message: str) -> None:
+    cube = og.register_operator(CUBE, shapes=shapes)
+    with pytest.raises(og.GraphError, match=f"acme.Cube.* {message}"):
+        graph_of(cube)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: og.register_operator("Relu(x: T) -> y: T"), "is no domain of yours"),
+        (lambda: og.register_operator("ai.onnx.ml.A(x: T) -> y: T"), "is no domain of yours"),
+        (lambda: og.register_operator("acme.Cube"), "is no schema; write one as"),
+        (lambda: og.register_operator("acme.Cube(x) -> y"), "is no schema; write one as"),
+        (lambda: og.register_operator(CUBE, "body"), "body must be a function, not 'body'"),  # type: ignore[arg-type]
+        (lambda: og.register_gradient("acme.Nothing"), "no operator 'Nothing'"),
+        (lambda: og.register_gradient("Relu"), "Relu has a gradient; og.custom_gradient"),
+        (lambda: og.register_gradient("Floor"), "Floor has a gradient"),
+        (lambda: og.register_kernel("Relu"), "Relu has a kernel of onnxgrad"),
+        (lambda: cube_with_body()(3.0), "Cube is called on tensors of a builder"),
+    ],
+)
+def test_wrong_registrations_are_refused(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(og.OnnxgradError, match=message):
+        call()
+
+
+def test_registering_anew_replaces() -> None:
+    og.register_operator(CUBE, lambda op, x, scale: x)
+    graph = graph_of(cube_with_body())
+    np.testing.assert_allclose(og.compile(graph).run({"x": X})["y"], X**3)
+    assert og.register_operator("acme.Any(x: T) -> y: T").schema.name == "Any"
+
+
+def test_an_operator_inside_a_loop() -> None:
+    cube = cube_without_body()
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    body = b.subgraph(lambda i, keep, s: (keep, cube(s, scale=0.5)), ("int64", ()), ("bool", ()), x)
+    b.output(b.op.Loop(2, None, x, body=body), "y")
+    found = og.compile(og.vjp(b.build(), "y", "x")).run({"x": X[0], "y.grad": np.ones(3)})
+    np.testing.assert_allclose(found["y"], 0.5 * (0.5 * X[0] ** 3) ** 3)
+    np.testing.assert_allclose(found["x.grad"], 9 * 0.5**4 * X[0] ** 8)
