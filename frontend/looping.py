@@ -47,8 +47,10 @@ def train_loop(
             how many steps there are.
     """
     pairs = state_names(step)
-    count = "steps" if steps is None else as_dim("steps", require_count(steps, "steps", least=1))
     fed = [v for v in step.inputs if v.name not in pairs]
+    count: Dim = _free("steps", fed)
+    if steps is not None:
+        count = as_dim("steps", require_count(steps, "steps", least=1))
     picked = _picked(fed, data)
     if require_text(rows, "rows") in step.names:
         raise GraphError(f"the step has a '{rows}' already; pick another name with rows=…")
@@ -98,7 +100,7 @@ def _inputs(
 ) -> dict[Value, Value]:
     """Add what the loop is fed; give it by what the step is fed."""
     outside = {}
-    examples = "examples"
+    examples = _free("examples", fed)
     for value in fed:
         shape = value.shape or ()
         if value in picked:
@@ -147,6 +149,14 @@ def _body(
     results = [op.Identity(going), *after, *(inside[v] for v in kept)]
     body.outputs = [v if body.producer(v) else op.Identity(v) for v in results]
     return body
+
+
+def _free(name: str, fed: Sequence[Value]) -> str:
+    """Give the name of a size, other than those that the inputs have."""
+    taken = {d for v in fed if isinstance(v.type, TensorType) for d in v.shape or ()}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _as_state(value: Value) -> Value:

@@ -199,7 +199,8 @@ def mixed_precision(
 
     Args:
         graph: a graph in float32.
-        dtype: "float16" or "bfloat16", which has the range of float32 and needs no scaled loss.
+        dtype: "float16"; or "bfloat16", which has the range of float32 and needs no scaled loss,
+            but for which stock onnxruntime has no products on CPUs.
         operators: their names; by default those that are sums of products, where the time goes.
 
     Raises:

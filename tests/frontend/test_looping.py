@@ -98,6 +98,17 @@ def test_what_is_no_data_is_the_same_in_all_steps() -> None:
     ]
 
 
+def test_sizes_of_the_step_keep_their_names() -> None:
+    """A size called "steps" is not the number of steps."""
+    b = og.Builder()
+    x = b.input("x", "float64", ("examples", "steps"))
+    b.output(b.op.ReduceSum(x * b.parameter("w", np.ones(1)), keepdims=0), "loss")
+    step = og.train_step(b.build(), optimizer=og.optim.SGD(0.0), parameters=["w"])
+    loop = og.compile(og.train_loop(step)).stepper()
+    losses = loop(x=np.ones((5, 3)), rows=np.array([[0, 1], [2, 3]]))["loss"]
+    np.testing.assert_array_equal(losses, [6, 6])
+
+
 def test_refusals() -> None:
     step = og.train_step(convolutional(), optimizer=og.optim.SGD(0.1))
     with pytest.raises(og.GraphError, match="not a training step"):
