@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..compiler.graph.ir import Graph
+from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.subgraphs import all_nodes
 
 _HAZARDS = frozenset(
@@ -13,7 +13,13 @@ _HAZARDS = frozenset(
 
 def has_hazards(graph: Graph) -> bool:
     """Tell whether such an operator stands in a graph or its subgraphs."""
-    return any(node.operator in _HAZARDS for node in all_nodes(graph))
+    return any(node.operator in _HAZARDS or _turns(node) for node in all_nodes(graph))
+
+
+def _turns(node: Node) -> bool:
+    """Tell whether a Scan goes along another axis than the first: it dies of turning nothing."""
+    names = ("scan_input_axes", "scan_output_axes")
+    return node.operator == "Scan" and any(any(node.attributes.get(n, ())) for n in names)
 
 
 def has_no_elements(fed: Any) -> bool:

@@ -147,14 +147,14 @@ def shape(op: Ops, node: Node) -> bool:
 def pad(op: Ops, node: Node) -> bool:
     """Pads of some axes are pads of all axes, with zeros elsewhere."""
     x, pads = node.required(2)
-    rest = node.inputs[2:]
-    axes = None if _omitted(node, 3) else _constant(node, 3)
+    axes = node.input(3)
     if axes is None or x.rank is None:
-        return _omitted(node, 3)
-    places = [a % x.rank for a in axes]
-    places += [x.rank + p for p in places]
+        return axes is None
+    rank = op.constant(x.rank)
+    places = op.Mod(op.Add(op.Cast(axes, to="int64"), rank), rank)
+    both = op.Concat(places, op.Add(places, rank), axis=0)
     zeros = op.constant(np.zeros(2 * x.rank, np.int64))
-    node.inputs = (x, op.ScatterElements(zeros, op.constant(places), pads), *rest[:1])
+    node.inputs = (x, op.ScatterElements(zeros, both, pads), *node.inputs[2:3])
     while node.inputs[-1] is None:
         node.inputs = node.inputs[:-1]
     return True

@@ -49,6 +49,19 @@ def recurrence(batch: int | str) -> og.Graph:
     return b.build()
 
 
+def test_a_scan_along_columns_of_nothing() -> None:
+    b = og.Builder("none")
+    s, x = b.input("s", "float32", (3,)), b.input("x", "float32", (4, 5, "n"))
+    body = b.subgraph(lambda s, e: (s + 1.0, e * e), s, ("float32", (4, "n")))
+    last, tape = b.op.Scan(s, x, body=body, num_scan_inputs=1, scan_input_axes=[1])
+    b.output(last, "last")
+    b.output(tape, "tape")
+    feeds = {"s": np.ones(3, np.float32), "x": np.zeros((4, 5, 0), np.float32)}
+    results = og.compile(b.build(), "onnxruntime").run(feeds)
+    np.testing.assert_array_equal(results["last"], [6, 6, 6])
+    assert results["tape"].shape == (5, 4, 0)
+
+
 @pytest.mark.parametrize(("steps", "batch"), [(0, 2), (2, 0)])
 def test_no_steps_and_no_examples(steps: int, batch: int) -> None:
     state = np.full((1, batch, 3), 0.5, np.float32)

@@ -71,3 +71,25 @@ def test_modulus_of_floats_has_the_sign_of_the_divisor(dtype: Any) -> None:
     b.output(b.op.Mod(b.input("x", dtype, x.shape), b.input("y", dtype, y.shape)), "z")
     (z,) = run_saved(b.build(), {"x": x, "y": y})
     np.testing.assert_array_equal(z, np.mod(x, y))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("opset", [13, 21])
+def test_padding_of_axes_that_run_time_tells_stays_behind_a_transpose(
+    opset: int, dtype: Any
+) -> None:
+    """The gradient of the Softmax lets onnxruntime's optimizer move the Transpose past the Pad."""
+    b = og.Builder("padding")
+    x, axes = b.input("x", "float32", (2, 1, 4, 2)), b.input("axes", dtype, (3,))
+    turned = b.op.Transpose(x, perm=[1, 2, 0, 3])
+    b.output(b.op.Softmax(b.op.Pad(turned, np.array([1, 1, 0, 1, 1, 0]), None, axes)), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    rng = np.random.default_rng(0)
+    feeds = {
+        "x": rng.normal(size=(2, 1, 4, 2)).astype(np.float32),
+        "axes": np.array([-4, 1, 2], dtype),
+        "y.grad": rng.normal(size=(3, 6, 2, 2)).astype(np.float32),
+    }
+    expected = og.compile(graph).run(feeds)
+    for found, name in zip(run_saved(graph, feeds, opset), expected, strict=True):
+        np.testing.assert_allclose(found, expected[name], atol=1e-6)

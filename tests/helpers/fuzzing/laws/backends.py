@@ -39,15 +39,22 @@ ROUNDS = {
 """What onnxruntime 1.32 does to float64; the files that we write say it otherwise."""
 
 
-def is_known_to_differ(call: Call, program: Program) -> bool:
-    """Tell whether onnxruntime 1.32 is known to give other numbers than the standard has.
+def is_left_to_us(call: Call, program: Program) -> bool:
+    """Tell whether onnxruntime 1.32 is known to give other results than the standard has.
 
-    Resize rounds lengths before it aligns corners, where scales give them.
+    Resize rounds lengths before it aligns corners, where scales give them; Scan dies of turning
+    what has no elements.
     """
-    if call.op in ROUNDS:
-        return program.dtypes[call.outputs[0]] == "float64"
+    if call.op == "Scan":
+        turns = any(any(call.attributes.get(f"scan_{n}_axes", ())) for n in ("input", "output"))
+        return turns and any(not a.size for leaf in program.inputs() for a in leaf.arrays)
     mode = call.attributes.get("coordinate_transformation_mode")
     return call.op == "Resize" and mode == "align_corners" and len(call.inputs) == 3
+
+
+def is_rounded(call: Call, program: Program) -> bool:
+    """Tell whether a call in float64 is none of float64 in onnxruntime."""
+    return call.op in ROUNDS and program.dtypes[call.outputs[0]] == "float64"
 
 
 Run = Callable[[Feeds], dict[str, Any]]
@@ -56,8 +63,11 @@ Run = Callable[[Feeds], dict[str, Any]]
 def check(case: Case) -> None:
     """Compare a program's outputs with its formulas, then its derivatives between backends."""
     program = case.program
-    is_fair = not any(is_known_to_differ(c, program) for c in every_call(program.block))
-    stock = _stock(case, write(program), NOT_OURS) if is_fair else {}
+    calls = list(every_call(program.block))
+    if any(is_left_to_us(call, program) for call in calls):
+        case.stock = False
+    rounds = any(is_rounded(call, program) for call in calls)
+    stock = {} if rounds else _stock(case, write(program), NOT_OURS)
     runs = {**stock, **_runs(case, case.graph)}
     names = program.outputs()
     for world in range(program.worlds):
