@@ -41,8 +41,8 @@ def count_outputs(
         least = most = _default(schema, inputs, attributes)
     if not least <= count <= most:
         here = " here" if schema.name in _WITH_BODIES else ""
-        number = number_of(least, most)
-        raise GraphError(f"{schema.name} has {number} outputs{here}, asked for {count}")
+        number = number_of(least, most, "output")
+        raise GraphError(f"{schema.name} has {number}{here}, asked for {count}")
     for k, name in enumerate(names):
         formal = schema.outputs[min(k, len(schema.outputs) - 1)]
         if not name and formal.option == OpSchema.FormalParameterOption.Single:

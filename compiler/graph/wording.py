@@ -10,6 +10,11 @@ _SHORT = Repr()
 _SHORT.maxlist = 10
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are: "1 input", "2 inputs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def settings(attributes: Mapping[str, Any]) -> str:
     """Write attributes that are not graphs: "axis=1, pads=[0, 1]"; "" where there are none."""
     plain = {k: v for k, v in attributes.items() if not isinstance(v, Graph)}

@@ -9,6 +9,7 @@ from ..errors import GraphError
 from ..graph.dims import add, multiply
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import Shape
+from ..graph.wording import counted
 from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
 from .layer_checks import LAYER_CHECKS
@@ -58,7 +59,9 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
         case "Scan":
             tapes = attributes["num_scan_inputs"]
             if not 1 <= tapes <= inputs:
-                raise GraphError(f"Scan has {inputs} inputs, of which num_scan_inputs={tapes}")
+                raise GraphError(
+                    f"Scan has {counted(inputs, 'input')}, of which num_scan_inputs={tapes}"
+                )
             _check_body("the body of Scan", attributes["body"], inputs, inputs - tapes)
             results = len(attributes["body"].outputs) - (inputs - tapes)
             for name in ("axes", "directions"):
@@ -72,8 +75,9 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
 def _check_body(what: str, body: Graph, inputs: int, outputs: int) -> None:
     if len(body.inputs) != inputs or len(body.outputs) < outputs:
         raise GraphError(
-            f"{what} takes {len(body.inputs)} inputs and gives {len(body.outputs)} outputs; it "
-            f"must take {inputs} and give at least {outputs}"
+            f"{what} takes {counted(len(body.inputs), 'input')} and gives "
+            f"{counted(len(body.outputs), 'output')}; it must take {inputs} and give at least "
+            f"{outputs}"
         )
 
 

@@ -10,6 +10,7 @@ from ..graph.dims import shapes_may_equal
 from ..graph.ir import Graph, Node, Value
 from ..graph.recurrence import never_stops
 from ..graph.types import Dim, OptionalType, SequenceType, TensorType, Type, fresh_dim
+from ..graph.wording import counted
 from .refusal import explain, require
 from .shapes import elements_of
 
@@ -35,7 +36,7 @@ def _if(node: Node) -> list[Type | None]:
     then, other = branches
     if len(then.outputs) != len(other.outputs):
         raise GraphError(
-            f"If '{node.name}': then_branch has {len(then.outputs)} outputs, "
+            f"If '{node.name}': then_branch has {counted(len(then.outputs), 'output')}, "
             f"else_branch {len(other.outputs)}"
         )
     joined = [join(a.type, b.type) for a, b in zip(then.outputs, other.outputs, strict=True)]

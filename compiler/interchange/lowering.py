@@ -14,10 +14,17 @@ from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import run_within
 from ..graph.types import TensorType, type_string
+from ..graph.wording import counted
 from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
 from ..standard.contrib import is_contrib
-from ..standard.schemas import attribute_defaults, attribute_value, check_types, find_schema
+from ..standard.schemas import (
+    attribute_defaults,
+    attribute_value,
+    check_types,
+    find_schema,
+    number_of,
+)
 from . import axes
 from .double_spellings import is_said_by_body, is_said_in_double, say_in_double
 from .downgrades import DOWNGRADES, MEANING_SINCE
@@ -197,9 +204,9 @@ def _misfit_signature(node: Node, opset: int) -> str | None:
 
 def _misfit_values(node: Node, schema: OpSchema) -> str | None:
     if not schema.min_input <= len(node.inputs) <= schema.max_input:
-        return f"it takes {schema.min_input} to {schema.max_input} inputs there"
+        return f"it takes {number_of(schema.min_input, schema.max_input, 'input')} there"
     if len(node.outputs) > schema.max_output:
-        return f"it has {schema.max_output} outputs there"
+        return f"it has {counted(schema.max_output, 'output')} there"
     optional = OpSchema.FormalParameterOption.Optional
     for k, value in enumerate(node.inputs):
         parameter = schema.inputs[min(k, len(schema.inputs) - 1)]

@@ -10,6 +10,7 @@ from ..emission.ops import Ops
 from ..errors import GraphError
 from ..graph.ir import Graph, Value
 from ..graph.types import TensorType
+from ..graph.wording import counted
 from .reading_context import domain_of
 
 ReadBranch = Callable[[GraphProto, Graph, bool], None]
@@ -67,7 +68,8 @@ def _take(
     graph = Graph(branch.name, op.graph.names)
     read(branch, graph, False)
     if len(graph.outputs) != len(names):
-        raise GraphError(f"it has {len(names)} outputs, its branch gives {len(graph.outputs)}")
+        has = counted(len(names), "output")
+        raise GraphError(f"it has {has}, its branch gives {len(graph.outputs)}")
     inner = Ops(op.graph, op.position)
     found: list[Value | None] = []
     for name, value in zip(names, move_in(inner, graph), strict=True):

@@ -11,7 +11,7 @@ from ..emission.ops import Ops
 from ..errors import GraphError, ModelFileError, OnnxgradError, locate
 from ..graph.ir import Graph, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim, is_float
-from ..graph.wording import settings
+from ..graph.wording import counted, settings
 from ..inference.exact_moves import constant
 from ..standard.schemas import attribute_value, check_call, find_schema, without_omitted
 from .body_types import loop_types, map_types, scan_types
@@ -37,8 +37,9 @@ def read_function(
     """Emit the body of a function for a call; its outputs get the names given ("": a fresh one)."""
     if len(inputs) > len(body.input) or len(outputs) > len(body.output):
         raise ModelFileError(
-            f"the function '{body.name}' takes {len(body.input)} inputs and gives "
-            f"{len(body.output)} outputs; it is called with {len(inputs)} and {len(outputs)}"
+            f"the function '{body.name}' takes {counted(len(body.input), 'input')} and gives "
+            f"{counted(len(body.output), 'output')}; it is called with {len(inputs)} and "
+            f"{len(outputs)}"
         )
     bindings = {a.name: attribute_value(a) for a in body.attribute_proto} | dict(attributes)
     versions = {domain_of(o.domain): o.version for o in body.opset_import}

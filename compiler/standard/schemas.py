@@ -11,6 +11,7 @@ from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Node
 from ..graph.names import nearest
 from ..graph.types import Type, type_string
+from ..graph.wording import counted
 from ..opset import OPSET
 from .attribute_values import check_values
 from .contrib import DOMAIN as CONTRIB_DOMAIN
@@ -176,7 +177,7 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
     """Refuse a wrong number of inputs, and attributes that the operator lacks or that cannot be."""
     if not schema.min_input <= inputs <= schema.max_input:
         raise GraphError(
-            f"{schema.name} takes {number_of(schema.min_input, schema.max_input)} inputs, "
+            f"{schema.name} takes {number_of(schema.min_input, schema.max_input, 'input')}, "
             f"got {inputs}: {signature(schema)}"
         )
     for name in attributes:
@@ -223,8 +224,8 @@ def signature(schema: OpSchema) -> str:
     return f"{schema.name}({inputs}{'; ' + attributes if attributes else ''})"
 
 
-def number_of(least: int, most: int) -> str:
-    """Write a range of numbers as a sentence has it: "2", "1 to 3", "1 or more"."""
+def number_of(least: int, most: int, noun: str) -> str:
+    """Write a range of numbers as a sentence has it: "1 input", "1 to 3 inputs"."""
     if least == most:
-        return str(least)
-    return f"{least} or more" if most > 1000 else f"{least} to {most}"
+        return counted(least, noun)
+    return f"{least} or more {noun}s" if most > 1000 else f"{least} to {most} {noun}s"

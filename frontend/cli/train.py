@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.wording import counted
 
 from .. import losses, optim
 from ..files import save_weights
@@ -195,7 +196,7 @@ def train(
     changed = save_weights(fitted.graph, model, output)
     if curve is not None:
         draw_losses(fitted.history, curve)
-    print(f"{output}: {len(changed)} weights trained in {fitted.steps} steps")
+    print(f"{output}: {counted(len(changed), 'weight')} trained in {counted(fitted.steps, 'step')}")
 
 
 def with_head(graph: Graph, text: str, seed: int) -> Graph:

@@ -111,7 +111,7 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     except (ValueError, EOFError, KeyError, SafetensorError, BadZipFile, ZlibError) as error:
         raise ModelFileError(f"{source}: these arrays cannot be read: {error}") from None
     if not arrays:
-        raise ModelFileError(f"{source}: no arrays are in there")
+        raise ModelFileError(f"{source} holds no arrays")
     return arrays
 
 

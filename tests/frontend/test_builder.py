@@ -99,17 +99,17 @@ REFUSED: list[tuple[Case, str]] = [
     (lambda b, x, k: b.subgraph(lambda: None), "returns tensors, not None"),
     (lambda b, x, k: one_branch_twice(b, x), "in use already"),
     (lambda b, x, k: branches(b, lambda: x, lambda: k), "cannot be both float32.* and int64"),
-    (lambda b, x, k: branches(b, lambda: x, lambda: (x, x)), "1 outputs, else_branch 2"),
+    (lambda b, x, k: branches(b, lambda: x, lambda: (x, x)), "1 output, else_branch 2"),
     (lambda b, x, k: branches(b, lambda: (), lambda: ()), r"returns tensors, not \(\)"),
     (
         lambda b, x, k: b.op.If(True, then_branch=OTHER.build(), else_branch=OTHER.build()),
         "not by b.subgraph of this builder",
     ),
-    (lambda b, x, k: step(b, x, lambda i, c, s: c), "gives 1 outputs; it must take 3 .* 2"),
+    (lambda b, x, k: step(b, x, lambda i, c, s: c), "gives 1 output; it must take 3 .* 2"),
     (lambda b, x, k: step(b, x, lambda i, c, s: (s, s)), "the bool that says whether to go on"),
     (
         lambda b, x, k: b.op.Scan(x, body=b.subgraph(lambda s: s, x), num_scan_inputs=5),
-        "Scan has 1 inputs, of which num_scan_inputs=5",
+        "Scan has 1 input, of which num_scan_inputs=5",
     ),
     (
         lambda b, x, k: b.op.Scan(
