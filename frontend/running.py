@@ -1,5 +1,6 @@
 """Compile a graph for a backend and call it like a function."""
 
+import json
 from collections.abc import Mapping
 from inspect import signature
 from typing import Any
@@ -8,6 +9,7 @@ from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
 from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
+from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph
@@ -53,7 +55,7 @@ class Compiled:
     def __call__(self, *arrays: Any, **feeds: Any) -> dict[str, Any]:
         """Run on arrays by input name, for names that are Python names; see `run`."""
         require_by_name(arrays, self.graph)
-        return self._executable.run(feeds)
+        return self.run(feeds)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name.
@@ -61,7 +63,17 @@ class Compiled:
         Raises:
             GraphError: an input is missing, surplus, or of a wrong dtype or shape.
         """
-        return self._executable.run(feeds)
+        try:
+            return self._executable.run(feeds)
+        except GraphError as error:
+            if missing := _missing_state(self.graph, feeds):
+                raise GraphError(
+                    f"missing: {', '.join(missing)}. This is a training step, read from a file "
+                    "without the first values of its state: feed what its start graph gives "
+                    "(og.start_graph made it where the step was made), or arrays of your own; "
+                    ".stepper(state) then feeds new ones back"
+                ) from error
+            raise
 
     def stepper(
         self,
@@ -78,6 +90,17 @@ class Compiled:
             GraphError: a name is unknown, the types of a pair differ, or a first array is missing.
         """
         return Stepper(make_stepper(self.graph, self._executable, feedback, state), self.graph)
+
+
+def _missing_state(graph: Graph, feeds: Any) -> list[str]:
+    """List the state of a training step that has no value and is not fed."""
+    if STATE_KEY not in graph.metadata or not isinstance(feeds, Mapping):
+        return []
+    try:
+        state = dict(json.loads(graph.metadata[STATE_KEY])).keys() - feeds.keys()
+    except (TypeError, ValueError):
+        return []  # it is no step of ours
+    return [v.name for v in graph.inputs if v.name in state and v.constant is None]
 
 
 def compile(  # noqa: A001  # the public name

@@ -203,6 +203,7 @@ _WORDS = {
     OpSchema.AttrType.STRING: "a text",
     OpSchema.AttrType.STRINGS: "a list of texts",
     OpSchema.AttrType.TENSOR: "an array",
+    OpSchema.AttrType.SPARSE_TENSOR: "an array, zeros and all",
     OpSchema.AttrType.GRAPH: "a graph, which b.subgraph gives",
     OpSchema.AttrType.TYPE_PROTO: "a type",
 }
@@ -236,7 +237,7 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
                 return _text(value)
             case kinds.STRINGS:
                 return [_text(v) for v in _require(value, list, tuple)]
-            case kinds.TENSOR:
+            case kinds.TENSOR | kinds.SPARSE_TENSOR:
                 return as_array(value)
             case kinds.GRAPH:
                 return _require(value, Graph)
@@ -244,9 +245,15 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
                 return _require(value, TensorType, SequenceType, OptionalType)
     except (TypeError, ValueError):
         raise GraphError(
-            f"{schema.name}: the attribute '{name}' must be {_WORDS[spec.type]}, got {value!r}"
+            f"{schema.name}: the attribute '{name}' must be {_WORDS[spec.type]}, "
+            f"got {_shown(value)}"
         ) from None
     return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if "\n" not in text else f"a {type(value).__name__}"
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,12 @@ class Ends(MutableSequence[T]):
         del self._items[index]
         self._counts = Counter(self._items)
 
+    def __add__(self, other: Iterable[T]) -> list[T]:
+        return [*self._items, *other]
+
+    def __radd__(self, other: Iterable[T]) -> list[T]:
+        return [*other, *self._items]
+
     def insert(self, index: int, value: T) -> None:
         """Insert a value before an index."""
         self._items.insert(index, value)

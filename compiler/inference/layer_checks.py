@@ -158,6 +158,12 @@ def _split(node: Node) -> None:
     parts, sizes = node.attributes.get("num_outputs"), shape_of(node, 1)
     if parts is not None:
         require(node, len(node.outputs) == parts, f"it has {len(node.outputs)} outputs")
+        x, axis = shape_of(node, 0), attribute(node, "axis")
+        length = x[axis] if x is not None and -len(x) <= axis < len(x) else None
+        if isinstance(length, int):
+            part = -(-length // parts)
+            reason = f"{length} elements give no {parts} parts of {part}, the last less"
+            require(node, part * (parts - 1) <= length, reason)
     elif sizes is not None and len(sizes) == 1:
         reason = f"split holds {sizes[0]} sizes, for {len(node.outputs)} outputs"
         require(node, may_equal(sizes[0], len(node.outputs)), reason)

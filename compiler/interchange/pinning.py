@@ -7,7 +7,7 @@ from onnx import GraphProto, ValueInfoProto
 from ..errors import GraphError
 from ..graph.dims import is_name
 from ..graph.type_reader import TypeReader
-from ..graph.types import Dim, TensorType, Type, fresh_dim
+from ..graph.types import ANONYMOUS, Dim, TensorType, Type, fresh_dim
 
 Sizes = Sequence[Dim | None]
 """The sizes of one input; None leaves one open."""
@@ -45,7 +45,8 @@ class Pins:
     def check_used(self) -> None:
         """Refuse symbols that nothing in the model has, once it is read."""
         if missing := sorted(self._asked - self.reader.symbols):
-            known = ", ".join(f"'{s}'" for s in sorted(self.reader.symbols)) or "none"
+            named = sorted(s for s in self.reader.symbols if ANONYMOUS not in s)
+            known = ", ".join(f"'{s}'" for s in named) or "none"
             hint = "; for the sizes of an input give a tuple" if missing[0] in self._inputs else ""
             raise GraphError(
                 f"the model has no symbolic dimension '{missing[0]}'; it has {known}{hint}"

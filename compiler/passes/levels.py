@@ -137,7 +137,11 @@ def _convolve(op: Ops, node: Node, known: Known) -> None:
     x_zero, w_zero = node.input(2), node.input(3)
     y = node.output()
     if w.rank is None:
-        raise UnsupportedOpError("the rank of its weights is unknown", [node.operator])
+        raise UnsupportedOpError(
+            f"nothing passes straight through {node.label}: the rank of its weights is unknown; "
+            "load the model with shapes={…}",
+            [node.operator],
+        )
     maps: list[int] = list(range(1, w.rank)) if w_zero is not None and w_zero.rank == 1 else []
     known.levels[y] = op.Conv(
         _centred(op, x, x_zero, known, []),

@@ -115,8 +115,8 @@ def _negate(op: Ops, graph: Graph, node: Node) -> Value | None:
     return inner.inputs[0] if inner and not inner.domain and inner.op_type == "Neg" else None
 
 
-def _neutral(number: int, sides: int) -> Rewrite:
-    """x·1, 1·x, x/1, x + 0, 0 + x, x − 0 → x, where the shape stays."""
+def _neutral(number: float, sides: int) -> Rewrite:
+    """x·1, 1·x, x/1, x + (−0), (−0) + x, x − 0 → x, where the shape stays; x + 0 turns −0 to 0."""
 
     def rule(op: Ops, graph: Graph, node: Node) -> Value | None:
         (y,) = node.outputs
@@ -129,11 +129,17 @@ def _neutral(number: int, sides: int) -> Rewrite:
             constant = other.constant
             if constant is None or constant.size == 0 or constant.dtype.kind not in "fiu":
                 continue
-            if bool(np.all(constant == number)) and _provably_equal(x, y):
+            if _is_all(constant, number) and _provably_equal(x, y):
                 return x
         return None
 
     return rule
+
+
+def _is_all(constant: np.ndarray, number: float) -> bool:
+    """Tell whether all elements are a number, its sign included where it is a zero of floats."""
+    signed = constant.dtype.kind != "f" or np.signbit(constant) == np.signbit(number)
+    return bool(np.all((constant == number) & signed))
 
 
 _RULES: dict[str, Rewrite] = {
@@ -146,6 +152,6 @@ _RULES: dict[str, Rewrite] = {
     "Neg": _negate,
     "Mul": _neutral(1, 2),
     "Div": _neutral(1, 1),
-    "Add": _neutral(0, 2),
+    "Add": _neutral(-0.0, 2),
     "Sub": _neutral(0, 1),
 }

@@ -47,6 +47,10 @@ _SPELLINGS = {
     r"og\.straight_through\(graph\)": "--straight-through",
     r"\b([vj]jp)\b": r"--\1",
     r"resume=True": "--resume",
+    r"load the model with shapes=\{…\}": "pass --shape",
+    r"shapes\['([^']*)'\]": r"--shape \1",
+    r"\bshapes gives\b": "--shape gives",
+    r"for the sizes of an input give a tuple": "for the sizes of an input give all, x=8,3 or x=8,",
     r"names=\{[^}]*\}": "the argument names= of Python",
 }
 """How the command line spells what errors advise, by how Python does."""

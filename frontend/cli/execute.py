@@ -13,6 +13,7 @@ from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
 from .application import AsJson, Model, command, require_file
+from .shapes import Shapes
 from .terminal import busy, print_json, print_report, print_table, read
 
 Inputs = Annotated[
@@ -30,6 +31,7 @@ def run(
         Path | None,
         typer.Option("--output", "-o", help="Write the outputs as .npz.", callback=require_file),
     ] = None,
+    shape: Shapes = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on arrays from .npy files; print what comes out.
@@ -38,7 +40,7 @@ def run(
     """
     if output is not None and output.suffix not in ("", ".npz"):
         raise GraphError(f"outputs are written as .npz, so not as {output}")
-    graph, feeds = read(model), read_feeds(inputs or [])
+    graph, feeds = read(model, shape), read_feeds(inputs or [])
     with busy("compiling"):
         compiled = compile(graph, backend)
     with busy("running"):
@@ -67,6 +69,7 @@ def validate_command(
         list[str] | None, typer.Option(help="By this value or pattern; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of inputs that are not given.")] = 0,
+    shape: Shapes = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on all backends and compare; or its gradients with finite differences.
@@ -77,7 +80,7 @@ def validate_command(
     """
     if bool(of) != bool(wrt):
         raise GraphError("--of and --wrt go together")
-    graph, feeds = read(model), read_feeds(inputs or [])
+    graph, feeds = read(model, shape), read_feeds(inputs or [])
     with busy("comparing"):
         if of and wrt:
             report = check_gradients(graph, of, wrt, feeds, backend or None, seed=seed)

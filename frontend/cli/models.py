@@ -18,6 +18,7 @@ from ..roles import Roles, held_floats
 from ..training import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
+from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_table, read
 
 Names = Annotated[
@@ -28,6 +29,7 @@ Names = Annotated[
 @command("info")
 def info(
     model: Model,
+    shape: Shapes = None,
     with_parameters: Annotated[
         bool,
         typer.Option("--parameters", help="List the initializers: weights, or why they are none."),
@@ -41,7 +43,7 @@ def info(
 
     Example: onnxgrad info model.onnx --parameters --values
     """
-    graph = read(model)
+    graph = read(model, shape)
     facts = facts_about(graph)
     rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
     rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
@@ -120,6 +122,7 @@ def grad_command(
     through: Annotated[
         bool, typer.Option("--straight-through", help="Let gradients pass through quantization.")
     ] = False,
+    shape: Shapes = None,
 ) -> None:
     """Write the gradient of a model as plain ONNX.
 
@@ -127,7 +130,8 @@ def grad_command(
     """
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
-    graph = straight_through(read(model)) if through else read(model)
+    graph = read(model, shape)
+    graph = straight_through(graph) if through else graph
     if len(of) > 1 and not (use_vjp or use_jvp):
         raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
     with busy("differentiating"):
@@ -144,12 +148,12 @@ def grad_command(
 
 
 @command("draw")
-def draw_command(model: Model, output: Output) -> None:
+def draw_command(model: Model, output: Output, shape: Shapes = None) -> None:
     """Draw a model as SVG: forward and derivative in two colours, large models by module.
 
     Example: onnxgrad draw gradient.onnx -o gradient.svg
     """
-    graph = read(model)
+    graph = read(model, shape)
     with busy("drawing"):
         draw(graph, output)
     print(output)

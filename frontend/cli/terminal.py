@@ -15,14 +15,16 @@ from onnxgrad.backends.checking.report import Report
 from onnxgrad.compiler.graph.ir import Graph
 
 from ..files import load
+from .shapes import read_shapes
 
 _progress = Console(stderr=True)
 
 
-def read(path: Path) -> Graph:
-    """Load a model with a sign of life on the terminal."""
+def read(path: Path, shapes: list[str] | None = None) -> Graph:
+    """Load a model with a sign of life on the terminal; `shapes` as --shape gives them."""
+    pinned = read_shapes(shapes)
     with busy(f"reading {path.name}"):
-        return load(path)
+        return load(path, pinned)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from ..heads import new_head
 from ..losses.prediction import only_float_output
 from ..parallel import find_group
 from .application import Model, Output, command, require_file
+from .shapes import Shapes
 from .spelled_calls import Spelling
 from .terminal import read
 
@@ -147,6 +148,7 @@ def train(
     curve: Annotated[
         Path | None, typer.Option(help="Draw the losses: .png or .svg.", callback=require_file)
     ] = None,
+    shape: Shapes = None,
 ) -> None:
     """Train a model on data; write it again with other weights, all else as it was.
 
@@ -155,7 +157,7 @@ def train(
     if curve is not None and curve.suffix not in (".png", ".svg"):
         raise GraphError(f"--curve is a .png or an .svg, not {curve}")
     group = find_group(parallel)
-    graph, arrays = read(model), read_arrays(data)
+    graph, arrays = read(model, shape), read_arrays(data)
     for head in heads or []:
         graph = with_head(graph, head, seed)
     goal = find_goal(graph, loss, of, label)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import onnxgrad as og
@@ -206,3 +207,14 @@ def test_other_byte_orders_and_lists_become_tensors() -> None:
     b = og.Builder()
     b.output(b.parameter("w", np.array([1, 2], ">f4")) + b.constant([3, 4.5]), "y")
     np.testing.assert_array_equal(og.compile(b.build())()["y"], np.array([4, 6.5], np.float32))
+
+
+def test_a_sparse_constant_is_given_as_an_array() -> None:
+    helper = onnx.helper
+    values = helper.make_tensor("v", onnx.TensorProto.FLOAT, [1], [2.0])
+    places = helper.make_tensor("i", onnx.TensorProto.INT64, [1], [1])
+    op = og.Builder("sparse").op
+    with pytest.raises(og.GraphError, match="'sparse_value' must be an array, zeros and all"):
+        op.Constant(sparse_value=helper.make_sparse_tensor(values, places, [3]))
+    with pytest.raises(og.GraphError, match="'value' must be an array, got a TensorProto"):
+        op.Constant(value=values)

@@ -353,3 +353,58 @@ def test_what_stock_onnxruntime_refuses_is_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 0
     (line,) = result.stderr.splitlines()
     assert line.startswith("onnxgrad: warning: stock onnxruntime will not load gradient.onnx")
+
+
+@pytest.fixture
+def sized(tmp_path: Path) -> Path:
+    b = og.Builder("sized")
+    b.output(b.op.Relu(b.input("image", "float32", ("N", 3, "?"))), "y")
+    b.output(b.op.Relu(b.input("v", "float32", ("?",))), "z")
+    og.save(b.build(), tmp_path / "sized.onnx")
+    return tmp_path / "sized.onnx"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "image", "v"),
+    [
+        (["N=8"], "float32[8, 3, ", ""),
+        (["image=2,3,5"], "float32[2, 3, 5]", ""),
+        (["image=None, 3 ,5", "v=4,"], "float32[N, 3, 5]", "float32[4]"),
+    ],
+)
+def test_sizes_are_given_numbers(sized: Path, shapes: list[str], image: str, v: str) -> None:
+    options = [part for text in shapes for part in ("--shape", text)]
+    first, second = json.loads(run("info", sized, "--json", *options))["inputs"]
+    assert first["type"].startswith(image) and second["type"].startswith(v)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (["N"], "--shape wants N=8 or image=1,3,None,None, got 'N'"),
+        (["N=x"], "--shape N=x: 'x' is no size"),
+        (["N=-1"], "'-1' is no size"),
+        (["image=1,,2"], "'' is no size"),
+        (["N=1", "N=2"], "--shape gives 'N' twice"),
+        (["Q=1"], "the model has no symbolic dimension 'Q'; it has 'N'\n"),
+        (["v=1"], "for the sizes of an input give all, x=8,3 or x=8,"),
+        (["image=1,2"], "--shape image gives 2 sizes; the input has 3"),
+        (["image=1,4,2"], "--shape image says 4 where the model says 3"),
+        (["N=1", "image=2,3,4"], "--shape gives 'N' the sizes 1 and 2"),
+    ],
+)
+def test_sizes_that_cannot_be(sized: Path, shapes: list[str], message: str) -> None:
+    options = [part for text in shapes for part in ("--shape", text)]
+    assert message in refusal("info", sized, *options)
+
+
+def test_every_command_that_loads_takes_shapes(sized: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", np.ones((2, 3, 4), np.float32))
+    np.save(tmp_path / "v.npy", np.ones(4, np.float32))
+    pinned = ["--shape", "image=2,3,4", "--shape", "v=4,"]
+    feeds = ["--input", f"image={tmp_path / 'image.npy'}", "--input", f"v={tmp_path / 'v.npy'}"]
+    run("run", sized, *feeds, *pinned)
+    run("validate", sized, *pinned)
+    target = tmp_path / "gradient.onnx"
+    run("grad", sized, "--of", "y", "--vjp", "--wrt", "image", "-o", target, *pinned)
+    assert og.load(target).find("y.grad").shape == (2, 3, 4)

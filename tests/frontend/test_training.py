@@ -82,6 +82,9 @@ def test_a_step_from_a_file_names_the_start_graph(
     for ask in (og.compile(step).stepper, lambda: og.initial_state(step)):
         with pytest.raises(og.GraphError, match="first value of w, .*run the start graph"):
             ask()
+    for backend in ("numpy", "onnxruntime"):
+        with pytest.raises(og.GraphError, match="missing: w, .*a training step.*its start graph"):
+            og.compile(step, backend).run({"x": stored["x"], "t": stored["t"]})
     state = og.compile(og.start_graph(made)).run({})
     og.compile(step).stepper(state)(x=stored["x"], t=stored["t"])
 

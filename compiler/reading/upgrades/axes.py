@@ -53,15 +53,22 @@ def split_sizes(op: Ops, call: Call) -> None:
 
 @upgrade("Split", before=18)
 def split_evenly(op: Ops, call: Call) -> None:
-    """Without sizes the number of outputs was counted, and all had the same length."""
+    """Without sizes the number of outputs was counted, and all had the same length.
+
+    What only run time tells is written as sizes: num_outputs lets the last one be shorter.
+    """
     if call.input(1) is not None:
         return
-    parts = call.attributes["num_outputs"] = len(call.outputs)
-    shape, axis = call.tensor(0).shape, call.attributes.get("axis", 0)
-    if shape is not None and -len(shape) <= axis < len(shape):
-        length = shape[axis]
-        if isinstance(length, int) and length % parts:
+    parts, x = len(call.outputs), call.tensor(0)
+    axis = call.attributes.get("axis", 0)
+    length = None if x.shape is None or not -len(x.shape) <= axis < len(x.shape) else x.shape[axis]
+    if isinstance(length, int):
+        if length % parts:
             raise call.refusal(f"{length} elements cannot be split into {parts} equal parts")
+        call.attributes["num_outputs"] = parts
+    else:
+        each = op.Div(op.Gather(op.Shape(x), [axis]), parts)
+        call.inputs = [x, op.Concat(*[each] * parts, axis=0)]
 
 
 @upgrade("TopK", before=10)

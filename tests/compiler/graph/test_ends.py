@@ -28,3 +28,11 @@ def test_it_is_a_list_that_knows_its_members() -> None:
     assert not ends and "c" not in ends
     with pytest.raises(TypeError):
         hash(ends)
+
+
+def test_a_sum_with_a_list_is_a_list() -> None:
+    ends = Ends([1, 2])
+    assert ends + [3] == [1, 2, 3] and [3] + ends == [3, 1, 2]
+    assert ends + ends == [1, 2, 1, 2] and ends == [1, 2]
+    ends += [3]
+    assert isinstance(ends, Ends) and 3 in ends

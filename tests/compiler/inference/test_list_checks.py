@@ -85,6 +85,12 @@ WRONG: dict[str, tuple[str, list[Any], dict[str, Any], str]] = {
     "a long one": ("ReverseSequence", [X, [1, 2, 3]], {}, "sequence_lens must be from 0 to 2"),
     "labels": ("SoftmaxCrossEntropyLoss", [X, [0, 1, 1]], {}, r"labels must have the shape \(2,\)"),
     "sizes": ("Resize", [X, None, None, [2, -3]], {}, "sizes holds -3"),
+    "too many parts": (
+        "Split",
+        [np.ones((5, 2), np.float32)],
+        {"num_outputs": 4},
+        "5 elements give no 4 parts of 2, the last less",
+    ),
     "a block": (
         "Col2Im",
         [np.ones((1, 4, 9), np.float32), [4, 4, 4], [2, 2]],

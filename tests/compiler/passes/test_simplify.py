@@ -45,3 +45,17 @@ def test_neutral_elements_go_and_broadcasts_stay() -> None:
     assert sorted(kinds) == ["Add", "Sin", "Sin"]
     np.testing.assert_array_equal(outputs["y"], np.sin(X))
     np.testing.assert_array_equal(outputs["spread"], np.broadcast_to(np.sin(X), (4, 2, 3)))
+
+
+def test_only_a_zero_that_keeps_the_sign_of_zeros_goes() -> None:
+    """(−0) + (+0) is +0, so 1/(x + 0) is ∞ where 1/x is −∞; x − 0 and x + (−0) are x."""
+    b = og.Builder()
+    x = b.input("x", "float64", (2, 3))
+    for name, y in {"plus": x + 0.0, "less": x - 0.0, "more": x + -0.0, "minus": x - -0.0}.items():
+        b.output(b.op.Reciprocal(y), name)
+    graph = og.optimize(b.build())
+    assert sorted(n.op_type for n in graph.nodes()).count("Add") == 1
+    found = og.compile(graph).run({"x": np.full((2, 3), -0.0)})
+    assert {name: float(y[0, 0]) for name, y in found.items()} == {
+        "plus": np.inf, "less": -np.inf, "more": -np.inf, "minus": np.inf
+    }  # fmt: skip

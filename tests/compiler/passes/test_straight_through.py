@@ -253,6 +253,17 @@ def test_other_arithmetic_of_integers_is_refused() -> None:
         og.straight_through(b.build())
 
 
+def test_weights_of_unknown_rank_are_named() -> None:
+    b = og.Builder("rank")
+    one = b.constant(np.array(1.0, "f"))
+    x, w = b.input("x", "float32", (1, 2, 5)), b.input("w", "float32", None)
+    zero = b.constant(np.array(0, np.uint8))
+    levels = b.op.QuantizeLinear(x, one, zero), b.op.QuantizeLinear(w, one, zero)
+    b.output(b.op.Cast(b.op.ConvInteger(*levels, zero, zero, name="layer"), to="float32"), "y")
+    with pytest.raises(og.UnsupportedOpError, match="straight through ConvInteger .*the rank of"):
+        og.straight_through(b.build())
+
+
 def test_weights_learn_through_their_quantization() -> None:
     """Least squares by a weight of four bits: straight through it comes close, else it stays."""
     rng = np.random.default_rng(8)

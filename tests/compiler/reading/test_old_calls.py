@@ -205,3 +205,24 @@ def test_dropout_in_training(version: int) -> None:
     assert 0.15 < 1 - kept.mean() < 0.35
     for name in ("y0", "x0.grad"):
         np.testing.assert_allclose(results[name], kept / (1 - ratio), rtol=1e-6)
+
+
+@pytest.mark.parametrize("version", [2, 11, 13])
+@pytest.mark.parametrize("size", ["N", None])
+def test_a_split_into_equal_parts_whose_size_run_time_tells(version: int, size: Any) -> None:
+    """Stock onnxruntime refuses 5 rows for 2 outputs; before opset 18 no part could be shorter."""
+    info = onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node("Split", ["x"], ["y", "z"], axis=0)
+    x = info("x", onnx.TensorProto.FLOAT, [size, 2])
+    outputs = [info(name, onnx.TensorProto.FLOAT, None) for name in "yz"]
+    graph = onnx.helper.make_graph([node], "parts", [x], outputs)
+    opsets = [onnx.helper.make_opsetid("", version)]
+    read = og.load(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8))
+    for backend in ("numpy", "onnxruntime"):
+        compiled = og.compile(read, backend)
+        even = np.arange(12, dtype=np.float32).reshape(6, 2)
+        found = compiled.run({"x": even})
+        np.testing.assert_array_equal(found["y"], even[:3])
+        np.testing.assert_array_equal(found["z"], even[3:])
+        with pytest.raises(og.GraphError, match="Split"):
+            compiled.run({"x": even[:5]})
