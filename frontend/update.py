@@ -65,7 +65,7 @@ class _Scope:
 
     pairs: dict[Value, Value] = field(default_factory=dict)
     count: Value | None = None
-    scheduled: dict[Schedule, Value] = field(default_factory=dict)
+    scheduled: list[tuple[Schedule, Value]] = field(default_factory=list)
     rate: Value | float = 0.0
     numbers: dict[np.dtype, Value] = field(default_factory=dict)
 
@@ -203,11 +203,13 @@ class Update:
             return self._fed[given]
         if not callable(given):
             return require_number(given, "a learning rate that is not a name")
-        if given not in self._scope.scheduled:
-            rate = emit_rate(self.op, given, self.op.Sub(self.count(), 1.0))
-            self._scope.scheduled[given] = rate
-            self.rates.append(rate)
-        return self._scope.scheduled[given]
+        for schedule, known in self._scope.scheduled:
+            if schedule == given:
+                return known
+        rate = emit_rate(self.op, given, self.op.Sub(self.count(), 1.0))
+        self._scope.scheduled.append((given, rate))
+        self.rates.append(rate)
+        return rate
 
     def _convert(self, x: Value, dtype: np.dtype) -> Value:
         return x if x.dtype == dtype else self.op.Cast(x, to=dtype)

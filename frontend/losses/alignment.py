@@ -109,7 +109,8 @@ def _may_skip(op: Any, states: Tensor, blank: int) -> Tensor:
 def _emissions(op: Any, log_prob: Tensor, states: Tensor) -> Tensor:
     """Give the log-probability of each state at each time: (time, batch, states)."""
     shape = op.Concat(op.Shape(log_prob, end=1), op.Shape(states), axis=0)
-    return op.GatherElements(log_prob, op.Expand(op.Unsqueeze(states, [0]), shape), axis=2)
+    found = op.GatherElements(log_prob, op.Expand(op.Unsqueeze(states, [0]), shape), axis=2)
+    return op.Max(found, np.array(_NEVER, found.dtype))  # logits may say −∞
 
 
 def _forward(p: Prediction, emissions: Tensor, may_skip: Tensor, active: Tensor | None) -> Tensor:

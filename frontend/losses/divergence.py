@@ -32,5 +32,8 @@ def kl_divergence(
     op, axis = p.op, p.classes(axis)
     log_prob = op.LogSoftmax(p.before("Softmax", "LogSoftmax", axis=axis), axis=axis)
     t = p.widen(p.target(target, *p.like()))
-    log_t = op.Log(op.Where(op.Equal(t, 0.0), 1.0, t))
-    return p.finish(p.mean(op.ReduceSum(t * (log_t - log_prob), [axis], keepdims=0)))
+    never = op.Equal(t, 0.0)
+    gap = op.Log(op.Where(never, 1.0, t)) - log_prob
+    # 0 counts nothing, even where the logits say −∞
+    terms = op.Where(never, 0.0, t * gap)
+    return p.finish(p.mean(op.ReduceSum(terms, [axis], keepdims=0)))

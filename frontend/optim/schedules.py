@@ -5,7 +5,7 @@ t, a float64 scalar, and emits the rate, another one; any such function is a sch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import pi
 
 from onnxgrad.compiler.emission.ops import Ops
@@ -145,7 +145,7 @@ class piecewise:
     """
 
     rate: float
-    later: Mapping[int, float] = field(hash=False)
+    later: Mapping[int, float]
 
     def __post_init__(self) -> None:
         require_number(self.rate, "rate")

@@ -138,6 +138,18 @@ def test_labels_that_ctc_cannot_read(label: list[list[int]], value: float) -> No
     assert not np.isfinite(results["x.grad"]).all()
 
 
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_ctc_of_a_class_that_logits_exclude(backend: str) -> None:
+    """It harms only labels that need it, whose loss is infinite."""
+    x = np.zeros((1, 2, 4))
+    x[:, :, 3] = -np.inf
+    graph = og.grad(og.losses.ctc(network((1, 2, 4))), "loss", "x")
+    results = run(graph, {"x": x, "label": np.array([[1]])}, backend)
+    np.testing.assert_allclose(results["loss"], -np.log(3 / 9), rtol=1e-14)
+    assert np.isfinite(results["x.grad"]).all()
+    assert run(graph, {"x": x, "label": np.array([[3]])}, backend)["loss"] == np.inf
+
+
 @pytest.mark.parametrize(
     ("last", "loss"),
     [
@@ -228,6 +240,8 @@ EXTREME: list[tuple[Loss, dict[str, Any], list[float], float, list[float]]] = [
     (og.losses.binary_cross_entropy, {"label": [[0.0, 0]]}, [800, -800], 400, [0.5, 0]),
     (og.losses.binary_cross_entropy, {"label": [[1.0, 1]]}, [800, -800], 400, [0, -0.5]),
     (og.losses.kl_divergence, {"target": [[0.0, 1]]}, [800, -800], 1600, [1, -1]),
+    (og.losses.cross_entropy, {"label": [0]}, [3, -np.inf], 0, [0, 0]),
+    (og.losses.kl_divergence, {"target": [[1.0, 0]]}, [3, -np.inf], 0, [0, 0]),
     (og.losses.huber, {"target": [[0.0, 0]]}, [1e200, 0], 5e199, [0.5, 0]),
     (og.losses.cosine, {"target": [[0.0, 0]]}, [3, 4], 1, [0, 0]),
     (og.losses.cosine, {"target": [[3.0, 4]]}, [0, 0], 1, [-6e7, -8e7]),
