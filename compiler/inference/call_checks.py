@@ -145,8 +145,8 @@ def _resize(node: Node) -> None:
 
 
 _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
+    AXIS_CHECKS,  # first, for the others read sizes along these axes
     LIST_CHECKS,
-    AXIS_CHECKS,
     LAYER_CHECKS,
     ML_CHECKS,
     WINDOW_CHECKS,

@@ -144,6 +144,7 @@ def _write_places(node: Node) -> None:
     cache, update = shape_of(node, 0), shape_of(node, 1)
     if cache is None or update is None:
         return
+    require(node, len(cache) == len(update), f"the ranks {len(cache)} and {len(update)} differ")
     require_shape(node, 2, [cache[0]], "write_indices")
     axis = attribute(node, "axis")
     size, added = cache[axis], update[axis]
@@ -171,8 +172,7 @@ def _axis(node: Node) -> None:
 
 def _top(node: Node) -> None:
     x, axis = shape_of(node, 0), attribute(node, "axis")
-    known = x is not None and -len(x) <= axis < len(x)
-    _within(node, 1, "K", 0, x[axis] if x is not None and known else "size")
+    _within(node, 1, "K", 0, "size" if x is None else x[axis])
 
 
 def _transformed(node: Node) -> None:
