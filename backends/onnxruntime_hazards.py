@@ -17,9 +17,8 @@ def has_hazards(graph: Graph) -> bool:
 
 
 def _turns(node: Node) -> bool:
-    """Tell whether a Scan goes along another axis than the first: it dies of turning nothing."""
-    names = ("scan_input_axes", "scan_output_axes")
-    return node.operator == "Scan" and any(any(node.attributes.get(n, ())) for n in names)
+    """Tell whether a Scan writes along another axis than the first: it dies of turning nothing."""
+    return node.operator == "Scan" and any(node.attributes.get("scan_output_axes", ()))
 
 
 def has_no_elements(fed: Any) -> bool:

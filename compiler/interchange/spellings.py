@@ -116,6 +116,24 @@ def as_many_axes_as_given(op: Ops, node: Node) -> bool:
     return True
 
 
+@spelling("Scan")
+def along_first_axes(op: Ops, node: Node) -> bool:
+    """Turn what is read along another axis: onnxruntime's own turning dies of no elements."""
+    axes = node.attributes.get("scan_input_axes", ())
+    states = len(node.inputs) - len(axes)
+    tapes = node.required(len(node.inputs))[states:]
+    if not any(axes) or any(x.rank is None for x in tapes):
+        return False
+    turned = []
+    for x, axis in zip(tapes, axes, strict=True):
+        order = list(range(x.known_rank))
+        first = order.pop(axis)
+        turned.append(op.Transpose(x, perm=[first, *order]) if first else x)
+    node.inputs = (*node.inputs[:states], *turned)
+    del node.attributes["scan_input_axes"]
+    return True
+
+
 @spelling("CenterCropPad")
 def int64_shape(op: Ops, node: Node) -> bool:
     """Give the shape in int64: onnxruntime's body of it compares it with one."""

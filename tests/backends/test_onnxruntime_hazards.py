@@ -49,17 +49,21 @@ def recurrence(batch: int | str) -> og.Graph:
     return b.build()
 
 
-def test_a_scan_along_columns_of_nothing() -> None:
+@pytest.mark.parametrize(("written", "fed"), [(0, False), (0, True), (1, True)])
+def test_a_scan_along_columns_of_nothing(written: int, fed: bool) -> None:
+    """On the way to it, or fed: what is written along columns is looked at where it is fed."""
     b = og.Builder("none")
     s, x = b.input("s", "float32", (3,)), b.input("x", "float32", (4, 5, "n"))
-    body = b.subgraph(lambda s, e: (s + 1.0, e * e), s, ("float32", (4, "n")))
-    last, tape = b.op.Scan(s, x, body=body, num_scan_inputs=1, scan_input_axes=[1])
+    columns = x if fed else x[:, :, 5:]
+    body = b.subgraph(lambda s, e: (s + 1.0, e * e), s, ("float32", (4, "m")))
+    axes = {"scan_input_axes": [1], "scan_output_axes": [written]}
+    last, tape = b.op.Scan(s, columns, body=body, num_scan_inputs=1, **axes)
     b.output(last, "last")
     b.output(tape, "tape")
-    feeds = {"s": np.ones(3, np.float32), "x": np.zeros((4, 5, 0), np.float32)}
+    feeds = {"s": np.ones(3, np.float32), "x": np.zeros((4, 5, 0 if fed else 2), np.float32)}
     results = og.compile(b.build(), "onnxruntime").run(feeds)
     np.testing.assert_array_equal(results["last"], [6, 6, 6])
-    assert results["tape"].shape == (5, 4, 0)
+    assert results["tape"].shape == ((4, 5, 0) if written else (5, 4, 0))
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(0, 2), (2, 0)])
