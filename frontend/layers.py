@@ -64,7 +64,7 @@ def layers_of(graph: Graph) -> list[Layer]:
 
 
 def find_layers(graph: Graph, chosen: str | list[str]) -> list[Layer]:
-    """Find layers by patterns for the names of their weights or nodes."""
+    """Find layers by patterns for the names of their weights, nodes or modules."""
     layers = layers_of(graph)
     known = [name for layer in layers for name in _names(layer)]
     found: dict[int, Layer] = {}
@@ -86,7 +86,8 @@ def find_layers(graph: Graph, chosen: str | list[str]) -> list[Layer]:
 
 
 def _names(layer: Layer) -> list[str]:
-    return [name for name in (layer.weight.name, layer.node.name) if name]
+    module = layer.node.module
+    return [name for name in (layer.weight.name, layer.node.name, module) if name]
 
 
 def _layer(graph: Graph, node: Node) -> Layer | None:

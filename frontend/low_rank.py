@@ -36,9 +36,10 @@ def lora(
 
     Args:
         graph: the model.
-        layers: names of weights or nodes, or patterns for them, "*.q_proj*": of MatMul, Gemm and
-            Conv without groups, also where the weight is quantized (DequantizeLinear before it,
-            MatMulInteger, ConvInteger); layers inside branches and bodies have none.
+        layers: names of weights, nodes or modules (which torch's exporter notes), or patterns for
+            them, "*.q_proj*": of MatMul, Gemm and Conv without groups, also where the weight is
+            quantized (DequantizeLinear before it, MatMulInteger, ConvInteger); layers inside
+            branches and bodies have none.
         rank: of the adapters, the inner size of A·B.
         alpha: their weight; by default the rank, so that the factor is 1.
         seed: of the numbers drawn.

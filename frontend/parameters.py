@@ -33,9 +33,10 @@ def choose_parameters(
     roles = Roles(graph)
     held = {v: roles.of(v) for v in held_floats(graph) if v in reached}
     weights = [v for v, role in held.items() if role.kind is Kind.WEIGHT]
+    paths = {v: path for v in held if (path := roles.path_of(v))}
     others = {v: str(role) for v, role in held.items() if role.kind is not Kind.WEIGHT}
     if given is not None:
-        chosen = find_values(graph, given, "parameters", weights, others)
+        chosen = find_values(graph, given, "parameters", weights, others, paths)
     elif adapters := [v for v in weights if is_adapter(v)]:
         chosen = Selected(adapters, frozenset(adapters))
     elif weights:
@@ -46,7 +47,7 @@ def choose_parameters(
         but = f" that is a weight, but {listed}" if listed else ""
         raise GradientError(f"'{target.name}' depends on no float initializer{but}; {ADVICE}")
     if frozen is not None:
-        chosen = _without(chosen, find_values(graph, frozen, "frozen", list(held)))
+        chosen = _without(chosen, find_values(graph, frozen, "frozen", list(held), aliases=paths))
     for value in chosen.values:
         if graph.producer(value) is not None:
             raise GraphError(f"'{value.name}' is computed, so it cannot be trained")

@@ -123,6 +123,18 @@ class Roles:
         more = f" and {len(reasons) - 2} more" if len(reasons) > 2 else ""
         return Role(kind, f"{', '.join(reasons[:2])}{more}")
 
+    def path_of(self, value: Value) -> str:
+        """Give the name that a weight had where it was exported, "blocks.0.q_proj.weight".
+
+        torch's exporter calls weights that it turned "val_9", but notes the module of each node. ""
+        where it does not, or the value's own name tells.
+        """
+        for use in self._uses(value):
+            part, module = PARTS.get(use.node.op_type, {}).get(use.place), use.node.module
+            if part in ("weight", "bias") and module and not value.name.startswith(f"{module}."):
+                return f"{module}.{part}"
+        return ""
+
     def _follow(self, graph: Graph, captured: list[Value]) -> None:
         """Note what depends on inputs, in a graph and in its subgraphs."""
         moving = self._moving[graph] = graph.downstream([*graph.inputs, *captured])

@@ -77,6 +77,7 @@ def find_values(
     role: str,
     pool: Sequence[Value] | None = None,
     others: Mapping[Value, str] = MappingProxyType({}),
+    aliases: Mapping[Value, str] = MappingProxyType({}),
 ) -> Selected:
     """Find values of a graph by name, Value or pattern.
 
@@ -87,6 +88,7 @@ def find_values(
         pool: what patterns choose from; by default the floats among the outputs for `OF`, else
             those among inputs and initializers.
         others: what only names choose, each with the reason, for errors.
+        aliases: other names, as which patterns may match values, too.
 
     Raises:
         GraphError: there are none, one is named twice, is unknown or another graph's.
@@ -97,9 +99,9 @@ def find_values(
         raise GraphError(f"{role} is an empty list of values; name at least one")
     named: dict[Value, bool] = {}
     for item in listed:
-        if isinstance(item, str) and _is_pattern(item, graph):
+        if isinstance(item, str) and (_is_pattern(item, graph) or item in aliases.values()):
             choice = _pool(graph, role) if pool is None else pool
-            for value in _matching(choice, item, role, others):
+            for value in _matching(choice, item, role, others, aliases):
                 named.setdefault(value, False)
             continue
         if not isinstance(item, str | Value):
@@ -126,9 +128,14 @@ def _pool(graph: Graph, role: str) -> list[Value]:
 
 
 def _matching(
-    pool: Sequence[Value], pattern: str, role: str, others: Mapping[Value, str]
+    pool: Sequence[Value],
+    pattern: str,
+    role: str,
+    others: Mapping[Value, str],
+    aliases: Mapping[Value, str],
 ) -> list[Value]:
-    found = [v for v in pool if fnmatchcase(v.name, pattern)]
+    names = {v: (v.name, aliases.get(v, v.name)) for v in pool}
+    found = [v for v in pool if any(fnmatchcase(name, pattern) for name in names[v])]
     if found:
         return found
     alike = [f"'{v.name}' ({why})" for v, why in others.items() if fnmatchcase(v.name, pattern)]

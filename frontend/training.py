@@ -68,7 +68,8 @@ def train_step(
         parameters: initializers, constants or inputs to train, by name or pattern; by default
             every weight that the loss depends on. A pattern stands for weights, too: initializers
             but for those that are constants by their use, such as exponents, masks, position
-            tables and statistics (`onnxgrad info MODEL --parameters` tells which and why). Some
+            tables and statistics (`onnxgrad info MODEL --parameters` tells which and why). It may
+            match the name in torch, which the exporter's notes tell where it lost the name. Some
             exporters write weights as Constant nodes: those that Conv, Gemm, MatMul and the like
             read count as initializers.
         frozen: what of these to leave alone, by name or pattern. Nothing is computed for it: the

@@ -28,4 +28,6 @@ def put_in_place(op: Ops, node: Node, results: Sequence[Value | None]) -> None:
             old.type = TensorType(old.dtype, refine(old.shape, new.shape))
             old.elements, old.constant = new.elements, new.constant
         graph.redirect(new, old)
+    for emitted in op.emitted:
+        emitted.module = emitted.module or node.module
     graph.remove(node)

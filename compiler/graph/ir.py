@@ -24,6 +24,7 @@ _WIDE = 16
 class Node:
     """One operator's call. Omitted optional inputs and outputs are None.
 
+    `module` is the path of the layer that it is part of, "blocks.0.q_proj", where a file tells.
     `position` orders nodes that do not depend on each other; a node that replaces another takes
     over its position.
     """
@@ -35,6 +36,7 @@ class Node:
     domain: str = ""
     name: str = ""
     position: int = -1
+    module: str = ""
     _places: tuple[object, dict[Value | None, list[int]]] = field(
         default=((), {}), init=False, repr=False
     )
@@ -392,4 +394,5 @@ def copy_node(node: Node, mapping: dict[Value, Value], names: Names, renamed: bo
         node.domain,
         node.name,
         node.position,
+        node.module,
     )

@@ -17,6 +17,7 @@ from ..standard.schemas import attribute_value, check_call, find_schema, without
 from .body_types import loop_types, map_types, scan_types
 from .branches import read_chosen
 from .held_weights import weight_names
+from .modules import module_of
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
@@ -74,11 +75,16 @@ class NodeReader:
         ordered = in_order(list(nodes), self.scope)
         self.weights = set() if self.inner else weight_names(ordered)
         for proto in ordered:
+            known = len(self.op.emitted)
             try:
                 self._node(proto)
             except OnnxgradError as error:
                 locate(error, _place(proto))
                 raise
+            if proto.metadata_props:
+                module = module_of(proto)
+                for node in self.op.emitted[known:]:
+                    node.module = node.module or module
 
     def _node(self, proto: NodeProto) -> None:
         inputs = [self._resolve(name) for name in proto.input]

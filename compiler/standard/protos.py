@@ -23,6 +23,10 @@ def tensor_proto(array: np.ndarray, name: str = "") -> TensorProto:
     return onnx.numpy_helper.from_array(array, name)
 
 
+SCOPES_KEY = "pkg.torch.onnx.name_scopes"
+"""Key of a node's metadata under which torch's exporter lists the modules around it."""
+
+
 def node_proto(
     op_type: str,
     domain: str,
@@ -133,6 +137,9 @@ def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
         plain,
         node.name,
     )
+    if node.module:
+        scopes = ["", node.module, node.name]
+        proto.metadata_props.add(key=SCOPES_KEY, value=repr(scopes))
     for key, graph in node.attributes.items():
         if isinstance(graph, Graph):
             attribute = proto.attribute.add(name=key, type=AttributeProto.GRAPH)

@@ -92,10 +92,15 @@ def facts_about(graph: Graph) -> dict[str, Any]:
 def _listed_parameters(graph: Graph) -> list[dict[str, str]]:
     """Describe what a model holds, and what each of it is for."""
     roles = Roles(graph)
-    listed = {v: str(roles.of(v)) for v in held_floats(graph)}
+    listed = {v: _role(roles, v) for v in held_floats(graph)}
     return [
         {**_described(v), "role": listed.get(v, "constant: no floats")} for v in graph.parameters
     ]
+
+
+def _role(roles: Roles, value: Value) -> str:
+    path = roles.path_of(value)
+    return f"{roles.of(value)}{f' ({path})' if path else ''}"
 
 
 def _described(value: Value) -> dict[str, str]:
