@@ -111,7 +111,7 @@ def _inputs(
         outside[value] = loop.add_value(given)
         loop.inputs.append(given)
     if picked:
-        batch = (picked[0].shape or ())[0]
+        batch = next(iter(picked[0].shape or ()))
         loop.inputs.append(loop.add_value(Value(rows, TensorType(_INT64, (count, batch)))))
     return outside
 

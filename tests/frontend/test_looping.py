@@ -73,7 +73,8 @@ def test_files_give_the_same_bits_in_stock_onnxruntime(tmp_path: Any) -> None:
     rates = np.linspace(0.1, 0.01, 7, dtype=np.float32)
     given = data | {"rate": rates, "rows": ROWS} | state
     outputs = ["loss", *(f"{n}.new" for n in names)]
-    losses, *after = sessions[0].run(outputs, given)
+    results: list[Any] = list(sessions[0].run(outputs, given))
+    losses, *after = results
     for k, r in enumerate(ROWS):
         feeds = {n: a[r] for n, a in data.items()} | {"rate": np.array(rates[k])} | state
         loss, *changed = sessions[1].run(outputs, feeds)

@@ -82,7 +82,7 @@ def test_files_run_in_stock_onnxruntime(name: str) -> None:
         graph = og.grad(loss(network(open_shape(feeds["x"]), dtype), **settings), "loss", "x")
         given = {k: v.astype(dtype) if v.dtype == np.float64 else v for k, v in feeds.items()}
         session = onnxruntime.InferenceSession(og.to_onnx(graph).SerializeToString())
-        (value,) = session.run(["loss"], given)
+        value: Any = session.run(["loss"], given)[0]
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, STORED[f"{name}.loss"], rtol=rtol)
 

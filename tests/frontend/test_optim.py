@@ -88,7 +88,7 @@ def test_saved_step_replays_in_onnxruntime(name: str, tmp_path: Path) -> None:
     assert {v.name for v in session.get_inputs()} == {"x", "t", *pairs} == {"x", "t", *state}
     for k, loss in enumerate(STORED[f"{name}.loss"][:20]):
         given = feeds(name, k, "float32") | state
-        results = dict(zip(names, session.run(names, given), strict=True))
+        results: dict[str, Any] = dict(zip(names, session.run(names, given), strict=True))
         np.testing.assert_allclose(results["loss"], loss, rtol=2e-4)
         state = {name: results[new] for name, new in pairs.items()}
 
