@@ -17,7 +17,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
 
-    from . import jax, losses, optim, random, scipy, torch
+    from . import casadi, jax, losses, optim, random, scipy, torch
     from .adapters import load_adapter, save_adapter
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
@@ -56,6 +56,7 @@ __all__ = [
     "UnsupportedOpError",
     "Value",
     "available_backends",
+    "casadi",
     "check_gradients",
     "compile",
     "dequantize_weights",
@@ -133,7 +134,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("jax", "losses", "optim", "random", "scipy", "torch"):
+    if name in ("casadi", "jax", "losses", "optim", "random", "scipy", "torch"):
         return import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
         if name in names:

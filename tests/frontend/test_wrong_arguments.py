@@ -37,6 +37,7 @@ WRONG: list[Any] = [
 
 og.register_operator("wrong.Same(x: T) -> y: T")
 GRAPH = network()
+STATIC = og.load(og.to_onnx(GRAPH), shapes={"N": 2})
 SGD = og.optim.SGD(0.1)
 STEP = og.train_step(GRAPH, "loss", SGD)
 FEEDS = {"x": np.ones((2, 3), np.float32), "k": 1}
@@ -316,6 +317,7 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     ("custom_gradient", og.custom_gradient, {"function": abs}),
     ("custom_gradient", building(lambda b, x, y: og.custom_gradient(abs)(x, y)), {"y": 1}),
     ("optimize", og.optimize, {"graph": GRAPH, "passes": []}),
+    ("casadi", og.casadi.family, {"graph": STATIC, "folder": "f", "name": "f", "wrt": None}),
     ("torch", og.torch.function, {"graph": GRAPH, "of": "loss", "parameters": "w"}),
     ("jax", og.jax.function, {"graph": GRAPH, "of": "loss", "parameters": "w"}),
     (
