@@ -27,7 +27,9 @@ def test_importing_loads_no_rules() -> None:
     assert done.stdout.strip() == "False"
 
 
-ASK_FOR_MORE = (".cupy", ".jax_primitive", ".torch_export", ".torch_function")
+ASK_FOR_MORE = (
+    ".cupy", ".jax_primitive", ".nccl_group", ".torch_export", ".torch_function", ".torch_group"
+)  # fmt: skip
 """Modules that import what may not be installed."""
 
 MODULES = [m.name for m in pkgutil.walk_packages(og.__path__, "onnxgrad.")]
