@@ -231,7 +231,12 @@ WRONG: list[list[str]] = [
     *(["run", "MODEL", "-i", "x=X", "--backend", backend] for backend in ("", "tpu", "\udc80")),
     *(["validate", "MODEL", "--backend", backend] for backend in ("", "tpu")),
     *(["validate", "MODEL", "--seed", seed] for seed in ("-1", "one")),
-    *(["demo", "--epochs", epochs] for epochs in ("0", "many")),
+    *(["train", "MODEL", "--data", data, "-o", "g"] for data in ("", ".", "x.npy", "no.npz", "\0")),
+    *(
+        ["train", "MODEL", "--data", ".", "--loss", "loss", "-o", "g", option, wrong]
+        for option in ("--loss", "--optimizer", "--epochs", "--batch-size", "--metric", "--backend")
+        for wrong in ("", "nope", "(", "mse(axis=", "0", "\udc80")
+    ),
     ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", "g", "--opset", "6"],
     ["info"],
     ["info", "MODEL", "--nope"],

@@ -217,6 +217,8 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     *LOSSES,
     ("lora", og.lora, {"graph": GRAPH, "layers": "w", "rank": 2, "alpha": None, "seed": 0}),
     ("merge_lora", og.merge_lora, {"graph": ADAPTED}),
+    ("dequantize_weights", og.dequantize_weights, {"graph": GRAPH}),
+    ("quantize_weights", og.quantize_weights, {"graph": GRAPH}),
     (
         "save_adapter",
         og.save_adapter,
