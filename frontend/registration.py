@@ -23,7 +23,6 @@ from .rules import as_body, as_rule, as_shapes, as_types, without_types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPERATORS: set[tuple[str, str]] = set()
 _GRADIENTS: set[tuple[str, str]] = set()
 _KERNELS: set[tuple[str, str]] = set()
 """What users registered, and may register anew."""
@@ -65,7 +64,7 @@ def register_operator(
             where there is no body.
 
     Without a body the operator needs a kernel to run (`register_kernel`) and a gradient
-    (`register_gradient`), and is saved as it is.
+    (`register_gradient`), and is saved as it is. One that is registered anew begins without both.
 
     Returns:
         The operator as a function of tensors.
@@ -94,13 +93,13 @@ def register_operator(
             raise GraphError(f"{what} must be a function, not {function!r}")
     add_schema(schema)
     operator = f"{schema.domain}.{schema.name}"
+    _forget(key)
     STANDARD_BODIES.pop(operator, None)
     if body is not None:
         STANDARD_BODIES[operator] = as_body(body)
         TYPES_BY_BODY[operator] = as_types(body)
     else:
         TYPES_BY_BODY[operator] = as_shapes(shapes) if shapes is not None else without_types
-    _OPERATORS.add(key)
     return Operator(schema)
 
 
@@ -169,6 +168,14 @@ def register_kernel(operator: str) -> Callable[[F], F]:
         return kernel
 
     return register
+
+
+def _forget(key: tuple[str, str]) -> None:
+    """Drop the kernel and the gradient of an operator that is about to be another one."""
+    for table, registered in ((KERNELS, _KERNELS), (RULES, _GRADIENTS)):
+        if key in registered:
+            registered.discard(key)
+            table.pop(key, None)
 
 
 def _key(operator: str) -> tuple[str, str]:

@@ -12,6 +12,13 @@ from onnxgrad.compiler.interchange.importer import import_model
 
 def exported(module: Any, example: Any, options: Mapping[str, Any]) -> Graph:
     """Export a module and read what was written; see `torch.export`."""
+    if not callable(module):
+        raise ModelFileError(f"a torch module is wanted, not {type(module).__name__}")
+    if example is None:
+        raise ModelFileError(
+            f"{type(module).__name__} is exported by calling it: give the tensor, or a tuple of "
+            "what it is called with, load(module, example)"
+        )
     arguments = example if isinstance(example, tuple) else (example,)
     quiet = {"dynamo": True, "verbose": False} | dict(options)
     try:

@@ -251,6 +251,10 @@ def test_registering_anew_replaces() -> None:
     og.register_operator(CUBE, lambda op, x, scale: x)
     graph = graph_of(cube_with_body())
     np.testing.assert_allclose(og.compile(graph).run({"x": X})["y"], X**3)
+    cube_without_body()
+    graph = graph_of(og.register_operator(CUBE, lambda op, x, scale: x))
+    found = og.compile(og.vjp(graph, "y", "x")).run({"x": X, "y.grad": X})
+    np.testing.assert_array_equal(found["x.grad"], X)
     assert og.register_operator("acme.Any(x: T) -> y: T").schema.name == "Any"
 
 

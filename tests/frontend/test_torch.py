@@ -142,5 +142,7 @@ def test_modules_become_graphs() -> None:
         def forward(self, x: Any) -> Any:
             return torch.linalg.eigh(x)[0]
 
+    with pytest.raises(og.ModelFileError, match="Sequential is exported by calling it: give the t"):
+        og.load(module)
     with pytest.raises(og.ModelFileError, match="torch cannot export Eigenvalues: No ONNX functio"):
         og.load(Eigenvalues().eval(), torch.eye(3))
