@@ -1,0 +1,125 @@
+"""Whatever is wrong on the command line: two lines at most, status 2 and no file."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import refusal, square
+
+import onnxgrad as og
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return square(tmp_path)
+
+
+def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
+    """Each gives one clear message and status 2."""
+    out = tmp_path / "out.onnx"
+    grad = ["grad", model, "-o", out]
+    assert "No such file" in refusal("info", tmp_path / "missing.onnx")
+    assert "no value 'los'; did you mean 'loss'" in refusal(*grad, "--of", "los", "--wrt", "x")
+    assert "not a scalar" in refusal(*grad, "--of", "y", "--wrt", "x")
+    assert "takes one scalar" in refusal(*grad, "--of", "y", "--of", "loss", "--wrt", "x")
+    assert "in both of and wrt" in refusal(*grad, "--of", "loss", "--wrt", "y", "--wrt", "loss")
+    assert "matches 'z*'" in refusal(*grad, "--of", "loss", "--wrt", "z*")
+    both = ["--vjp", "--jvp", "--of", "y", "--wrt", "x"]
+    assert "exclude each other" in refusal(*grad, *both)
+    assert "No such file" in refusal("draw", model, "-o", tmp_path / "no" / "graph.svg")
+    assert "--wrt" in refusal("grad", model, "--of", "loss", "-o", out)
+    assert "No such command" in refusal("gradient")
+    for command in (grad[:2], ["draw", model], ["run", model]):
+        given = ["--of", "loss", "--wrt", "x"] if command[0] == "grad" else []
+        assert "'-' is not a file" in refusal(*command, *given, "-o", "-")
+    assert "written as .npz" in refusal("run", model, "-o", tmp_path / "out.csv")
+    assert not out.exists()
+
+
+def test_errors_speak_the_words_of_the_command_line(model: Path, tmp_path: Path) -> None:
+    """No argument of Python's functions is advised that a command does not have."""
+    grad = ["grad", model, "-o", tmp_path / "out.onnx"]
+    b = og.Builder.extend(og.load(model))
+    b.output(b.op.Floor(b.value("x")), "floor")
+    og.save(b.build(), model)
+    for given, advice in {
+        ("--of", "y", "--wrt", "x"): "use --vjp",
+        ("--vjp", "--of", "floor", "--wrt", "x"): "--allow-unused gives zeros",
+        ("--vjp", "--of", "y", "--wrt", "y"): "names= of Python",
+    }.items():
+        message = refusal(*grad, *given)
+        assert advice in message and "allow_unused" not in message, message
+
+
+WRONG: list[list[str]] = [
+    *([command, model] for command in ("info", "run", "validate") for model in ("", ".", "a\0b")),
+    *(["grad", "MODEL", "--of", "loss", "--wrt", wrt, "-o", "g"] for wrt in ("", "\udc80", "z*")),
+    *(
+        ["grad", "MODEL", "--of", of, "--wrt", "x", "-o", "g"]
+        for of in ("", "*", "w", "z*", "nope")
+    ),
+    *(["validate", "MODEL", "--of", of, "--wrt", "*"] for of in ("", "z*")),
+    *(["validate", "MODEL", "--of", "loss", "--wrt", wrt] for wrt in ("loss", "", "z*")),
+    *(
+        ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", o]
+        for o in ("", "-", ".", "no/g", "\0")
+    ),
+    *(["draw", "MODEL", "-o", out] for out in ("", "-", ".", "no/g.svg", "g.pdf", "\0")),
+    *(["run", "MODEL", "-i", "x=X", "-o", out] for out in ("", "-", ".", "no/g.npz", "g.npy")),
+    *(["run", "MODEL", "-i", i] for i in ("", "=", "x", "x=", "=X", "x=.", "x=a\0b", "x=MODEL")),
+    *(["run", "MODEL", "-i", "x=X", "--backend", backend] for backend in ("", "tpu", "\udc80")),
+    *(["validate", "MODEL", "--backend", backend] for backend in ("", "tpu")),
+    *(["validate", "MODEL", "--seed", seed] for seed in ("-1", "one")),
+    *(["train", "MODEL", "--data", data, "-o", "g"] for data in ("", ".", "x.npy", "no.npz", "\0")),
+    *(
+        ["train", "MODEL", "--data", ".", "--loss", "loss", "-o", "g", option, wrong]
+        for option in ("--loss", "--optimizer", "--epochs", "--batch-size", "--metric", "--backend")
+        for wrong in ("", "nope", "(", "mse(axis=", "0", "\udc80")
+    ),
+    ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", "g", "--opset", "6"],
+    ["info"],
+    ["info", "MODEL", "--nope"],
+    ["ops", "more"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=lambda a: ascii(" ".join(a)))
+def test_whatever_is_wrong(
+    arguments: list[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 2, two lines at most, no trace of Python and no file."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(os.listdir(tmp_path))
+    x = str(tmp_path / "x.npy")
+    refusal(*(a.replace("MODEL", str(model)).replace("X", x) for a in arguments))
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
+    x = tmp_path / "x.npy"
+    assert "missing: x" in refusal("run", model)
+    assert "wants name=file.npy" in refusal("run", model, "-i", "x")
+    assert "gives 'x' twice" in refusal("run", model, "-i", f"x={x}", "-i", f"x={x}")
+    assert "not an input: z" in refusal("run", model, "-i", f"z={x}")
+    assert "No such file" in refusal("run", model, "-i", "x=missing.npy")
+    assert "no backend 'tpu'" in refusal("run", model, "-i", f"x={x}", "--backend", "tpu")
+    for name, content in (("text", b"1 2 3"), ("empty", b""), ("cut", x.read_bytes()[:-3])):
+        bad = tmp_path / f"{name}.npy"
+        bad.write_bytes(content)
+        assert f"{bad} is not an .npy file" in refusal("run", model, "-i", f"x={bad}")
+    np.savez(tmp_path / "many.npz", a=1)
+    assert "is not an .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
+    np.save(x, np.zeros((1, 3), np.float32))
+    assert "(1, 3)" in refusal("run", model, "-i", f"x={x}")
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 60])
+def test_broken_models(model: Path, tmp_path: Path, size: int) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(model.read_bytes()[:size])
+    for command in (["info", bad], ["draw", bad, "-o", tmp_path / "x.svg"]):
+        refusal(*command)
+    bad.write_bytes(b"not a model" * 20)
+    refusal("info", bad)
+    refusal("info", tmp_path)  # a folder
