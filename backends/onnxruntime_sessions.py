@@ -11,6 +11,7 @@ from onnx import ModelProto
 from ..compiler.errors import BackendUnavailableError, UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import onnx_dtype
+from ..compiler.standard.protos import every_node
 from .onnxruntime_kernels import lacking_kernels
 from .onnxruntime_providers import Settings
 from .onnxruntime_weights import write_apart
@@ -114,6 +115,7 @@ def open_session(
         model.SerializeToString(),
         options,
         providers=None if options.has_providers() else ["CPUExecutionProvider"],
+        disabled_optimizers=[] if _has_windows(model) else [_BLOCKS_CHANNELS],
     )
     for name, _ in settings.providers:
         if name not in session.get_providers():
@@ -122,6 +124,15 @@ def open_session(
                 f"{', '.join(session.get_providers())}: its libraries or its device are missing"
             )
     return session
+
+
+_BLOCKS_CHANNELS = "NchwcTransformer"
+"""What lays channels out in blocks for convolutions and pools. Of onnxruntime 1.32 it ends the
+process on some graphs of half precision that have none of these."""
+
+
+def _has_windows(model: ModelProto) -> bool:
+    return any("Conv" in n.op_type or "Pool" in n.op_type for n in every_node(model.graph.node))
 
 
 def _as_ort_value(array: np.ndarray) -> Any:

@@ -39,6 +39,20 @@ def range_(op: Ops, call: Call) -> None:
     call.inputs = [op.Squeeze(v, [0]) if v and v.shape == (1,) else v for v in call.inputs]
 
 
+@upgrade("QuantizeLinear", "DequantizeLinear", before=ALWAYS)
+def one_scale(op: Ops, call: Call) -> None:
+    """One scale for all may lie in a list of one where it fits no axis, or its zero point does."""
+    x, scale, zero = call.tensor(0), call.tensor(1), call.input(2)
+    if x.rank is None or call.attributes.get("block_size"):
+        return
+    outside = not -x.rank <= call.attributes.get("axis", 1) < x.rank
+    if (outside or zero is not None and zero.rank != scale.rank) and scale.shape in ((), (1,)):
+        call.inputs[1:] = [
+            op.Squeeze(v, [0]) if v is not None and v.shape == (1,) else v for v in call.inputs[1:]
+        ]
+        call.take("axis")
+
+
 @upgrade("OneHot", before=11)
 def one_hot(op: Ops, call: Call) -> None:
     """Negative indices chose nothing; now they count from the end."""

@@ -57,7 +57,7 @@ def any_shape(draw: Draw) -> list[int]:
 
 
 def images(draw: Draw) -> list[int]:
-    return [size(draw, 1, 2), size(draw, 1, 3), size(draw, 4, 7), size(draw, 4, 7)]
+    return [size(draw, 1, 2), *(size(draw, 4, 6) for _ in range(3))]
 
 
 def softmax(draw: Draw) -> Call:

@@ -1,0 +1,303 @@
+"""Files as people have them: what onnxruntime's optimizer, its quantizers and converters write."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+import onnxgrad as og
+
+Arrays = Mapping[str, np.ndarray]
+Levels = onnxruntime.GraphOptimizationLevel
+
+Write = Callable[[Path, Path, Arrays], None]
+"""`write(source, target, feeds)` makes a file from another; feeds are an example of its inputs."""
+
+
+def session(path: Path, level: Any = Levels.ORT_DISABLE_ALL, save: Path | None = None) -> Any:
+    """Open a file in stock onnxruntime; `save` writes what its optimizer made of it."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = level
+    if save is not None:
+        options.optimized_model_filepath = str(save)
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def optimized(source: Path, target: Path, feeds: Arrays) -> None:
+    """What onnxruntime itself saves at its extended level."""
+    session(source, Levels.ORT_ENABLE_EXTENDED, target)
+
+
+def dynamic(source: Path, target: Path, feeds: Arrays) -> None:
+    """Weights of 8 bits, activations rounded as they come."""
+    quantize_dynamic(source, target)
+
+
+def static_qdq(source: Path, target: Path, feeds: Arrays) -> None:
+    """QuantizeLinear and DequantizeLinear around float operators."""
+    quantize_static(source, target, _Reader(feeds), quant_format=QuantFormat.QDQ)
+
+
+def static_operators(source: Path, target: Path, feeds: Arrays) -> None:
+    """QLinearConv and its like."""
+    quantize_static(source, target, _Reader(feeds), quant_format=QuantFormat.QOperator)
+
+
+def four_bits(source: Path, target: Path, feeds: Arrays) -> None:
+    """MatMulNBits: weights of products in 4 bits, block by block."""
+    quantizer = MatMulNBitsQuantizer(onnx.load(source), block_size=16, is_symmetric=False)
+    quantizer.process()
+    onnx.save(quantizer.model.model, target)
+
+
+def half(source: Path, target: Path, feeds: Arrays) -> None:
+    """Float16 inside, float32 at the ends."""
+    onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
+
+
+def then(first: Write, second: Write) -> Write:
+    """Make a file from the file that another tool makes."""
+
+    def write(source: Path, target: Path, feeds: Arrays) -> None:
+        between = target.with_suffix(".between.onnx")
+        first(source, between, feeds)
+        second(between, target, feeds)
+
+    return write
+
+
+WRITERS: dict[str, Write] = {
+    "optimized": optimized,
+    "dynamic": dynamic,
+    "dynamic, optimized": then(dynamic, optimized),
+    "QDQ": static_qdq,
+    "QDQ, optimized": then(static_qdq, optimized),
+    "QOperator": static_operators,
+    "4 bits": four_bits,
+    "4 bits, optimized": then(four_bits, optimized),
+    "float16": half,
+    "float16, optimized": then(half, optimized),
+}
+"""Tools by name."""
+
+EXACT, HALF, HALF_GRADIENT, ROUNDED = 1e-4, 1e-2, 1e-1, 1e-1
+"""Allowed differences, relative to the largest number: in float32, in float16, of gradients there,
+and of NumPy from onnxruntime where numbers that they round to other steps of 8 bits go on."""
+
+
+def allowed(tool: str, backend: str) -> float:
+    """Give by how much a backend's outputs may differ from those of stock onnxruntime."""
+    if "float16" in tool:
+        return HALF
+    is_rounded = any(word in tool for word in ("dynamic", "QDQ", "QOperator"))
+    return ROUNDED if is_rounded and backend == "numpy" else EXACT
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    def __init__(self, feeds: Arrays) -> None:
+        self._left = iter([dict(feeds)])
+
+    def get_next(self) -> Any:
+        return next(self._left, None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the tools' advice from the terminal."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def is_broken(path: Path) -> bool:
+    """Tell whether a tool wrote a scale that is no number, as it does where a mask holds −∞."""
+    scales = [t for t in onnx.load(path).graph.initializer if t.name.endswith("_scale")]
+    return not all(np.isfinite(onnx.numpy_helper.to_array(t)).all() for t in scales)
+
+
+def contrib_calls(path: Path) -> list[str]:
+    """List the operators of com.microsoft that a file calls, each time."""
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    return [n.op_type for n in nodes if n.domain == "com.microsoft"]
+
+
+def distance(actual: Any, expected: Any) -> float:
+    """Give the largest difference relative to the largest number expected."""
+    a, b = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if a.shape != b.shape:
+        return np.inf
+    return float(np.abs(a - b).max(initial=0) / max(np.abs(b).max(initial=0), 1e-30))
+
+
+def copies_of(graph: og.Graph, name: str, array: np.ndarray) -> dict[str, bool]:
+    """Name the weights that hold an array, and whether they hold it transposed.
+
+    The optimizer transposes weights, and gives a tied one to each of its users.
+    """
+    found = {}
+    for value in graph.values():
+        held = value.constant
+        if held is None or held.dtype.kind != "f" or graph.producer(value) is not None:
+            continue
+        if value.name == name and held.shape == array.shape:
+            found[value.name] = False
+        elif array.size > 1 and array.min() != array.max():
+            if held.shape == array.shape and np.array_equal(held, array):
+                found[value.name] = False
+            elif held.shape == array.T.shape and np.array_equal(held, array.T):
+                found[value.name] = True
+    return found
+
+
+def reads(graph: og.Graph, names: Iterable[str]) -> int:
+    """Count how often values are read."""
+    return sum(len(graph.consumers(graph.find(name))) for name in names)
+
+
+def gradients_by(
+    graph: og.Graph, feeds: Arrays, cotangents: Arrays, wrt: Mapping[str, Any], backend: str
+) -> dict[str, np.ndarray]:
+    """Give the gradients by inputs and weights of the original file (None: an input), by name."""
+    inputs = {v.name for v in graph.inputs}
+    copies = {
+        name: {name: False} if name in inputs else copies_of(graph, name, array)
+        for name, array in wrt.items()
+        if name in inputs or array is not None
+    }
+    upstream = {v for v in graph.upstream([graph.find(y) for y in cotangents])}
+    names = dict.fromkeys(c for listed in copies.values() for c in listed)
+    reached = [c for c in names if graph.find(c) in upstream]
+    if not reached:
+        return {}
+    fed = {f"{y}.grad": a.astype(graph.find(y).dtype) for y, a in cotangents.items()}
+    found = og.compile(og.vjp(graph, list(cotangents), reached), backend).run({**feeds, **fed})
+    total = {}
+    for name, listed in copies.items():
+        parts = [found[f"{c}.grad"] for c in listed if c in reached]
+        turned = [p.T if t else p for p, t in zip(parts, listed.values(), strict=False)]
+        if parts and len(parts) == len(listed):
+            total[name] = np.sum([p.astype(np.float64) for p in turned], axis=0)
+    return total
+
+
+@dataclass
+class Verdict:
+    """What became of a file that a tool wrote of a model.
+
+    `made` and `runs` say what the tool and stock onnxruntime made of it ("" where it went well),
+    `refused` why it does not load; `outputs` and `gradients` hold differences by backend.
+    """
+
+    made: str = ""
+    runs: str = ""
+    refused: str = ""
+    calls: list[str] = field(default_factory=list)
+    outputs: dict[str, float] = field(default_factory=dict)
+    gradients: dict[str, float] = field(default_factory=dict)
+    compared: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+BACKENDS = ("numpy", "onnxruntime")
+
+
+def judge(
+    source: Path, target: Path, tool: str, feeds: Arrays, cotangents: Arrays, expected: Arrays
+) -> Verdict:
+    """Let a tool make a file of a model, and compare what it gives with stock onnxruntime.
+
+    `expected` holds the gradients of the original by some of its inputs and weights.
+    """
+    verdict = Verdict()
+    try:
+        with quiet():
+            WRITERS[tool](source, target, feeds)
+    except Exception as error:
+        verdict.made = first_line(error)
+        return verdict
+    verdict.calls = contrib_calls(target)
+    try:
+        plain, usual = (
+            session(target, level).run(None, dict(feeds))
+            for level in (Levels.ORT_DISABLE_ALL, Levels.ORT_ENABLE_ALL)
+        )
+    except Exception as error:
+        verdict.runs = first_line(error)
+        return verdict
+    try:
+        graph = og.load(target)
+    except og.OnnxgradError as error:
+        verdict.refused = first_line(error)
+        verdict.wrong.append("it does not load")
+        return verdict
+    if is_broken(target):
+        verdict.runs = "a scale is no number"
+        return verdict
+    for backend in BACKENDS:
+        found = og.compile(graph, backend).run(feeds).values()
+        pairs = zip(found, plain, usual, strict=True)
+        apart = max(min(distance(a, b), distance(a, c)) for a, b, c in pairs)
+        verdict.outputs[backend] = apart
+        if not apart <= allowed(tool, backend):
+            verdict.wrong.append(f"outputs on {backend} differ by {apart:.1e}")
+    _judge_gradients(verdict, graph, source, tool, feeds, cotangents, expected)
+    return verdict
+
+
+def _judge_gradients(
+    verdict: Verdict,
+    graph: og.Graph,
+    source: Path,
+    tool: str,
+    feeds: Arrays,
+    cotangents: Arrays,
+    expected: Arrays,
+) -> None:
+    """Compare gradients of a float file; through a quantized one they must pass."""
+    original = og.load(source)
+    wrt = {
+        name: None if name in feeds else original.find(name).constant
+        for name in expected
+        if name in feeds or original.find(name).constant is not None
+    }
+    is_float = tool.startswith(("optimized", "float16"))
+    through = graph if is_float else og.straight_through(graph)
+    for name, array in list(wrt.items()):
+        copies = {} if array is None else copies_of(through, name, array)
+        if array is not None and reads(through, copies) < reads(original, [name]):
+            del wrt[name]  # what the optimizer made of some of its uses is another constant
+    for backend in BACKENDS if is_float else ("numpy",):
+        found = gradients_by(through, feeds, cotangents, wrt, backend)
+        verdict.compared = len(found)
+        if not is_float:
+            continue
+        scale = max((np.abs(a).max(initial=0) for a in expected.values()), default=0)
+        error = 0.0
+        for name, dx in found.items():
+            size = np.abs(expected[name]).max(initial=0)
+            gap = np.abs(dx - expected[name]).max(initial=0)
+            error = max(error, float(gap / (size if size > 1e-5 * scale else scale)))
+        verdict.gradients[backend] = error
+        if not error <= (HALF_GRADIENT if "float16" in tool else EXACT):
+            verdict.wrong.append(f"gradients on {backend} differ by {error:.1e}")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
