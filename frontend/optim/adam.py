@@ -14,7 +14,7 @@ class Adam:
     """Adam (Kingma and Ba, 2015): w ← w − η·m̂ / (√v̂ + ε) with both moments' bias corrected.
 
     Args:
-        learning_rate: η; a number, or the name of a scalar input of the step.
+        learning_rate: η; a number, the name of a scalar input of the step, or a schedule.
         b1: decay of the mean of the gradients, m ← β₁·m + (1 − β₁)·dw.
         b2: decay of the mean of their squares, v ← β₂·v + (1 − β₂)·dw².
         eps: ε, outside the root.
@@ -42,7 +42,8 @@ class AdamW:
 
     Args:
         learning_rate, b1, b2, eps: as in Adam.
-        weight_decay: λ.
+        weight_decay: λ, on every parameter as torch has it; `decay_weights` around `Adam` chooses
+            among them.
     """
 
     learning_rate: Rate = 1e-3

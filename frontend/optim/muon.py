@@ -25,7 +25,7 @@ class Muon:
             √(rows / columns) times where a matrix has more rows.
         momentum: μ in v ← μ·v + (1 − μ)·dw.
         nesterov: look ahead, μ·v + (1 − μ)·dw in place of v.
-        weight_decay: λ in w ← w − η·λ·w.
+        weight_decay: λ in w ← w − η·λ·w, on every parameter.
         iterations: of Newton and Schulz.
     """
 

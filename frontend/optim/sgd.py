@@ -14,10 +14,10 @@ class SGD:
     """Stochastic gradient descent: w ← w − η·dw, with momentum v ← μ·v + dw; w ← w − η·v.
 
     Args:
-        learning_rate: η; a number, or the name of a scalar input of the step.
+        learning_rate: η; a number, the name of a scalar input of the step, or a schedule.
         momentum: μ.
         nesterov: look ahead, w ← w − η·(dw + μ·v).
-        weight_decay: λ, added to the gradient as λ·w.
+        weight_decay: λ, added to the gradient as λ·w, on every parameter.
     """
 
     learning_rate: Rate
