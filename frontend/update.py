@@ -66,7 +66,7 @@ class _Scope:
     pairs: dict[Value, Value] = field(default_factory=dict)
     count: Value | None = None
     scheduled: list[tuple[Schedule, Value]] = field(default_factory=list)
-    rate: Value | float = 0.0
+    rate: Rate = 0.0
     numbers: dict[np.dtype, Value] = field(default_factory=dict)
 
 
@@ -104,7 +104,7 @@ class Update:
         shared = when is None
         inner = _Scope(outer.pairs, outer.count, outer.scheduled) if shared else _Scope()
         self._scope = inner
-        inner.rate = self._read_rate(optimizer.learning_rate)
+        inner.rate = optimizer.learning_rate
         new = optimizer.update(self, gradients)
         if set(new) != set(gradients):
             raise GraphError(f"{optimizer!r} must give a new value for each parameter, and no more")
@@ -132,7 +132,7 @@ class Update:
 
     def rate(self, w: Value) -> Value:
         """Give the learning rate as a scalar of the dtype of `w`."""
-        rate, numbers = self._scope.rate, self._scope.numbers
+        rate, numbers = self._read_rate(self._scope.rate), self._scope.numbers
         if isinstance(rate, Value):
             return self.cast(rate, w)
         if w.dtype not in numbers:

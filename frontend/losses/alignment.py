@@ -55,6 +55,9 @@ def ctc(
     require_text(label, "label")
     if len(p.shape) != 3:
         raise GraphError(f"'{p.name}' is {p.raw.value.type}; ctc needs (batch, time, classes)")
+    size = p.shape[2]
+    if blank < 0 or isinstance(size, int) and blank >= size:
+        raise GraphError(f"blank={blank} is none of the classes of '{p.name}', {p.raw.value.type}")
     logits = p.before("Softmax", "LogSoftmax", axis=2)
     log_prob = op.LogSoftmax(logits, axis=2)
     if not require_flag(time_first, "time_first"):

@@ -130,6 +130,8 @@ def _weights(p: Prediction, weight: Any, axis: int, scores: Tensor) -> Tensor:
             f"weight must be one number for each of the {p.shape[axis]} classes, it has the shape "
             f"{array.shape}"
         )
+    if not np.isfinite(array).all():
+        raise GraphError(f"weight holds what is not finite: {weight}")
     return p.builder.constant(array)
 
 

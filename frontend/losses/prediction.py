@@ -98,6 +98,8 @@ class Prediction:
         known = next((v for v in self._graph.values() if v.name == name), None)
         if known is None:
             return self.builder.input(name, dtype, as_given(shape))
+        if known is self._found:
+            raise GraphError(f"'{name}' is the prediction itself, from which it never differs")
         wanted = TensorType(dtype, shape)
         kinds = "f" if is_float(dtype) else "iu"
         fits = isinstance(known.type, TensorType) and (

@@ -33,11 +33,12 @@ class groups(Wrapper):
 
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """Hand each group to its optimizer"""
-        rest, new = dict(gradients), dict[Value, Value]()
+        rest, parts = dict(gradients), list[tuple[Optimizer, Gradients]]()
         for pattern, optimizer in self.by_name.items():
             chosen = matching(update, gradients, pattern, "by_name")
-            if group := {w: rest.pop(w) for w in chosen if w in rest}:
-                new |= update.apply(optimizer, group)
-        if rest:
-            new |= update.apply(self.optimizer, rest)
+            parts.append((optimizer, {w: rest.pop(w) for w in chosen if w in rest}))
+        new: dict[Value, Value] = {}
+        for optimizer, part in [(self.optimizer, rest), *parts]:
+            if part:
+                new |= update.apply(optimizer, part)
         return new

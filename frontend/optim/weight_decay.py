@@ -16,6 +16,7 @@ class decay_weights(Wrapper):
     """Let chosen parameters shrink beside what an optimizer does: w ← w − η·λ·w.
 
     Around `Adam` this is AdamW with a mask: `AdamW` itself decays every parameter, as torch does.
+    It decays at every step that it sees, so its place is inside of `accumulate`.
 
     Args:
         optimizer: any optimizer; η is its learning rate.

@@ -213,6 +213,18 @@ def test_a_gated_optimizer_counts_its_own_updates() -> None:
     assert (train(outer, 4)["w"] != STORED["w"]).any()
 
 
+def test_wrapped_ones_have_one_count_and_one_rate() -> None:
+    """The rate is that of the updates, told once, however many wrappers hold the optimizer."""
+    adam = optim.Adam(optim.piecewise(0.5, {1: 0.25}))
+    wrapped = optim.average_weights(optim.clip_by_value(optim.accumulate(adam, 2), 1.0))
+    step = step_of(optim.scale_loss(optim.skip_non_finite(wrapped)))
+    names = [v.name for v in step.inputs if v.name.startswith("step")]
+    assert names == ["step"]
+    assert [v.name for v in step.outputs if "rate" in v.name] == ["learning_rate"]
+    trainer = og.compile(step).stepper()
+    assert [float(trainer(**FEEDS)["learning_rate"]) for _ in range(4)] == [0.5, 0.5, 0.25, 0.25]
+
+
 REFUSED: list[tuple[Any, str]] = [
     (lambda: optim.clip_by_value(optim.SGD(0.1), 0), "most must be over 0"),
     (lambda: optim.clip_by_global_norm(optim.SGD(0.1), -1), "most must be over 0"),
