@@ -32,10 +32,11 @@ def split_step(
     Example:
         >>> backward, update = og.split_step(g, optimizer=og.optim.Adam(1e-3))
         >>> f, stepper = og.compile(backward), og.compile(update).stepper()
-        >>> weights = {v.name: v.constant for v in backward.inputs if v.constant is not None}
-        >>> results = f.run({"x": images, "label": labels} | weights)
-        >>> stepper.run({n: a for n, a in results.items() if n.endswith(".grad")})
-        >>> weights = {n: stepper.state()[n] for n in weights}
+        >>> shared = [v.name for v in backward.inputs if v.name in stepper.state()]
+        >>> for images, labels in batches:
+        ...     weights = {n: stepper.state()[n] for n in shared}
+        ...     results = f.run({"x": images, "label": labels} | weights)
+        ...     stepper.run({n: a for n, a in results.items() if n.endswith(".grad")})
 
     Args:
         graph, loss, optimizer, parameters, frozen: as in `train_step`.
@@ -58,7 +59,7 @@ def split_step(
         name = f"{v.name}.grad"
         if name in backward.names:
             raise GraphError(f"the name '{name}', of the gradient of '{v.name}', is taken")
-        w = second.add_value(Value(v.name, v.type, v.constant, parameter=True))
+        w = second.add_value(Value(v.name, v.type, v.constant, v.parameter))
         received[w] = second.add_value(Value(name, TensorType(dv.dtype, v.shape)))
         second.inputs.append(received[w])
         if v not in backward.inputs:

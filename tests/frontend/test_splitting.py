@@ -91,6 +91,16 @@ def test_a_scaled_loss_has_its_scale_in_the_second() -> None:
     np.testing.assert_allclose(second.state()["w"], STORED["adam.w"][0], rtol=1e-9)
 
 
+def test_an_input_may_be_trained() -> None:
+    backward, update = og.split_step(regression(), optimizer=og.optim.SGD(0.1), parameters=["x"])
+    assert [v.name for v in backward.inputs] == ["x", "t"]
+    results = og.compile(backward).run(FEEDS)
+    second = og.compile(update).stepper({"x": FEEDS["x"]})
+    second.run(only_gradients(results))
+    expected = FEEDS["x"] - 0.1 * results["x.grad"]
+    np.testing.assert_allclose(second.state()["x"], expected, rtol=1e-12)
+
+
 def test_half_precision_gives_gradients_in_float32() -> None:
     half: dict[str, Any] = {n: STORED[n].astype(np.float16) for n in "wc"}
     backward, update = og.split_step(regression(half["w"], half["c"]), optimizer=ADAM)
