@@ -12,14 +12,25 @@ from .registry import form, standard_body
 
 @standard_body("LayerNormalization")
 def layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
-    """ONNX's body, which takes scale and bias in the shape of the normalized axes only."""
+    """ONNX's body, which takes scale and bias in the shape of the normalized axes only.
+
+    Those with more axes come after it.
+    """
     x, affine = node.first_input, node.inputs[1:]
     if x.shape is None:
         return emit_function_body(op, node)
     axis = node.attributes.get("axis", -1) % len(x.shape)
+    normalized = op.Shape(x, start=axis)
+    if any(v is not None and (v.rank is None or v.rank > len(x.shape) - axis) for v in affine):
+        plain = [None if v is None else op.like(1 - k, v) for k, v in enumerate(affine)]
+        full = [v if v is None else op.Expand(v, normalized) for v in plain]
+        y, *others = emit_function_body(op, node, [x, *full])
+        assert y is not None
+        scale, bias = (*affine, None)[:2]
+        y = y if scale is None else op.Mul(y, scale)
+        return [y if bias is None else op.Add(y, bias), *others]
     full = [
-        v if v is None or v.shape == x.shape[axis:] else op.Expand(v, op.Shape(x, start=axis))
-        for v in affine
+        v if v is None or v.shape == x.shape[axis:] else op.Expand(v, normalized) for v in affine
     ]
     return emit_function_body(op, node, [x, *full])
 

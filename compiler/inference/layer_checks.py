@@ -64,6 +64,18 @@ def _group_normalization(node: Node) -> None:
     _per_channel(node, ["scale", "bias"])
 
 
+def _affine(node: Node, names: Sequence[str]) -> None:
+    """Check that scale and bias broadcast to x and do not stretch it."""
+    x = shape_of(node, 0)
+    for index, name in enumerate(names, 1):
+        shape = shape_of(node, index)
+        if x is None or shape is None:
+            continue
+        pairs = zip(shape[::-1], x[::-1], strict=False)
+        fits = len(shape) <= len(x) and all(d == 1 or may_equal(d, size) for d, size in pairs)
+        require(node, fits, f"{name} of the shape {shape} must broadcast to that of x, {x}")
+
+
 def _recurrent(node: Node, gates: int, functions: int) -> None:
     """Check the sizes of a layer's weights and states, and how many activations there are."""
     directions = 2 if node.attributes.get("direction") == "bidirectional" else 1
@@ -199,8 +211,10 @@ LAYER_CHECKS: dict[str, Callable[[Node], None]] = {
     "If": _condition,
     "InstanceNormalization": partial(_per_channel, names=["scale", "bias"]),
     "LSTM": partial(_recurrent, gates=4, functions=3),
+    "LayerNormalization": partial(_affine, names=["scale", "bias"]),
     "Loop": _loop,
     "QuantizeLinear": _quantization,
+    "RMSNormalization": partial(_affine, names=["scale"]),
     "RNN": partial(_recurrent, gates=1, functions=1),
     "RotaryEmbedding": _rotary,
     "SpaceToDepth": _space_to_depth,

@@ -1,6 +1,7 @@
 """Types of a node's outputs: ONNX's inference, refined by our shape arithmetic."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def infer_types(node: Node) -> list[Type | None]:
     structural = _STRUCTURAL.get(node.op_type) if not node.domain else None
     if structural is not None:
         return structural(node)
+    node = _without_overhang(node)
     types: list[Type | None] = [*_infer_by_onnx(node)]
     if node.op_type == "Attention":
         types = _attention(node, types)
@@ -68,6 +70,16 @@ def infer_types(node: Node) -> list[Type | None]:
         if shape is not first.shape:
             types[0] = TensorType(first.dtype, shape)
     return with_ranks(node, types)
+
+
+def _without_overhang(node: Node) -> Node:
+    """Leave out ceil_mode where auto_pad is VALID: the standard's size has no window over the end.
+
+    ONNX's inference and onnxruntime count one.
+    """
+    if node.attributes.get("auto_pad") != "VALID" or not node.attributes.get("ceil_mode"):
+        return node
+    return replace(node, attributes={**node.attributes, "ceil_mode": 0})
 
 
 def infer_elements_of(node: Node) -> None:

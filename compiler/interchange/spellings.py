@@ -54,9 +54,12 @@ def without_what_no_window_reaches(op: Ops, node: Node) -> bool:
     """Cut off what SAME leaves over where a stride is longer than the kernel.
 
     Nothing needs to be padded then, and padding is never negative; onnxruntime 1.32 shifts the
-    windows by half of what is left over.
+    windows by half of what is left over. With VALID no window hangs over the end, which
+    onnxruntime lets ceil_mode do.
     """
     x, *rest = node.inputs
+    if attribute(node, "auto_pad") == "VALID" and node.attributes.pop("ceil_mode", 0):
+        return True
     if not attribute(node, "auto_pad").startswith("SAME") or x is None or not x.rank:
         return False
     rank = x.rank - 2

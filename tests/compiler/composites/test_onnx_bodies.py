@@ -7,6 +7,7 @@ import pytest
 from op_samples import SAMPLES
 from op_samples.graphs import assert_close, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
+from written_files import run_in_onnxruntime
 
 import onnxgrad as og
 from onnxgrad.compiler.gradients import RULES
@@ -49,3 +50,23 @@ def test_rule_and_body_agree(sample: Sample, monkeypatch: pytest.MonkeyPatch) ->
     for name in wrt:
         assert_close(by_rule[f"{name}.grad"], by_body[f"{name}.grad"], 1e-6)
     assert np.all([np.isfinite(by_rule[f"{name}.grad"]).all() for name in wrt])
+
+
+@pytest.mark.parametrize("opset", [13, 16, 21])
+@pytest.mark.parametrize("shape", [(3, 4), (3, 1), (2, 1, 4), (4,), (1,)])
+def test_a_scale_of_any_shape_that_broadcasts_to_x(shape: tuple[int, ...], opset: int) -> None:
+    rng = np.random.default_rng(0)
+    x, scale, bias, dy = (
+        rng.normal(size=s).astype(np.float32) for s in ((2, 3, 4), shape, shape, (2, 3, 4))
+    )
+    b = og.Builder("scale")
+    values = [b.input(n, "float32", a.shape) for n, a in zip("xsb", (x, scale, bias), strict=True)]
+    b.output(b.op.LayerNormalization(*values), "y")
+    model = og.to_onnx(og.vjp(b.build(), "y", ["s", "b"]), opset)
+    found = run_in_onnxruntime(model, {"x": x, "s": scale, "b": bias, "y.grad": dy})
+    normal = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(found["y"], normal * scale + bias, rtol=1e-4, atol=1e-5)
+    axes = tuple(k for k in range(3) if ((1,) * (3 - len(shape)) + shape)[k] == 1)
+    for name, terms in {"s.grad": dy * normal, "b.grad": dy}.items():
+        expected = terms.sum(axes, keepdims=True).reshape(shape)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5)

@@ -48,6 +48,13 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = {
         {"hidden_size": 2, "activations": ["Tanh"]},
         "activations must hold 2",
     ),
+    "wide scale": (
+        "LayerNormalization",
+        [(2, 3), (4,)],
+        {},
+        "scale of the shape .* must broadcast",
+    ),
+    "stretched": ("RMSNormalization", [(2, 1), (4,)], {}, "scale of the shape .* must broadcast"),
     "one for two": ("Gemm", [(1, 2), (2, 3), (4, 3)], {}, "C must broadcast to"),
 }
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from written_files import Arrays, run_in_onnxruntime
 
 import onnxgrad as og
 
@@ -93,3 +94,28 @@ def test_padding_of_axes_that_run_time_tells_stays_behind_a_transpose(
     expected = og.compile(graph).run(feeds)
     for found, name in zip(run_saved(graph, feeds, opset), expected, strict=True):
         np.testing.assert_allclose(found, expected[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("op_type", ["MaxPool", "AveragePool", "LpPool"])
+def test_valid_lets_no_window_hang_over_the_end(op_type: str, symbolic: bool) -> None:
+    """The standard: ⌈(5 − 2 + 1)/2⌉ = 2 windows, where onnxruntime's ceil_mode gives a third."""
+    b = og.Builder("valid")
+    x = b.input("x", "float32", ("n", "c", "w") if symbolic else (1, 1, 5))
+    settings: dict[str, Any] = {"kernel_shape": [2], "strides": [2], "auto_pad": "VALID"}
+    y = getattr(b.op, op_type)(x, ceil_mode=1, **settings)
+    b.output(y, "y")
+    graph = og.vjp(b.build(), "y", "x")
+    feeds: Arrays = {
+        "x": np.array([[[3, 4, 5, 12, 9]]], np.float32),
+        "y.grad": np.array([[[1, 10]]], np.float32),
+    }
+    expected: tuple[Any, Any] = {
+        "MaxPool": ([4, 12], [0, 1, 0, 10, 0]),
+        "AveragePool": ([3.5, 8.5], [0.5, 0.5, 5, 5, 0]),
+        "LpPool": ([5, 13], [3 / 5, 4 / 5, 50 / 13, 120 / 13, 0]),
+    }[op_type]
+    runs = [og.compile(graph, backend).run for backend in ("numpy", "onnxruntime")]
+    for found in (*(run(feeds) for run in runs), run_in_onnxruntime(og.to_onnx(graph), feeds)):
+        np.testing.assert_allclose(found["y"][0, 0], expected[0], rtol=1e-6)
+        np.testing.assert_allclose(found["x.grad"][0, 0], expected[1], rtol=1e-6)
