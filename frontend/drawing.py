@@ -1,4 +1,4 @@
-"""Draw a graph as an SVG picture: forward, derivative and update in colours of their own.
+"""Draw a graph as an SVG picture: forward, derivative and update in colors of their own.
 
 Which boxes there are is decided in outline.py; where they stand, by the library graphlay.
 """
@@ -35,7 +35,7 @@ FILLS = {
     INPUT: ("#f8fafc", "#475569"),
     OUTPUT: ("#f8fafc", "#475569"),
 }
-"""Fill and line colour of each kind of box."""
+"""Fill and line color of each kind of box."""
 
 FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 MARGIN, LEGEND_HEIGHT, HEIGHT, CORNER = 24.0, 56.0, 38.0, 6.0
@@ -49,7 +49,7 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
     Boxes have tooltips: an operator's inputs, outputs and attributes, an arrow's values.
 
     Args:
-        graph: any graph; the nodes of `grad`, `vjp`, `jvp` and `train_step` get their colours.
+        graph: any graph; the nodes of `grad`, `vjp`, `jvp` and `train_step` get their colors.
         path: the file to write.
         most: how many operators are drawn one by one; more are summarised by module.
 

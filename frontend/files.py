@@ -132,7 +132,7 @@ def save(
     if external_data:
         _save_apart(write, target)
     else:
-        content = _serialise(write())
+        content = _serialize(write())
         with replacing(target) as part:
             part.write_bytes(content)
     if refused:
@@ -177,14 +177,14 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
     if not lies_apart(model):
         changed = put_weights(model, require_graph(graph), reader)
         with replacing(target) as part:
-            part.write_bytes(_serialise(model))
+            part.write_bytes(_serialize(model))
         return changed
     weights = target.with_name(f"{target.name}.data")
     with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
             changed = put_weights(model, require_graph(graph), reader, writer)
-        part.write_bytes(_serialise(model))
+        part.write_bytes(_serialize(model))
     return changed
 
 
@@ -195,10 +195,10 @@ def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> None:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
             model = write(tensor=writer)
-        part.write_bytes(_serialise(model))
+        part.write_bytes(_serialize(model))
 
 
-def _serialise(model: onnx.ModelProto) -> bytes:
+def _serialize(model: onnx.ModelProto) -> bytes:
     try:
         return model.SerializeToString()
     except (EncodeError, ValueError) as error:

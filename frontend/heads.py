@@ -17,7 +17,7 @@ from .selection import copied, select_one
 
 
 def new_head(graph: Graph, output: str | Value, classes: int, *, seed: int = 0) -> Graph:
-    """Give a graph whose last layer gives that many classes, freshly initialised.
+    """Give a graph whose last layer gives that many classes, freshly initialized.
 
     The layer is the last Gemm, MatMul (with the Add that follows it) or Conv on the way to the
     output. What follows it, such as Softmax or a pooling, stays and gives as many classes too.

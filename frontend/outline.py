@@ -107,7 +107,7 @@ def scoped_name(node: Node) -> str:
 
 
 def _groups(nodes: list[Node], phases: dict[Node, str], most: int) -> list[list[Node]]:
-    """Group neighbours by module as deep as `most` allows, by number where names say nothing."""
+    """Group neighbors by module as deep as `most` allows, by number where names say nothing."""
     paths = {node: _SEPARATOR.split(scoped_name(node).strip("/"))[:-1] for node in nodes}
     for depth in range(max(map(len, paths.values())), 0, -1):
         groups = _runs(nodes, phases, {n: tuple(paths[n][:depth]) for n in nodes})

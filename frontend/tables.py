@@ -56,7 +56,7 @@ def _along(table: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
 
 
 def _obeys(rows: np.ndarray, double: np.ndarray, limit: float) -> bool:
-    """Tell whether the sum of the neighbours of each row is a multiple of it, by columns."""
+    """Tell whether the sum of the neighbors of each row is a multiple of it, by columns."""
     largest = np.abs(rows).max(axis=0)
     if not np.isfinite(largest).all() or (np.ptp(rows, axis=0) <= limit * largest).all():
         return False  # each column is one number

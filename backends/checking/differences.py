@@ -19,7 +19,7 @@ from .report import Comparison
 Arrays = Mapping[str, Any]
 
 STEPS = np.array([1e-3, 1e-4, 1e-5, 1e-6])
-"""Steps of the central differences; the two neighbours that agree best give the estimate."""
+"""Steps of the central differences; the two neighbors that agree best give the estimate."""
 
 EPSILON = float(np.finfo(np.float64).eps)
 

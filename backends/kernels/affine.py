@@ -12,7 +12,7 @@ def affine_grid(xp: Any, theta: Array, size: Array, align_corners: int = 0) -> A
     """Return θ·(place, 1) for every place of a grid of coordinates in [-1, 1].
 
     theta: (batch, axes, axes + 1), size: (batch, channels, *spatial), the last axis is x;
-    result: (batch, *spatial, axes). Places are the elements' centres, or with align_corners the
+    result: (batch, *spatial, axes). Places are the elements' centers, or with align_corners the
     outermost ones lie on ±1 (a single one on -1).
     """
     sizes = [int(n) for n in size[2:]]

@@ -17,7 +17,7 @@ def non_max_suppression(
 ) -> Array:
     """Return (batch, class, box) of the boxes kept, by falling score; none where `most` is omitted.
 
-    boxes: (batch, boxes, 4), two corners or centre and size; scores: (batch, classes, boxes).
+    boxes: (batch, boxes, 4), two corners or center and size; scores: (batch, classes, boxes).
     """
     limit = 0 if most is None else int(most.item())
     overlap = 0.0 if iou_threshold is None else iou_threshold.item()

@@ -162,14 +162,14 @@ def batch_normalization_grad(
     count = wide.dtype.type(x.size // max(x.shape[1], 1))
     inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
     factor = widen(scale) * inverse
-    centred = widen(x) - _per_channel(mean, x)
+    centered = widen(x) - _per_channel(mean, x)
     dbias = xp.add.reduce(wide, axis=axes)
-    dscale = xp.add.reduce(wide * centred, axis=axes) * inverse
+    dscale = xp.add.reduce(wide * centered, axis=axes) * inverse
     # what each channel has in common is multiplied first: fewer passes over dx
-    centred *= _per_channel(factor * inverse * dscale / -count, x)
-    centred -= _per_channel(factor * dbias / count, x)
+    centered *= _per_channel(factor * inverse * dscale / -count, x)
+    centered -= _per_channel(factor * dbias / count, x)
     dx = wide * _per_channel(factor, x)
-    dx += centred
+    dx += centered
     return (
         dx.astype(x.dtype, copy=False),
         dscale.astype(scale.dtype, copy=False),

@@ -219,7 +219,7 @@ def global_max_pool(xp: Any, x: Array) -> Array:
 def lrn(
     xp: Any, x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
 ) -> Array:
-    """Divide by (bias + alpha / size · Σ x²)^beta, summed over `size` neighbouring channels."""
+    """Divide by (bias + alpha / size · Σ x²)^beta, summed over `size` neighboring channels."""
     if x.ndim < 2:
         raise KernelDoesNotApply
     before = (size - 1) // 2

@@ -102,10 +102,10 @@ def _places(
         return at * ((before - 1) / (length - 1)) if length != 1 else at * 0
     if transform == "pytorch_half_pixel" and after == 1:
         return at * 0
-    centred = (at + 0.5) / factor - 0.5
+    centered = (at + 0.5) / factor - 0.5
     if transform == "half_pixel_symmetric":
-        centred += before / 2 * (1 - after / length)
-    return centred
+        centered += before / 2 * (1 - after / length)
+    return centered
 
 
 def _nearest(xp: Any, places: Array, rounding: str) -> Array:
@@ -118,7 +118,7 @@ def _nearest(xp: Any, places: Array, rounding: str) -> Array:
 
 
 def _weights(xp: Any, distance: Array, sampling: _Sampling) -> Array:
-    """Return the kernel's value at the distance of a neighbour: a triangle, or Keys' cubic."""
+    """Return the kernel's value at the distance of a neighbor: a triangle, or Keys' cubic."""
     d = xp.abs(distance)
     if sampling.mode == "linear":
         return xp.maximum(1 - d, 0)
@@ -154,7 +154,7 @@ def _resample(
 def _weighed(
     xp: Any, x: Array, axis: int, places: Array, factor: float, sampling: _Sampling
 ) -> Array:
-    """Sum the neighbours of each place, which antialiasing makes more where the axis shrinks."""
+    """Sum the neighbors of each place, which antialiasing makes more where the axis shrinks."""
     before = x.shape[axis]
     narrow = min(factor, 1.0) if sampling.antialias else 1.0
     start = floor((-2 if sampling.mode == "cubic" else -1) / narrow) + 1

@@ -18,7 +18,7 @@ def attention(op: Ops, node: Node) -> Sequence[Value | None]:
     """y = softmax(softcap(s·q·kᵀ) + bias)·v, heads apart; a row that is masked as a whole is zero.
 
     q: (batch, heads, queries, size), k and v: (batch, groups, keys, …); heads / groups
-    neighbouring heads read the same keys and values. q and k each take √s, as the standard asks.
+    neighboring heads read the same keys and values. q and k each take √s, as the standard asks.
     """
     q, k, v = node.required(3)
     mask, past_k, past_v, lengths = node.input(3), node.input(4), node.input(5), node.input(6)

@@ -141,7 +141,7 @@ def _reversed(op: Ops, w: Value, group: int, rank: int) -> Value:
 
 
 def _stuffed(op: Ops, x: Value, steps: list[int]) -> Value:
-    """Put step − 1 zeros between neighbouring elements along the spatial axes."""
+    """Put step − 1 zeros between neighboring elements along the spatial axes."""
     rank = len(steps)
     if all(s == 1 for s in steps):
         return x

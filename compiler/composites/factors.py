@@ -42,7 +42,7 @@ def by_running_products(op: Ops, node: Node) -> Value:
 def by_division(op: Ops, node: Node) -> Value:
     """Divide the product at each place by the factor; only a zero that is alone has others.
 
-    Fast and right, but not its derivatives: at zeros it says nothing about their neighbourhood.
+    Fast and right, but not its derivatives: at zeros it says nothing about their neighborhood.
     """
     factors, places, size = node.required(3)
     size = op.Reshape(size, [1])

@@ -19,7 +19,7 @@ CUBIC = -0.75
 def affine_grid(op: Ops, node: Node) -> Value:
     """Map every place p of an image: θ·(p, 1), θ: (batch, axes, axes + 1), places last axis first.
 
-    −1 and 1 are the centres of the outermost pixels, or with align_corners=0 their edges.
+    −1 and 1 are the centers of the outermost pixels, or with align_corners=0 their edges.
     """
     theta, size = node.required(2)
     spatial = op.Slice(size, [2], [2**31])
@@ -41,7 +41,7 @@ def affine_grid(op: Ops, node: Node) -> Value:
 def grid_sample(op: Ops, node: Node) -> Value:
     """Read x: (batch, channels, *spatial) at the places of grid: (batch, *out, axes), x before y.
 
-    A grid's −1 and 1 are the centres of the outermost pixels, or with align_corners=0 their edges.
+    A grid's −1 and 1 are the centers of the outermost pixels, or with align_corners=0 their edges.
     """
     x, grid = node.required(2)
     rank = x.known_rank - 2

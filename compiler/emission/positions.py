@@ -38,7 +38,7 @@ def numbered(op: Ops, shape: Value) -> Value:
 
 
 def strides_of(op: Ops, shape: Value) -> Value:
-    """Give how many elements lie between neighbours along each axis: the later dims' product."""
+    """Give how many elements lie between neighbors along each axis: the later dims' product."""
     axes = op.Range(0, op.Size(shape), 1)
     later = op.Greater(op.Unsqueeze(axes, [0]), op.Unsqueeze(axes, [1]))
     return op.ReduceProd(op.Where(later, shape, [1]), [1], keepdims=0)

@@ -10,8 +10,8 @@ def batch_statistics(op: Ops, x: Value) -> tuple[Value, Value, Value]:
     The forward pass and the gradient both spell them so: runtimes compute them once.
     """
     mean = _mean_of_channels(op, x)
-    centred = op.Sub(x, mean)
-    return mean, centred, _mean_of_channels(op, op.Mul(centred, centred))
+    centered = op.Sub(x, mean)
+    return mean, centered, _mean_of_channels(op, op.Mul(centered, centered))
 
 
 def _mean_of_channels(op: Ops, x: Value) -> Value:

@@ -134,11 +134,11 @@ def mean_variance_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     (x,), y = node.required(1), node.output()
     axes = list(attribute(node, "axes"))
     wide, g = as_float32(op, x), as_float32(op, dy)
-    centred = op.Sub(wide, op.ReduceMean(wide, axes))
-    deviation = op.Sqrt(op.ReduceMean(op.Mul(centred, centred), axes))
+    centered = op.Sub(wide, op.ReduceMean(wide, axes))
+    deviation = op.Sqrt(op.ReduceMean(op.Mul(centered, centered), axes))
     safe = op.Where(op.Equal(deviation, 0.0), op.like(1, wide), deviation)
     agreement = op.ReduceMean(op.Mul(g, as_float32(op, y)), axes)
-    correction = op.Mul(op.Div(centred, safe), agreement)
+    correction = op.Mul(op.Div(centered, safe), agreement)
     dx = op.Sub(op.Sub(g, op.ReduceMean(g, axes)), correction)
     return cast_to(op, op.Div(dx, op.Add(deviation, 1e-9)), x)
 
@@ -188,7 +188,7 @@ def _batch_training(
     x, scale, bias, old_mean, old_variance = node.required(5)
     momentum = attribute(node, "momentum")
     wide = as_float32(op, x)
-    mean, centred, variance = batch_statistics(op, wide)
+    mean, centered, variance = batch_statistics(op, wide)
     entries: list[Entry] = [None] * 3
     if dy is not None:
         statistics = [op.Reshape(v, [-1]) for v in (mean, variance)]
@@ -203,7 +203,7 @@ def _batch_training(
         ]
     share = op.Div(op.like(1 - momentum, wide), _count(op, x, mean))
     by_x = entries[0]
-    for given, slope in ((dmean, None), (dvariance, op.Mul(centred, 2.0))):
+    for given, slope in ((dmean, None), (dvariance, op.Mul(centered, 2.0))):
         if given is not None:
             spread = op.Mul(_per_channel(op, given, wide), share)
             spread = op.Expand(spread, op.Shape(x)) if slope is None else op.Mul(spread, slope)
@@ -229,8 +229,8 @@ def _stashed_statistics(op: Ops, node: Node, x: Value, axes: Sequence[int]) -> t
     if stash is not None and x.dtype.itemsize <= stash.itemsize:
         return op.with_output(node, 1), op.with_output(node, 2)
     mean = op.ReduceMean(x, list(axes))
-    centred = op.Sub(x, mean)
-    variance = op.ReduceMean(op.Mul(centred, centred), list(axes))
+    centered = op.Sub(x, mean)
+    variance = op.ReduceMean(op.Mul(centered, centered), list(axes))
     return mean, op.Reciprocal(op.Sqrt(op.Add(variance, _epsilon(node))))
 
 
@@ -257,10 +257,10 @@ def _count(op: Ops, x: Value, reduced: Value) -> Value:
 
 def _standardized(op: Ops, x: Value, axes: Sequence[int], epsilon: float) -> tuple[Value, Value]:
     """Give (x − mean)/√(variance + ε) over axes, and 1/√(variance + ε)."""
-    centred = op.Sub(x, op.ReduceMean(x, list(axes)))
-    variance = op.ReduceMean(op.Mul(centred, centred), list(axes))
+    centered = op.Sub(x, op.ReduceMean(x, list(axes)))
+    variance = op.ReduceMean(op.Mul(centered, centered), list(axes))
     inverse = op.Reciprocal(op.Sqrt(op.Add(variance, epsilon)))
-    return op.Mul(centred, inverse), inverse
+    return op.Mul(centered, inverse), inverse
 
 
 def _per_channel(op: Ops, v: Value, x: Value) -> Value:

@@ -1,4 +1,4 @@
-"""Gradients of pools, and of the normalization over neighbouring channels."""
+"""Gradients of pools, and of the normalization over neighboring channels."""
 
 from ..differentiation.rules import Entries, Refused, composite_gradient, gradient
 from ..emission.ops import Ops
@@ -136,7 +136,7 @@ def global_lp_pool(op: Ops, node: Node, dy: Value) -> Entries:
 
 @gradient("LRN", widens=True)
 def local_response_normalization(op: Ops, node: Node, dy: Value) -> Entries:
-    """y = x·D^(−β), D = bias + α/size·Σ x² over neighbouring channels.
+    """y = x·D^(−β), D = bias + α/size·Σ x² over neighboring channels.
 
     dx = dy·D^(−β) − 2αβ/size · x · Σ dy·x·D^(−β−1), summed over the channels that x reaches.
     """

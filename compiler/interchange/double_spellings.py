@@ -154,9 +154,9 @@ def _mean(op: Ops, node: Node, x: Value) -> Value:
 def _mean_variance_normalization(op: Ops, node: Node, x: Value) -> Value:
     """(x − mean)/(√variance + 10⁻⁹)"""
     axes = attribute(node, "axes")
-    centred = op.Sub(x, op.ReduceMean(x, axes))
-    deviation = op.Sqrt(op.ReduceMean(op.Mul(centred, centred), axes))
-    return op.Div(centred, op.Add(deviation, 1e-9))
+    centered = op.Sub(x, op.ReduceMean(x, axes))
+    deviation = op.Sqrt(op.ReduceMean(op.Mul(centered, centered), axes))
+    return op.Div(centered, op.Add(deviation, 1e-9))
 
 
 def _global_average_pool(op: Ops, node: Node, x: Value) -> Value:
@@ -180,10 +180,10 @@ def _instance_normalization(op: Ops, node: Node, x: Value) -> Value:
     """scale·(x − mean)/√(variance + ε) + bias, over all axes but batch and channels"""
     axes = list(range(2, x.rank or 2))
     scale, bias = (op.Unsqueeze(v, [a - 1 for a in axes]) if axes else v for v in node.inputs[1:3])
-    centred = op.Sub(x, op.ReduceMean(x, axes))
-    variance = op.ReduceMean(op.Mul(centred, centred), axes)
+    centered = op.Sub(x, op.ReduceMean(x, axes))
+    variance = op.ReduceMean(op.Mul(centered, centered), axes)
     deviation = op.Sqrt(op.Add(variance, attribute(node, "epsilon")))
-    return op.Add(op.Mul(op.Div(centred, deviation), scale), bias)
+    return op.Add(op.Mul(op.Div(centered, deviation), scale), bias)
 
 
 def _one_hot(op: Ops, node: Node, x: Value) -> Value:

@@ -52,7 +52,7 @@ def _batch_second(op: Ops, node: Node) -> Results:
     ]
 
 
-def _other_neighbours(node: Node) -> bool:
+def _other_neighbors(node: Node) -> bool:
     x = node.first_input
     if not isinstance(x.type, TensorType) or x.rank is None:
         return False
@@ -60,7 +60,7 @@ def _other_neighbours(node: Node) -> bool:
 
 
 def _sums_of_slices(op: Ops, node: Node) -> Results:
-    """y = x/(bias + α/size·Σ x²)^β, over size neighbouring channels: one slice for each"""
+    """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
     x, size = node.first_input, node.attributes["size"]
     before, after = (size - 1) // 2, size // 2
     padded = op.Pad(op.Mul(x, x), [before, after], None, [1])
@@ -73,7 +73,7 @@ def _sums_of_slices(op: Ops, node: Node) -> Results:
 
 _APPLIES: dict[str, Callable[[Node], bool]] = {
     **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_first),
-    "LRN": _other_neighbours,
+    "LRN": _other_neighbors,
 }
 
 _SAID: dict[str, Callable[[Ops, Node], Results]] = {

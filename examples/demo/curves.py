@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-COLOURS = ("#2563eb", "#c2410c")
+COLORS = ("#2563eb", "#c2410c")
 
 
 def plot(curves: Mapping[str, tuple[list[float], list[float]]], path: Path) -> None:
@@ -14,11 +14,11 @@ def plot(curves: Mapping[str, tuple[list[float], list[float]]], path: Path) -> N
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     losses, differences = figure.subplots(1, 2)
-    for (name, (ours, replayed)), colour in zip(curves.items(), COLOURS, strict=True):
-        losses.plot(ours, color=colour, lw=1.2, label=f"{name}, onnxgrad on NumPy")
-        losses.plot(replayed, "o", color=colour, ms=4, mfc="none", markevery=8, label="replayed")
+    for (name, (ours, replayed)), color in zip(curves.items(), COLORS, strict=True):
+        losses.plot(ours, color=color, lw=1.2, label=f"{name}, onnxgrad on NumPy")
+        losses.plot(replayed, "o", color=color, ms=4, mfc="none", markevery=8, label="replayed")
         gap = np.abs(np.subtract(ours, replayed))
-        differences.plot(gap, ".", color=colour, label=name)
+        differences.plot(gap, ".", color=color, label=name)
     losses.set(title="loss", xlabel="step", yscale="log")
     differences.set(title="difference from the replay", xlabel="step", ylim=(0, None))
     for axes in (losses, differences):

@@ -154,7 +154,7 @@ def grad_command(
 
 @command("draw")
 def draw_command(model: Model, output: Output, shape: Shapes = None) -> None:
-    """Draw a model as SVG: forward and derivative in two colours, large models by module.
+    """Draw a model as SVG: forward and derivative in two colors, large models by module.
 
     Example: onnxgrad draw gradient.onnx -o gradient.svg
     """

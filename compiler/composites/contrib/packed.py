@@ -43,8 +43,8 @@ def matmul_nbits(op: Ops, node: Node) -> Value:
     zero = _zero_points(op, zeros, bits, rows, blocks, scale)
     if groups is None:
         apart = op.Reshape(op.Cast(steps, to=scale.dtype), [rows, blocks, block])
-        centred = op.Sub(apart, zero if zero.rank == 0 else op.Unsqueeze(zero, [2]))
-        weights = op.Reshape(op.Mul(centred, op.Unsqueeze(scale, [2])), [rows, blocks * block])
+        centered = op.Sub(apart, zero if zero.rank == 0 else op.Unsqueeze(zero, [2]))
+        weights = op.Reshape(op.Mul(centered, op.Unsqueeze(scale, [2])), [rows, blocks * block])
         weights = weights if blocks * block == width else op.Slice(weights, [0], [width], [1])
     else:  # of each k the number of its block
         steps = op.Cast(op.Slice(steps, [0], [width], [1]), to=scale.dtype)
@@ -123,10 +123,10 @@ def gather_block_quantized(op: Ops, node: Node) -> Value:
     )
     assert steps is not None
     scale = op.Gather(as_float32(op, scales), indices, axis=along)
-    centre = op.like(2 ** (bits - 1) if packed else 0, scale)
+    center = op.like(2 ** (bits - 1) if packed else 0, scale)
     numbers = op.Cast(steps, to=scale.dtype)
     each = op.Div(op.Range(0, op.Squeeze(dimension(op, numbers, axis)), 1), block)
-    shift = centre if shift is None else op.Gather(op.Cast(shift, to=scale.dtype), each, axis=axis)
+    shift = center if shift is None else op.Gather(op.Cast(shift, to=scale.dtype), each, axis=axis)
     y = op.Mul(op.Sub(numbers, shift), op.Gather(scale, each, axis=axis))
     return cast_to(op, y, scales)
 

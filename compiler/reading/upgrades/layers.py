@@ -1,4 +1,4 @@
-"""Upgrades of network layers: normalisation, dropout, pooling and recurrent operators."""
+"""Upgrades of network layers: normalization, dropout, pooling and recurrent operators."""
 
 from math import inf, prod
 
