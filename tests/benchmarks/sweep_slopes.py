@@ -48,8 +48,13 @@ def differences(
     source: str,
     target: str,
     steps: Sequence[float] = FINE_STEPS,
+    unit: float = 0.0,
 ) -> Expected | str:
-    """Difference a forward run; a reason where the differences cannot be trusted."""
+    """Difference a forward run; a reason where the differences cannot be trusted.
+
+    A run that rounds each number by `unit` of it, up or down at random, moves a central difference
+    of step h by unit/h times the norm of what the cotangent meets: that much noise it has at least.
+    """
     rng = np.random.default_rng(3)
     base = np.asarray(forward(feeds)[target], np.float64)
     drawn = rng.uniform(0.5, 1.5, base.shape) * rng.choice([-1, 1], base.shape)
@@ -72,7 +77,8 @@ def differences(
             raise ShapeChangedError
         return np.where(cotangent == 0, 0, output - base) * cotangent
 
-    settled = _settled(rise, directions, steps)
+    moved = unit * float(np.linalg.norm(np.where(cotangent == 0, 0, base) * cotangent))
+    settled = _settled(rise, directions, steps, moved)
     return settled if isinstance(settled, str) else Expected(cotangent, directions, *settled)
 
 
@@ -84,6 +90,7 @@ def _settled(
     rise: Callable[[np.ndarray, float], np.ndarray],
     directions: list[np.ndarray],
     steps: Sequence[float],
+    rounding: float,
 ) -> tuple[list[float], float] | str:
     """Give the slopes and their noise, or the reason why there are none."""
     slopes: dict[float, list[float]] = {}
@@ -94,7 +101,7 @@ def _settled(
             sides = [(rise(d, -step), rise(d, step)) for d in directions]
             slopes[step] = [float((up - down).sum() / (2 * step)) for down, up in sides]
             bends[step] = max(abs(float((up + down).sum() / step)) for down, up in sides)
-        return _steadiest(slopes)
+        return _steadiest(slopes, rounding)
 
     try:
         best = settle(steps)
@@ -112,9 +119,12 @@ def _settled(
     return found, noise
 
 
-def _steadiest(candidates: dict[float, list[float]]) -> tuple[float, float, list[float]] | str:
-    """Choose the step where the slopes change least to the next larger step."""
+def _steadiest(
+    candidates: dict[float, list[float]], rounding: float
+) -> tuple[float, float, list[float]] | str:
+    """Choose the step where the slopes change least to the next larger step, rounding included."""
     best: tuple[float, float, list[float]] | None = None
+    least = np.inf
     steps = list(candidates)
     for step, larger in zip(steps, steps[1:], strict=False):
         fine, coarse = candidates[step], candidates[larger]
@@ -124,8 +134,9 @@ def _steadiest(candidates: dict[float, list[float]]) -> tuple[float, float, list
             continue  # so small a step is lost where the reference rounds to half precision
         scale = max(1e-5, float(np.abs(coarse).max()))
         gap = float(np.abs(np.subtract(fine, coarse)).max()) / scale
-        if best is None or gap < best[0]:
-            best = (gap, step, fine)
+        noise = gap + rounding / (step * scale)
+        if best is None or noise < best[0]:
+            best, least = (noise, step, fine), gap
     if best is None:
         return INFINITE
-    return JUMP if best[0] > 3e-2 else best
+    return JUMP if least > 3e-2 else best

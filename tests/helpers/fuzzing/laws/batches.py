@@ -49,7 +49,12 @@ def _check_world(
     shapes = [{n: np.shape(a) for n, a in r.items()} for r in results]
     if any(s != shapes[0] for s in shapes):
         raise Undecided("examples of different shapes")
-    found = together({**feeds, **batch})
+    try:
+        found = together({**feeds, **batch})
+    except og.GraphError as error:
+        if not count and any(feeds[n].dtype.kind == "i" for n in chosen):
+            raise Undecided("integers of no example, which tell sizes") from error
+        raise
     for name, array in found.items():
         if not count:
             if len(array):
