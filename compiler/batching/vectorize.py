@@ -11,13 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from ..composites.expand import expand_node
+from ..composites.expand import expand_node, has_body
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value, copy_node
 from ..graph.types import Dim, TensorType, is_float, is_static
 from ..inference.shapes import elements_of, refine
 from ..opset import COMPOSITE_DOMAIN
+from ..standard.contrib import is_contrib
 from . import BATCHING, Batch, Operand, Result, Shared
 from .ragged import is_container, measures, ragged_values
 
@@ -55,7 +56,7 @@ def vectorize(
 
 
 def _expand(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> None:
-    """Replace composites without a rule by their bodies, which may have ragged values inside."""
+    """Replace operators that have no rule by their bodies, which may have ragged values inside."""
     path = graph.downstream(sources) & graph.upstream(of)
     pending = deque(n for n in graph.nodes() if n in path)
     varying = set(sources)
@@ -63,7 +64,8 @@ def _expand(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> None
         node = pending.popleft()
         if measures(node) or not varying.intersection(node.reads()):
             continue
-        ruled = node.domain != COMPOSITE_DOMAIN or (node.domain, node.op_type) in BATCHING
+        has_no_rule = node.domain == COMPOSITE_DOMAIN or is_contrib(node) and has_body(node)
+        ruled = not has_no_rule or (node.domain, node.op_type) in BATCHING
         if ruled or node.subgraphs or any(map(is_container, (*node.reads(), *node.writes()))):
             varying.update(node.writes())
         else:

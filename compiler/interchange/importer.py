@@ -158,7 +158,12 @@ def _unknown(
         if (domain, node.op_type, node.overload) in functions:
             continue
         name = f"{domain}.{node.op_type}" if domain else node.op_type
-        if domain not in DOMAIN_VERSIONS:
+        if domain == BLOCKED_DOMAIN:
+            found[name] = (
+                "channels in blocks for one kind of processor; let onnxruntime save the model at "
+                "ORT_ENABLE_EXTENDED"
+            )
+        elif domain not in DOMAIN_VERSIONS:
             found[name] = (
                 "a custom domain; define it as a function of the model, or og.register_operator"
             )
@@ -170,6 +175,12 @@ def _unknown(
                 found[name] = f"other operators of {domain} are registered, this one is not"
         elif domain not in versions:
             found[name] = f"the model imports no version of {domain or 'ai.onnx'}"
+        elif (domain, node.op_type) == ("ai.onnx.ml", "ZipMap"):
+            tensor = next(iter(node.input), "")
+            found[name] = (
+                f"it reads or makes maps, of the tensor '{tensor}'; end the model there: "
+                "onnx.utils.extract_model(path, target, inputs, outputs) cuts it"
+            )
         elif has_maps(node.op_type, domain):
             found[name] = "it reads or makes maps; export the model with tensors in their place"
         elif not _knows(node.op_type, domain, versions[domain]):
@@ -187,6 +198,9 @@ def _knows(op_type: str, domain: str, version: int) -> bool:
     lives = all(find_schema(op_type, domain, v) is not None for v in (version, None))
     return lives or has_upgrade(op_type, domain, version)
 
+
+BLOCKED_DOMAIN = "com.microsoft.nchwc"
+"""What onnxruntime's optimizer writes beyond its extended level."""
 
 AHEAD = {("", "LayerNormalization")}
 """Operators that onnxruntime's optimizer writes into models of opsets that had none yet."""

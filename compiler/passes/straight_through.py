@@ -7,7 +7,7 @@ beside it: the value is the operator's, the derivative the body's.
 from collections.abc import Sequence
 from functools import partial
 
-from ..composites.expand import emit_body
+from ..composites.expand import emit_body, has_body
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..gradients import ZERO_GRADIENT, ZeroKind
@@ -42,7 +42,7 @@ def _visit(graph: Graph, nodes: Sequence[Node], known: Known, refused: dict[str,
     for node in nodes:
         run_within(partial(_walk, known=known, refused=refused), graph, node)
         op = Ops(graph, node.position, f"{next(node.writes()).name}/")
-        if is_contrib(node):
+        if is_contrib(node) and has_body(node):
             _follow_body(op, node, known, refused)
             continue
         handed = [*node.inputs, *(v for g in node.subgraphs for v in g.outputs)]

@@ -122,3 +122,20 @@ def check_gradients(row: Row, call: Call) -> None:
         slopes, expected = along_directions(total, doubles, name, dx)
         bound = 2e-5 * (np.abs(dx).sum() + 1)
         np.testing.assert_allclose(slopes, expected, rtol=0, atol=bound, err_msg=name)
+
+
+VECTORIZED = ["FusedConv", "FusedMatMul", "SkipLayerNormalization", "RotaryEmbedding"]
+
+
+@pytest.mark.parametrize("row", [r for r in SMOOTH if str(r) in VECTORIZED], ids=str)
+def test_a_batch_of_examples_needs_no_loop(row: Row) -> None:
+    call = row.call(0)
+    graph = graph_of(row, call)
+    batched = og.vmap(graph, ["x0"])
+    assert "Loop" not in [n.op_type for n in batched.nodes()]
+    feeds = feeds_of(call)
+    doubled = {**feeds, "x0": np.stack([feeds["x0"], 2 * feeds["x0"]])}
+    found = og.compile(batched).run(doubled)["y"]
+    for k in range(2):
+        each = og.compile(graph).run({**feeds, "x0": doubled["x0"][k]})["y"]
+        np.testing.assert_allclose(found[k], each, rtol=1e-4, atol=1e-5)
