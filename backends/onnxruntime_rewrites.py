@@ -18,10 +18,10 @@ from ..compiler.emission.replacing import put_in_place
 from ..compiler.emission.resampling import resized_axes
 from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.dead_code import remove_dead_code
-from ..compiler.graph.dims import typical_size
+from ..compiler.graph.dims import add, typical_size
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import run_within
-from ..compiler.graph.types import as_dtype
+from ..compiler.graph.types import Dim, as_dtype
 from ..compiler.interchange.double_spellings import is_said_in_double
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.widen import Supports, run_wider, widen_node
@@ -97,10 +97,10 @@ def _distrusted(node: Node) -> bool:
     """Tell whether ONNX's body serves where the kernel is another than the standard's.
 
     Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
-    queries, or one that is shorter than the keys where their valid number is given; a single query
-    it lets see all keys, also those that come after it. LSTM's clips what all activations get but
-    the last one; in float64, which it says it takes, it fails as GRU's does. FeatureVectorizer's
-    ends the process where a row is empty.
+    queries, or one that is shorter than the keys; a single query it lets see all keys, also those
+    that come after it. LSTM's clips what all activations get but the last one; in float64, which
+    it says it takes, it fails as GRU's does. FeatureVectorizer's ends the process where a row is
+    empty.
     """
     match node.domain, node.op_type:
         case "", "GRU" | "LSTM" if _is(node.inputs[0], np.float64):
@@ -114,7 +114,7 @@ def _distrusted(node: Node) -> bool:
         case "", "Attention":
             scores = len(node.outputs) > 3 and node.outputs[3] is not None
             mask, lengths = _input(node, 3), _input(node, 6)
-            masked = mask is not None and (lengths is not None or not _has_queries(mask, node))
+            masked = mask is not None and (lengths is not None or not _is_whole(mask, node))
             return scores or masked or _may_see_ahead(node)
         case _:
             return False
@@ -132,21 +132,29 @@ def _in_one_tensor_or_forgetful(node: Node) -> bool:
 
 def _may_see_ahead(node: Node) -> bool:
     """Tell whether causal attention may be asked for one query and more keys than that."""
-    lengths = [
-        None if v is None or not v.shape else v.shape[2 if len(v.shape) == 4 else 1]
-        for v in (_input(node, 0), _input(node, 1))
-    ]
-    several = isinstance(lengths[0], int) and lengths[0] > 1
-    alike = lengths[0] is not None and lengths[0] == lengths[1]
+    queries, keys = (_length(_input(node, k)) for k in (0, 1))
+    several = isinstance(queries, int) and queries > 1
+    alike = queries is not None and queries == keys
     return bool(node.attributes.get("is_causal", 0)) and not (several or alike)
 
 
-def _has_queries(mask: Value, node: Node) -> bool:
-    """Tell whether a mask certainly has one row for each query."""
-    queries = _input(node, 0)
-    if queries is None or not mask.shape or not queries.shape or len(mask.shape) < 2:
+def _is_whole(mask: Value, node: Node) -> bool:
+    """Tell whether a mask certainly has one row for each query and one column for each key."""
+    queries, keys, past = (_length(_input(node, k)) for k in (0, 1, 4))
+    if queries is None or keys is None or not mask.shape or len(mask.shape) < 2:
         return False
-    return mask.shape[-2] == queries.shape[2 if len(queries.shape) == 4 else 1]
+    if _input(node, 4) is not None:
+        if past is None:
+            return False
+        keys = add(past, keys)
+    return mask.shape[-2:] == (queries, keys)
+
+
+def _length(value: Value | None) -> Dim | None:
+    """Give the number of queries or keys in a tensor of rank 3 or 4."""
+    if value is None or value.rank not in (3, 4):
+        return None
+    return (value.shape or ())[-2 if value.rank == 4 else 1]
 
 
 @rewrite("Mod")
