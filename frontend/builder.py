@@ -19,8 +19,12 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import is_text
 from onnxgrad.compiler.graph.subgraphs import all_graphs
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
+from onnxgrad.compiler.standard.schemas import by_place, find_schema
 
+from . import arithmetic
+from .calling import put_in
 from .indexing import index
+from .operators import TensorOps
 
 
 class Tensor:
@@ -49,6 +53,11 @@ class Tensor:
         """Dimensions, symbols by name; None where the rank is unknown."""
         return self.value.shape
 
+    @property
+    def T(self) -> "Tensor":
+        """The tensor with its axes in reverse order."""
+        return self.builder.op.Transpose(self)
+
     def __add__(self, other: Any) -> "Tensor":
         return self.builder.op.Add(self, other)
 
@@ -72,6 +81,39 @@ class Tensor:
 
     def __rtruediv__(self, other: Any) -> "Tensor":
         return self.builder.op.Div(other, self)
+
+    def __floordiv__(self, other: Any) -> "Tensor":
+        return arithmetic.divide(self.builder, self, other)[0]
+
+    def __rfloordiv__(self, other: Any) -> "Tensor":
+        return arithmetic.divide(self.builder, other, self)[0]
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return arithmetic.divide(self.builder, self, other)[1]
+
+    def __rmod__(self, other: Any) -> "Tensor":
+        return arithmetic.divide(self.builder, other, self)[1]
+
+    def __and__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "And", self, other)
+
+    def __rand__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "And", other, self)
+
+    def __or__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "Or", self, other)
+
+    def __ror__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "Or", other, self)
+
+    def __xor__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "Xor", self, other)
+
+    def __rxor__(self, other: Any) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "Xor", other, self)
+
+    def __invert__(self) -> "Tensor":
+        return arithmetic.bitwise(self.builder, "Not", self)
 
     def __pow__(self, other: Any) -> "Tensor":
         return self.builder.op.Pow(self, other)
@@ -136,26 +178,6 @@ class Tensor:
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}: {self.value.type})"
-
-
-class TensorOps:
-    """`op.Conv(x, w, strides=[2, 2])`: any ONNX operator on tensors, arrays and numbers.
-
-    An operator with several outputs gives a tuple of those that it always has; `outputs=2` asks
-    for the first two, a list for as many under these names, "" omits one. `name` names the node.
-    """
-
-    def __init__(self, builder: "Builder") -> None:
-        self._builder = builder
-
-    def __getattr__(self, op_type: str) -> Any:
-        if op_type.startswith("_"):
-            raise AttributeError(op_type)
-
-        def call(*inputs: Any, **attributes: Any) -> Any:
-            return self._builder.emit(op_type, inputs, attributes)
-
-        return call
 
 
 class Builder:
@@ -236,6 +258,33 @@ class Builder:
         finally:
             self._open.pop()
 
+    def call(self, graph: Graph, /, **inputs: Any) -> Any:
+        """Put another graph in place, its inputs being tensors; give its output, or a tuple.
+
+        Its parameters and nodes keep their names where these are free. Sizes that the graph calls
+        by a name are those of the tensors.
+
+        Args:
+            graph: any graph; it stays as it is.
+            inputs: a tensor, an array or a number for each of its inputs, by name.
+        """
+        types = {v.name: v.type for v in require_graph(graph).inputs}
+        given = {name: self._given(v, types.get(name)) for name, v in inputs.items()}
+        found = put_in(self._graph, self._open[-1], graph, given)
+        known = set(self._graphs)
+        self._graphs += [g for g in all_graphs(self._open[-1]) if g not in known]
+        tensors = [Tensor(self, v) for v in found]
+        return tensors[0] if len(tensors) == 1 else tuple(tensors)
+
+    def _given(self, tensor: Any, type_: Type | None) -> Value:
+        """Give the value that a called graph is to read; a number takes the input's dtype."""
+        value = self._value(tensor)
+        if isinstance(value, Value):
+            return value
+        if isinstance(type_, TensorType) and not isinstance(value, np.ndarray):
+            return self.emitter().value(value, type_.dtype)
+        return self.emitter().value(value)
+
     def parameter(self, name: str, array: Any) -> Tensor:
         """Add a weight that the graph owns and training changes."""
         try:
@@ -282,6 +331,9 @@ class Builder:
 
     def emit(self, op_type: str, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Add one operator; `op.Name(…)` is short for this."""
+        domain = attributes.get("domain", "")
+        schema = find_schema(op_type, domain) if isinstance(domain, str) else None
+        inputs, attributes = by_place(schema, inputs, attributes)
         name = attributes.pop("name", None)
         for graph in attributes.values():
             if isinstance(graph, Graph):

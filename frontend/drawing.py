@@ -11,6 +11,7 @@ from onnxgrad.compiler.errors import BackendUnavailableError, GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_graph
 from onnxgrad.compiler.graph.ir import Graph
 
+from .dot import to_dot
 from .files import as_path, replacing
 from .outline import (
     DERIVATIVE,
@@ -44,7 +45,7 @@ TITLE_WIDTH, DETAIL_WIDTH = 8.6, 6.6
 
 
 def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARGE) -> str:
-    """Draw a graph; give the SVG text and write it where a path is given.
+    """Draw a graph; give the SVG text and write it where a path is given; DOT for a path in .dot.
 
     Boxes have tooltips: an operator's inputs, outputs and attributes, an arrow's values.
 
@@ -55,17 +56,21 @@ def draw(graph: Graph, path: str | PathLike[str] | None = None, most: int = LARG
 
     Raises:
         BackendUnavailableError: the layout library graphlay is missing.
-        GraphError: the path's suffix is another than .svg.
+        GraphError: the path's suffix is another than .svg or .dot.
         ModelFileError: the file cannot be written.
     """
     target = None if path is None else as_path(path)
-    if target is not None and target.suffix.lower() not in ("", ".svg"):
-        raise GraphError(f"a drawing is SVG, so it is not written as {target}; name it .svg")
-    svg = render(outline(require_graph(graph), require_count(most, "most")))
+    suffix = "" if target is None else target.suffix.lower()
+    if suffix not in ("", ".svg", ".dot"):
+        raise GraphError(
+            f"a drawing is SVG or DOT, so it is not written as {target}; name it .svg or .dot"
+        )
+    shown = outline(require_graph(graph), require_count(most, "most"))
+    text = to_dot(shown, FILLS) if suffix == ".dot" else render(shown)
     if target is not None:
         with replacing(target) as part:
-            part.write_text(svg, encoding="utf-8")
-    return svg
+            part.write_text(text, encoding="utf-8")
+    return text
 
 
 def render(shown: Outline) -> str:

@@ -18,7 +18,14 @@ from ..inference.folding import fold
 from ..inference.node_types import infer_elements_of, infer_types
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.attribute_values import DTYPES
-from ..standard.schemas import check_call, check_present, check_types, formal_input, get_schema
+from ..standard.schemas import (
+    by_place,
+    check_call,
+    check_present,
+    check_types,
+    formal_input,
+    get_schema,
+)
 from .outputs import Asked, count_outputs
 
 Input = Any
@@ -28,6 +35,7 @@ Input = Any
 class Ops:
     """Every ONNX operator as a method: `op.Conv(x, w, strides=[2, 2])` adds one.
 
+    Inputs may go by the standard's names, too: `op.Clip(x, min=0.0)`, `op.ReduceSum(x, axes=[1])`.
     Numbers and arrays among the inputs become constants; a number, NumPy's too, takes the dtype of
     the values that share its type constraint, an array keeps its own. An operator with several
     outputs gives a tuple; `outputs=n` asks for the first n, a list of names for as many under these
@@ -77,6 +85,7 @@ class Ops:
             UnsupportedOpError: no such operator.
         """
         schema = get_schema(op_type, require_text(domain, "domain"))
+        inputs, attributes = by_place(schema, inputs, attributes)
         if op_type == "Loop" and inputs and (len(inputs) < 2 or inputs[1] is None):
             # runtimes disagree about an omitted condition
             inputs = (*inputs[:1], self.constant(True), *inputs[2:])

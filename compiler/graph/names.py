@@ -85,6 +85,10 @@ class Names:
         """Let a name count as chosen, so that it gives way to no other."""
         self._made_up.discard(name)
 
+    def give_way(self, name: str) -> None:
+        """Let a name that is taken count as made up, so that a user may still have it."""
+        self._made_up.add(name)
+
     def fresh(self, wish: str) -> str:
         """Give `wish`, or `wish_1`, `wish_2`, … where it is taken; no name is given twice.
 

@@ -1,6 +1,6 @@
 """What ONNX's own schemas say of an operator: attributes, arity, defaults; it decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -88,6 +88,11 @@ def _names(domain: str) -> list[str]:
     return sorted(names | added)
 
 
+def operator_names(domain: str = "") -> list[str]:
+    """List the live operators of a domain."""
+    return [name for name in _names(domain) if find_schema(name, domain) is not None]
+
+
 @cache
 def attribute_defaults(op_type: str, domain: str = "") -> dict[str, Any]:
     """Give the default of each attribute that has one, as Python values."""
@@ -145,6 +150,33 @@ def formal_input(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
 def formal_output(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
     """Give what an operator says of an output; the last one may stand for several."""
     return schema.outputs[min(index, len(schema.outputs) - 1)]
+
+
+def by_place(
+    schema: OpSchema | None, inputs: Sequence[Any], keywords: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Put inputs that are given by their names, as `min` of Clip, in their places; give the rest.
+
+    Raises:
+        GraphError: an input is given twice.
+    """
+    places = {} if schema is None or not keywords else _input_places(schema)
+    named = {places[k]: v for k, v in keywords.items() if k in places}
+    if not named:
+        return tuple(inputs), dict(keywords)
+    if twice := [k for k in keywords if places.get(k, len(inputs)) < len(inputs)]:
+        assert schema is not None
+        raise GraphError(f"{schema.name} is given '{twice[0]}' twice: {signature(schema)}")
+    missing = range(len(inputs), max(named) + 1)
+    rest = {k: v for k, v in keywords.items() if k not in places}
+    return (*inputs, *(named.get(k) for k in missing)), rest
+
+
+@cache
+def _input_places(schema: OpSchema) -> dict[str, int]:
+    """Give the place of each input that stands for one value."""
+    variadic = OpSchema.FormalParameterOption.Variadic
+    return {p.name: k for k, p in enumerate(schema.inputs) if p.option != variadic}
 
 
 def check_present(schema: OpSchema, inputs: Sequence[object]) -> None:

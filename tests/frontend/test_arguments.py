@@ -352,7 +352,7 @@ def test_a_path_is_one_that_a_file_can_have(path: Any) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.svg.gz", Path("a.PDF")])
 def test_a_drawing_is_svg(name: Any) -> None:
-    with pytest.raises(og.GraphError, match="a drawing is SVG, so it is not written as a"):
+    with pytest.raises(og.GraphError, match="a drawing is SVG or DOT, so it is not written as a"):
         og.draw(network(), name)
 
 

@@ -109,7 +109,7 @@ def test_validate_tells_of_a_difference(tmp_path: Path) -> None:
 def test_draw(model: Path, tmp_path: Path) -> None:
     run("draw", model, "-o", tmp_path / "graph.svg")
     assert (tmp_path / "graph.svg").read_text().startswith("<svg")
-    assert "a drawing is SVG" in refusal("draw", model, "-o", tmp_path / "graph.png")
+    assert "a drawing is SVG or DOT" in refusal("draw", model, "-o", tmp_path / "graph.png")
 
 
 def test_json_has_no_nan(tmp_path: Path) -> None:

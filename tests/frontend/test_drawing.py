@@ -90,3 +90,15 @@ def test_models_inside_onnx_are_drawn_without_their_weights(name: str, image: st
     assert not any(n.op_type == "ConstantOfShape" for b in shown.boxes for n in b.nodes)
     assert len(shown.boxes) <= 70
     ElementTree.fromstring(og.draw(graph))
+
+
+def test_dot_has_the_same_boxes(tmp_path: Path) -> None:
+    """Graphviz's language, without graphlay: a node for each box, an arrow for each edge."""
+    b = og.Builder('a "net"')
+    x = b.input("x", "float32", (2,))
+    b.output(b.op.Tanh(x) * x, "y")
+    text = og.draw(b.build(), tmp_path / "net.dot")
+    assert (tmp_path / "net.dot").read_text() == text
+    assert text.startswith('digraph "a \\"net\\"" {') and text.endswith("}\n")
+    assert text.count("[label=") == 4 and text.count(" -> ") == 4
+    assert 'label="Tanh' in text and text.count("shape=ellipse") == 2

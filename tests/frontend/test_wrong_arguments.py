@@ -29,6 +29,14 @@ def scores() -> og.Graph:
     return b.build()
 
 
+def quantized() -> og.Graph:
+    """y = x·w with a w of integers."""
+    b = og.Builder("quantized")
+    w = b.constant(np.ones((3, 2), np.int8), "w")
+    b.output(b.input("x", "float32", ("N", 3)) @ b.op.DequantizeLinear(w, np.float32(0.5)), "y")
+    return b.build()
+
+
 WRONG: list[Any] = [
     *(None, True, 5, -1, 2.5, 10**30, float("nan"), "", "nope", "a\udc80", "a\0b", b"x", ()),
     *([], [None], [[1]], ["x", "x"], {}, {"x": 1}, {"x": None}, {5: 1}, np.ones(2), object()),
@@ -42,6 +50,7 @@ SGD = og.optim.SGD(0.1)
 STEP = og.train_step(GRAPH, "loss", SGD)
 FEEDS = {"x": np.ones((2, 3), np.float32), "k": 1}
 ADAPTED = og.lora(GRAPH, "w", rank=2)
+QUANTIZED = quantized()
 OBJECTIVE = og.scipy.objective(GRAPH, "loss", "x", FEEDS)
 
 
@@ -217,8 +226,10 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
     *LOSSES,
     ("lora", og.lora, {"graph": GRAPH, "layers": "w", "rank": 2, "alpha": None, "seed": 0}),
     ("merge_lora", og.merge_lora, {"graph": ADAPTED}),
-    ("dequantize_weights", og.dequantize_weights, {"graph": GRAPH}),
-    ("quantize_weights", og.quantize_weights, {"graph": GRAPH}),
+    ("dequantize_weights", og.dequantize_weights, {"graph": QUANTIZED}),
+    ("quantize_weights", og.quantize_weights, {"graph": og.dequantize_weights(QUANTIZED)}),
+    ("Builder.call", building(lambda b, x, g, **how: b.call(g, x=x, **how)), {"g": GRAPH, "k": 1}),
+    ("Builder.call", building(lambda b, x, v: b.call(GRAPH, x=v, k=1)), {"v": FEEDS["x"]}),
     (
         "save_adapter",
         og.save_adapter,

@@ -1,0 +1,74 @@
+"""Python's operators on tensors that ONNX spells in several ways, against NumPy's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+
+FLOATS = np.array([7.0, -7.0, 7.5, -7.5, 1.0, 0.0, -6.0, 0.3], np.float32)
+DIVISORS = np.array([2.0, 2.0, -2.0, -2.0, 0.1, 3.0, 3.0, 0.1], np.float32)
+INTEGERS = np.array([7, -7, 7, -7, 6, -6, 0, 1])
+WHOLE = np.array([2, 2, -2, -2, 3, 3, 5, -4])
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "//": lambda x, y: x // y,
+    "%": lambda x, y: x % y,
+    "&": lambda x, y: x & y,
+    "|": lambda x, y: x | y,
+    "^": lambda x, y: x ^ y,
+    "~": lambda x, y: ~(x | y),
+}
+
+
+def check(function: Callable[[Any, Any], Any], x: np.ndarray, y: np.ndarray) -> None:
+    b = og.Builder()
+    b.output(function(b.input("x", x.dtype, x.shape), b.input("y", y.dtype, y.shape)), "both")
+    b.output(function(b.value("x"), y[:1]), "right")
+    b.output(function(x[:1], b.value("y")), "left")
+    for backend in ("numpy", "onnxruntime"):
+        found = og.compile(b.build(), backend).run({"x": x, "y": y})
+        np.testing.assert_array_equal(found["both"], function(x, y))
+        np.testing.assert_array_equal(found["right"], function(x, y[:1]))
+        np.testing.assert_array_equal(found["left"], function(x[:1], y))
+
+
+@pytest.mark.parametrize("sign", ["//", "%"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_division_of_floats(sign: str, dtype: str) -> None:
+    check(OPERATORS[sign], FLOATS.astype(dtype), DIVISORS.astype(dtype))
+
+
+@pytest.mark.parametrize("sign", ["//", "%", "&", "|", "^", "~"])
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_integers(sign: str, dtype: str) -> None:
+    check(OPERATORS[sign], INTEGERS.astype(dtype), WHOLE.astype(dtype))
+
+
+@pytest.mark.parametrize("sign", ["//", "%", "&", "|"])
+def test_unsigned_integers(sign: str) -> None:
+    check(OPERATORS[sign], np.abs(INTEGERS).astype("uint8"), np.abs(WHOLE).astype("uint8"))
+
+
+@pytest.mark.parametrize("sign", ["&", "|", "^", "~"])
+def test_bools(sign: str) -> None:
+    check(OPERATORS[sign], INTEGERS > 0, WHOLE > 0)
+
+
+def test_transpose() -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 2, 3))
+    assert x.T.shape == (3, 2, "N")
+
+
+def test_refusals() -> None:
+    b = og.Builder()
+    x, y = b.input("x", "float32", (2,)), b.input("y", "bool", (2,))
+    with pytest.raises(og.GraphError, match="And is for bools and integers, not for float32"):
+        _ = x & x
+    with pytest.raises(og.GraphError, match="Not is for bools and integers"):
+        _ = ~x
+    with pytest.raises(og.GraphError, match="// and % are not for tensors of bool"):
+        _ = y // y
