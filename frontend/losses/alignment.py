@@ -9,6 +9,7 @@ from onnxgrad.compiler.graph.arguments import require_flag, require_text
 from onnxgrad.compiler.graph.ir import Graph
 
 from ..builder import Tensor
+from .labels import note_labels
 from .prediction import Prediction, as_given, require_index
 
 _NEVER = -1e30
@@ -30,7 +31,7 @@ def ctc(
 
     Each example counts by its number of labels, and the loss is the mean over examples. Labels
     that cannot fit into the frames have the loss ∞; a label that is not a class, is blank, or comes
-    after padding makes it NaN.
+    after padding makes it NaN, as a length does that is negative or more than there are frames.
 
     Args:
         graph: any graph with logits. Those of a last Softmax or LogSoftmax are what it reads.
@@ -68,22 +69,32 @@ def ctc(
     count = op.ReduceSum(op.Cast(kept, to="int64"), [1], keepdims=1)
     wrong = _wrong(op, labels, kept, count, op.Shape(log_prob, start=2), blank)
     safe = op.Where(op.Or(wrong, op.Not(kept)), blank, labels)
+    spoilt = op.ReduceMax(op.Cast(wrong, to="int32"), [1], keepdims=1) > 0
     states = _between_blanks(op, safe, blank)
     active = None
     if lengths is not None:
         length = p.target(require_text(lengths, "lengths"), np.dtype(np.int64), (batch,))
-        frames = op.Range(0, op.Squeeze(op.Shape(log_prob, start=0, end=1), [0]), 1)
-        active = op.Less(op.Unsqueeze(frames, [1, 2]), op.Unsqueeze(length, [0, 2]))
+        length = op.Unsqueeze(length, [1])
+        time = op.Squeeze(op.Shape(log_prob, start=0, end=1), [0])
+        active = op.Less(op.Unsqueeze(op.Range(0, time, 1), [1, 2]), op.Unsqueeze(length, [0]))
+        spoilt = op.Or(spoilt, op.Or(op.Less(length, 0), op.Greater(length, time)))
     last = _forward(p, _emissions(op, log_prob, states), _may_skip(op, states, blank), active)
+    losses = _surprise(op, last, count)
+    losses = p.spoil(losses, losses > -_NEVER / 10, by=np.inf)
+    shares = op.Cast(op.Max(count, np.array(1)), to=last.dtype)
+    result = p.finish(p.mean(p.spoil(losses, spoilt) / shares))
+    note_labels(result, label, size, padding)
+    return result
+
+
+def _surprise(op: Any, last: Tensor, count: Tensor) -> Tensor:
+    """Give −log of the probability to end with the last label or the blank after it."""
     ends = op.Concat(2 * count, op.Max(2 * count - 1, np.array(0)), axis=1)
     paths = op.GatherElements(last, ends, axis=1)
     none = np.array(_NEVER, last.dtype)
     paths = op.Concat(paths[:, :1], op.Where(op.Equal(count, 0), none, paths[:, 1:]), axis=1)
-    losses = -op.ReduceLogSumExp(paths, [1], keepdims=1)
-    losses = p.spoil(losses, losses > -_NEVER / 10, by=np.inf)
-    losses = p.spoil(losses, op.ReduceMax(op.Cast(wrong, to="int32"), [1], keepdims=1) > 0)
-    shares = op.Cast(op.Max(count, np.array(1)), to=last.dtype)
-    return p.finish(p.mean(losses / shares))
+    surprise: Tensor = -op.ReduceLogSumExp(paths, [1], keepdims=1)
+    return surprise
 
 
 def _wrong(

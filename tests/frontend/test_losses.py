@@ -138,6 +138,15 @@ def test_labels_that_ctc_cannot_read(label: list[list[int]], value: float) -> No
     assert not np.isfinite(results["x.grad"]).all()
 
 
+@pytest.mark.parametrize("length", [-1, 3])
+def test_more_frames_than_there_are(length: int) -> None:
+    graph = og.losses.ctc(network((1, 2, 3)), lengths="lengths")
+    feeds = {"x": np.zeros((1, 2, 3)), "label": np.array([[1]]), "lengths": np.array([length])}
+    assert np.isnan(run(graph, feeds)["loss"])
+    with pytest.raises(og.GraphError, match=r"label\[0, 0\] is 3, but the classes are 0 to 2"):
+        og.losses.check_labels(graph, {"label": np.array([[3]])})
+
+
 @pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
 def test_ctc_of_a_class_that_logits_exclude(backend: str) -> None:
     """It harms only labels that need it, whose loss is infinite."""
