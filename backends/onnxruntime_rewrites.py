@@ -98,15 +98,19 @@ def _distrusted(node: Node) -> bool:
 
     Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
     queries, or one that is shorter than the keys; a single query it lets see all keys, also those
-    that come after it. LSTM's clips what all activations get but the last one; in float64, which
-    it says it takes, it fails as GRU's does. FeatureVectorizer's ends the process where a row is
-    empty.
+    that come after it. GridSample's moves points to the border where a cubic has taps beyond it;
+    the standard moves each tap. LSTM's clips what all activations get but the last one; in float64,
+    which it says it takes, it fails as GRU's does. FeatureVectorizer's ends the process where a row
+    is empty.
     """
     match node.domain, node.op_type:
         case "", "GRU" | "LSTM" if _is(node.inputs[0], np.float64):
             return True
         case "", "LSTM":
             return bool(node.attributes.get("clip", 0))
+        case "", "GridSample":
+            named = (node.attributes.get(name) for name in ("mode", "padding_mode"))
+            return tuple(named) == ("cubic", "border")
         case "ai.onnx.ml", "FeatureVectorizer":
             return True
         case "com.microsoft", "MultiHeadAttention":

@@ -5,6 +5,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
 
 import onnxgrad as og
 
@@ -199,3 +201,19 @@ def test_what_a_mask_hides_is_zero_even_if_it_is_not_finite(
     compiled = og.compile(b.build(), "onnxruntime")
     y = compiled.run({"x": x, "mask": mask ^ zero_first})["y"]
     np.testing.assert_array_equal(y, np.where(mask, x, 0))
+
+
+@pytest.mark.parametrize("align_corners", [0, 1])
+def test_taps_of_a_cubic_are_moved_to_the_border(align_corners: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 2, 4, 3)).astype(np.float32)
+    grid = rng.uniform(-1.2, 1.2, (1, 3, 5, 2)).astype(np.float32)
+    settings: dict[str, Any] = {"mode": "cubic", "padding_mode": "border"}
+    settings["align_corners"] = align_corners
+    names = ["x", "grid"]
+    node = helper.make_node("GridSample", names, ["y"], **settings)
+    ends = [helper.make_tensor_value_info(n, 1, [None] * 4) for n in (*names, "y")]
+    model = helper.make_model(helper.make_graph([node], "border", ends[:2], ends[2:]))
+    results: Any = ReferenceEvaluator(model).run(None, {"x": x, "grid": grid})
+    (y,) = run("GridSample", x, grid, **settings)
+    np.testing.assert_allclose(y, results[0], atol=2e-6)
