@@ -211,7 +211,8 @@ def _merge(graph: Graph, weight: Value, adapters: list[Adapter]) -> None:
     own = makers | {a.layer.node for a in adapters}
     read = [weight, *(node.output() for node in makers)]
     if all(reader in own for value in read for reader in graph.consumers(value)):
-        let_vary(graph, weight)
+        if not weight.parameter:
+            let_vary(graph, weight)
         weight.constant = array
     else:
         name = graph.names.fresh(f"{weight.name}.merged")

@@ -71,8 +71,11 @@ def is_scale_or_bias(node: Node, value: Value) -> bool:
 
 def _places(graph: Graph, value: Value) -> Iterator[Place]:
     """Yield the places where a value is read, past an Identity, in subgraphs too; in order."""
-    readers = set(graph.consumers(value))
-    for node in [n for n in graph.nodes() if n in readers]:
+    readers = graph.consumers(value)
+    if len(readers) > 1:
+        chosen = set(readers)
+        readers = [n for n in graph.nodes() if n in chosen]
+    for node in readers:
         if node.op_type == "Identity" and node.output() not in graph.outputs:
             yield from _places(graph, node.output())
             continue

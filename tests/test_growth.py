@@ -3,11 +3,13 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from large_files import KINDS
 
 import onnxgrad as og
+from onnxgrad.roles import Roles, held_floats
 
 
 def seconds(model: onnx.ModelProto, folder: Path) -> float:
@@ -33,3 +35,33 @@ def test_eight_times_the_nodes_do_not_take_much_more_than_eight_times_as_long(
     large = seconds(KINDS[kind](1600), tmp_path)
     # quadratic growth would be 64 times; a busy machine can double a time, so 8 times is not asked
     assert large < 3 * 8 * small
+
+
+def layers(count: int) -> og.Graph:
+    """A chain of products, each with a weight and a bias of its own and a scale that all share."""
+    b = og.Builder("layers")
+    h, scale = b.input("x", "float32", ("N", 4)), b.parameter("scale", np.ones(4, np.float32))
+    for k in range(count):
+        w = b.parameter(f"w{k}", np.eye(4, dtype=np.float32))
+        h = b.op.LayerNormalization(h @ w + b.parameter(f"c{k}", np.zeros(4, np.float32)), scale)
+    b.output(h, "y")
+    return b.build()
+
+
+def tuning_seconds(count: int) -> float:
+    """Look what trains, split what was merged, put adapters beside weights and merge them."""
+    graph = layers(count)
+    start = time.process_time()
+    roles = Roles(graph)
+    for value in held_floats(graph):
+        roles.of(value)
+        roles.path_of(value)
+    og.untie(graph)
+    og.merge_lora(og.lora(graph, "w*", rank=2))
+    return time.process_time() - start
+
+
+def test_tuning_grows_with_the_layers() -> None:
+    tuning_seconds(20)
+    small = min(tuning_seconds(60) for _ in range(2))
+    assert tuning_seconds(480) < 3 * 8 * small
