@@ -4,6 +4,9 @@ One primitive has all rules, where custom_vjp would have reverse mode only and c
 mode only.
 """
 
+# JAX is not installed where this is checked
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+
 from collections.abc import Sequence
 from functools import partial
 from typing import Any

@@ -1,5 +1,8 @@
 """Torch's modules as graphs, through torch's own exporter."""
 
+# torch is not installed where this is checked
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,8 @@
 """Graphs as functions of torch tensors; what torch differentiates is a graph of ours each time."""
 
+# torch is not installed where this is checked
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import torch
+import torch  # pyright: ignore[reportMissingImports]  # of the extra bridges
 
 import onnxgrad as og
 

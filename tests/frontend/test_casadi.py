@@ -50,7 +50,8 @@ def run(path: Path, **feeds: np.ndarray) -> Arrays:
     names = [v.name for v in session.get_outputs()]
     wanted = {v.name for v in session.get_inputs()}
     assert wanted == feeds.keys()
-    return dict(zip(names, session.run(None, feeds), strict=True))
+    found: Any = session.run(None, feeds)
+    return dict(zip(names, found, strict=True))
 
 
 @pytest.mark.parametrize(("nfwd", "nadj"), [(1, 1), (2, 3), (3, 1)])

@@ -125,7 +125,7 @@ def test_wrong_tensors_are_refused() -> None:
 @pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg")  # what its exporter says itself
 def test_modules_become_graphs() -> None:
     pytest.importorskip("onnxscript")
-    from torch import nn
+    nn = torch.nn
 
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(144, 5)).eval()
     x = torch.randn(2, 3, 8, 8)
@@ -138,7 +138,7 @@ def test_modules_become_graphs() -> None:
     graph = og.torch.export(module, x, input_names=["image"], dynamic_shapes=sizes)
     assert [(v.name, v.shape) for v in graph.inputs] == [("image", ("N", 3, 8, 8))]
 
-    class Eigenvalues(nn.Module):  # type: ignore[misc]  # torch is not installed here
+    class Eigenvalues(nn.Module):  # type: ignore[misc, name-defined]  # it is not installed here
         def forward(self, x: Any) -> Any:
             return torch.linalg.eigh(x)[0]
 
