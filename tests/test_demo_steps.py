@@ -9,7 +9,7 @@ from demo.network import batches, build_network, load_digits, steps_per_epoch
 
 import onnxgrad as og
 
-STEPS, BATCH = 200, 8
+STEPS, BATCH = 200, 16
 
 
 def test_all_ways_give_the_same_losses(tmp_path: Path) -> None:
