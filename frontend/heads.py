@@ -187,6 +187,8 @@ class _Fresh:
         old = self._old_classes()
         if sizes.constant is None or old not in sizes.constant or old == self._classes:
             return sizes
+        if np.count_nonzero(sizes.constant == old) > 1:
+            raise GraphError(f"{node.label} makes sizes {sizes.constant.tolist()}: which is it?")
         return op.constant(np.where(sizes.constant == old, self._classes, sizes.constant))
 
     def _old_classes(self) -> int:

@@ -12,7 +12,10 @@ from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import is_float
 from onnxgrad.compiler.standard.schemas import attribute
 
-PRODUCTS = ("Gemm", "MatMul", "MatMulInteger")
+PACKED = "com.microsoft.MatMulNBits"
+"""onnxruntime's product by a weight of 2 to 8 bits, (inputs, outputs) by its attributes."""
+
+PRODUCTS = ("Gemm", "MatMul", "MatMulInteger", PACKED)
 CONVOLUTIONS = ("Conv", "ConvInteger")
 
 _MOVES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -54,6 +57,8 @@ class Layer:
     @property
     def shape(self) -> tuple[int, ...]:
         """The weight's sizes as the node reads it."""
+        if self.node.operator == PACKED:
+            return self.node.attributes["K"], self.node.attributes["N"]
         return tuple(d for d in self.node.required(2)[1].shape or () if isinstance(d, int))
 
 
@@ -91,7 +96,7 @@ def _names(layer: Layer) -> list[str]:
 
 
 def _layer(graph: Graph, node: Node) -> Layer | None:
-    if node.domain or node.op_type not in PRODUCTS + CONVOLUTIONS or len(node.inputs) < 2:
+    if node.operator not in PRODUCTS + CONVOLUTIONS or len(node.inputs) < 2:
         return None
     source = _source(graph, node.required(2)[1])
     x = _float_input(graph, node)

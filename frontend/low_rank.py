@@ -38,8 +38,8 @@ def lora(
         graph: the model.
         layers: names of weights, nodes or modules (which torch's exporter notes), or patterns for
             them, "*.q_proj*": of MatMul, Gemm and Conv without groups, also where the weight is
-            quantized (DequantizeLinear before it, MatMulInteger, ConvInteger); layers inside
-            branches and bodies have none.
+            quantized (DequantizeLinear before it, MatMulInteger, ConvInteger, MatMulNBits); layers
+            inside branches and bodies have none.
         rank: of the adapters, the inner size of A·B.
         alpha: their weight; by default the rank, so that the factor is 1.
         seed: of the numbers drawn.
@@ -123,7 +123,13 @@ def adapt(graph: Graph, layer: Layer, factor: float) -> None:
 
 def _again(op: Ops, node: Node) -> Value:
     """Emit a node again, for its output is to be something else."""
-    found: Value = op.emit(node.op_type, *node.inputs, name=node.name or None, **node.attributes)
+    found: Value = op.emit(
+        node.op_type,
+        *node.inputs,
+        domain=node.domain,
+        name=node.name or None,
+        **node.attributes,
+    )
     return found
 
 

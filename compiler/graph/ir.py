@@ -172,9 +172,9 @@ class Graph:
 
     @property
     def parameters(self) -> list[Value]:
-        """The tensors that the model holds and training may change: initializers."""
+        """The tensors that the model holds and training may change: initializers, no inputs."""
         held = [v for v in self._values.values() if v.parameter and v.constant is not None]
-        return [v for v in held if self.producer(v) is None]
+        return [v for v in held if self.producer(v) is None and v not in self.inputs]
 
     def nodes(self) -> list[Node]:
         """List the nodes in one stable topological order."""

@@ -181,6 +181,13 @@ def test_refusals(head: Callable[[Any, Any], Any], classes: Any, message: str) -
         og.new_head(model(head), "logits", classes)
 
 
+def test_two_sizes_that_may_be_the_classes_are_refused() -> None:
+    b = og.Builder()
+    b.output(b.op.Reshape(gemm(b, b.input("x", "float32", (10, 8))), np.array([10, 10])), "logits")
+    with pytest.raises(og.GraphError, match=r"makes sizes \[10, 10\]: which is it"):
+        og.new_head(b.build(), "logits", 3)
+
+
 def test_what_reads_the_old_number_of_classes_is_named() -> None:
     b = og.Builder()
     logits = gemm(b, b.input("x", "float32", ("N", 8)))

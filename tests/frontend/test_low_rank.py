@@ -61,10 +61,18 @@ def integers(b: Any, x: Any) -> Any:
     return op.Cast(y, to="float32") * (scale * 0.01) + b.parameter("c", draw(4))
 
 
+def packed(b: Any, x: Any) -> Any:
+    """A weight in 4 bits, two in a byte, as onnxruntime's quantizer writes it: (outputs, 1, 8)."""
+    held = b.constant(RNG.integers(0, 255, (4, 1, 8)).astype(np.uint8), name="w")
+    scales = b.constant(np.linspace(0.1, 0.2, 4, dtype=np.float32).reshape(4, 1))
+    return b.op.MatMulNBits(x, held, scales, K=6, N=4, bits=4, block_size=16,
+                            domain="com.microsoft")  # fmt: skip
+
+
 FLOAT: list[Callable[[Any, Any], Any]] = [
     product, turned, gemm, gemm_straight, convolution, image,
 ]  # fmt: skip
-QUANTIZED: list[Callable[[Any, Any], Any]] = [dequantized, integers]
+QUANTIZED: list[Callable[[Any, Any], Any]] = [dequantized, integers, packed]
 FEEDS = {"x": draw(5, 6)}
 
 

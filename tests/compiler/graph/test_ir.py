@@ -94,3 +94,15 @@ def test_find_proposes_close_names() -> None:
         branched().find("then_y")
     with pytest.raises(og.GraphError, match="a value goes by its name, a text, not by 3"):
         graph.find(3)  # type: ignore[arg-type]
+
+
+def test_parameters_are_what_a_graph_holds_for_training() -> None:
+    """No constants, no inputs of a training step, which hold their start, and nothing computed."""
+    b = og.Builder()
+    x, w = b.input("x", "float32", (2,)), b.parameter("w", np.ones(2, np.float32))
+    b.parameter("unread", np.zeros(3, np.float32))
+    b.output(b.op.ReduceSum(x * w * b.constant(np.ones(2, np.float32), "c"), keepdims=0), "loss")
+    graph = b.build()
+    assert [v.name for v in graph.parameters] == ["w", "unread"]
+    step = og.train_step(graph, "loss", og.optim.SGD(0.1))
+    assert [v.name for v in step.parameters] == ["unread"]
