@@ -17,7 +17,7 @@ def test_all_ways_give_the_same_losses(tmp_path: Path) -> None:
     epochs = STEPS // steps_per_epoch(digits) + 1
     whole = islice(batches(digits, epochs), STEPS)
     taken = [{name: array[:BATCH] for name, array in feeds.items()} for feeds in whole]
-    step = og.train_step(build_network(), optimizer=og.optim.SGD(0.05, momentum=0.9))
+    step = og.train_step(build_network(), optimizer=og.optim.SGD(0.02, momentum=0.9))
     loop = og.train_loop(step, steps=STEPS)
     found = {}
     for backend in ("numpy", "onnxruntime"):
