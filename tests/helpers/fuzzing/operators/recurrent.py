@@ -48,6 +48,8 @@ def _draw(name: str) -> Callable[[Scope], None]:
 def _lengths(s: Scope, time: Sizes, batch: Sizes) -> int:
     if len(set(batch)) > 1:
         raise Unsuitable("a batch that is no number")
+    if min(time) < 1:
+        raise Unsuitable("no steps")
     lengths = s.rng.integers(1, min(time) + 1, batch[0]).astype(np.int32)
     return s.constant(lengths)
 
