@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -9,14 +10,21 @@ import numpy as np
 from onnx import ModelProto
 
 from ..compiler.errors import BackendUnavailableError, UnsupportedOpError
+from ..compiler.graph.dims import typical_size
 from ..compiler.graph.ir import Graph, Node
-from ..compiler.graph.types import onnx_dtype
+from ..compiler.graph.subgraphs import all_nodes
+from ..compiler.graph.types import TensorType, onnx_dtype
 from ..compiler.standard.protos import every_node
 from .onnxruntime_kernels import lacking_kernels
 from .onnxruntime_providers import Settings
 from .onnxruntime_weights import write_apart
 
 R = TypeVar("R")
+
+
+_MOST_PLANNED = 2**29
+"""Bytes of all that a graph computes from which on its memory is not planned: from the second run
+on a plan is one block, beside what the first run took."""
 
 
 class OptimizerWarning(UserWarning):
@@ -39,10 +47,10 @@ class Opened:
         """
         model, self._weights = write_apart(graph, opset)
         self._model: ModelProto | None = model
-        self._settings = settings
+        self._settings = settings if _made_by(graph) < _MOST_PLANNED else _without_plan(settings)
         self._lock = Lock()
         try:
-            self.session = open_session(model, self._weights, settings)
+            self.session = open_session(model, self._weights, self._settings)
         except BackendUnavailableError:
             raise
         except Exception as error:  # onnxruntime's errors have no base of their own
@@ -133,6 +141,18 @@ process on some graphs of half precision that have none of these."""
 
 def _has_windows(model: ModelProto) -> bool:
     return any("Conv" in n.op_type or "Pool" in n.op_type for n in every_node(model.graph.node))
+
+
+def _without_plan(settings: Settings) -> Settings:
+    """Leave memory unplanned, unless options say otherwise."""
+    return replace(settings, options={"enable_mem_pattern": False, **settings.options})
+
+
+def _made_by(graph: Graph) -> int:
+    """Count the bytes of all values that a graph computes, as far as their sizes are known."""
+    made = (v for n in all_nodes(graph) for v in n.writes() if v.constant is None)
+    tensors = (v for v in made if isinstance(v.type, TensorType) and v.shape is not None)
+    return sum(typical_size(v.shape or ()) * v.dtype.itemsize for v in tensors)
 
 
 def _as_ort_value(array: np.ndarray) -> Any:

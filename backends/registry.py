@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "onnxgrad.backends"
 
-_OURS = {"numpy": ".numpy", "onnxruntime": ".onnxruntime", "cupy": ".cupy"}
+_OURS = {
+    "numpy": ".numpy",
+    "onnxruntime": ".onnxruntime",
+    "openvino": ".openvino",
+    "cupy": ".cupy",
+}
 
 
 def backend_names() -> list[str]:

@@ -106,14 +106,14 @@ def _missing_state(graph: Graph, feeds: Any) -> list[str]:
 def compile(  # noqa: A001  # the public name
     graph: Graph, backend: str = "numpy", **options: Any
 ) -> Compiled:
-    """Make a graph ready to run on a backend: "numpy", "cupy", "onnxruntime" or a registered one.
+    """Make a graph ready to run on a backend.
 
     Args:
         graph: any graph.
-        backend: its name.
+        backend: its name: "numpy", "onnxruntime", "openvino", "cupy" or a registered one.
         options: what the backend takes. That is for onnxruntime `providers`, names such as "cuda"
             or pairs of a name and options, the first choice first; `options`, its session options
-            by name; and `threads`, how many an operator may use.
+            by name; for onnxruntime and openvino `threads`, how many an operator may use.
 
     Raises:
         BackendUnavailableError: its library or device is missing; the message says what to install.

@@ -16,6 +16,9 @@ from .pipeline import Pass
 _MOST_HELD = 2**28
 """Bytes that a form may hold if another holds less."""
 
+_MANY_CHANNELS = 16
+"""Fewer make a tap's matrix product too thin."""
+
 _MOST_TAPS = 64
 """A kernel with more elements is not written out tap by tap."""
 
@@ -31,6 +34,25 @@ def choose_forms(graph: Graph, machine: Machine = ONNXRUNTIME) -> bool:
     for node in graph.nodes():
         if (form := choose_form(node, machine)) is not None:
             expand_node(graph, node, form)
+            changed = True
+    return changed
+
+
+def choose_light_forms(graph: Graph) -> bool:
+    """Expand weight gradients as taps where windows lie apart or weigh much: OpenVINO's choice.
+
+    Elsewhere the default forms are faster there: it brings each convolution into its own layout.
+    """
+    changed = run_on_subgraphs(choose_light_forms, graph)
+    for node in graph.nodes():
+        if node.domain != COMPOSITE_DOMAIN or node.op_type != "ConvWeightGrad":
+            continue
+        sizes = convolution_of(node)
+        if sizes is None or not 1 < sizes.taps <= _MOST_TAPS or sizes.channels < _MANY_CHANNELS:
+            continue
+        apart = max(*node.attributes["strides"], *node.attributes["dilations"]) > 1
+        if apart or sizes.windows > _MOST_HELD:
+            expand_node(graph, node, "taps")
             changed = True
     return changed
 

@@ -26,7 +26,9 @@ Inputs = Annotated[
 def run(
     model: Model,
     inputs: Inputs = None,
-    backend: Annotated[str, typer.Option(help="numpy, onnxruntime, cupy or another.")] = "numpy",
+    backend: Annotated[
+        str, typer.Option(help="numpy, onnxruntime, openvino, cupy or another.")
+    ] = "numpy",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the outputs as .npz.", callback=require_file),

@@ -127,7 +127,9 @@ def train(
     patience: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many validations without a better one.")
     ] = None,
-    backend: Annotated[str, typer.Option(help="numpy, onnxruntime or another.")] = "onnxruntime",
+    backend: Annotated[
+        str, typer.Option(help="numpy, onnxruntime, openvino or another.")
+    ] = "onnxruntime",
     checkpoints: Annotated[
         Path | None,
         typer.Option(help="The folder for checkpoints; by default beside OUTPUT, of its name."),

@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE))
 
 from workloads import WORKLOADS  # noqa: E402  # its folder is no package
 
-CONTENDERS = ("torch", "onnxruntime", "numpy")
+CONTENDERS = ("torch", "onnxruntime", "numpy", "openvino")
 
 
 class Contender:
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--only", help="comma-separated workloads")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    versions = ", ".join(f"{p} {version(p)}" for p in ("torch", "onnxruntime", "numpy"))
+    versions = ", ".join(f"{p} {version(p)}" for p in CONTENDERS)
     print(f"{versions}, {platform.machine()}, {os.cpu_count()} cores")
     for name in WORKLOADS:
         if options.only is None or name in options.only.split(","):

@@ -1,0 +1,85 @@
+"""Where OpenVINO 2026.4 gives another result than the standard, by all samples on both backends."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..compiler.emission.ops import Ops
+from ..compiler.emission.replacing import put_in_place
+from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.subgraphs import run_within
+
+
+def is_distrusted(node: Node) -> bool:
+    """Tell whether a node must not reach OpenVINO as it is."""
+    rule = _HAZARDS.get(node.op_type) if not node.domain else None
+    return rule is not None and rule(node)
+
+
+def keep_infinity(graph: Graph) -> None:
+    """Let the largest of nothing but −∞ be −∞, in place: OpenVINO gives the least finite number."""
+    for node in graph.nodes():
+        run_within(keep_infinity, graph, node)
+        (x, *axes), (y,) = node.inputs, node.outputs[:1]
+        extremes = {"ReduceMax": -np.inf, "ReduceMin": np.inf}
+        if node.domain or node.op_type not in extremes or x is None or y is None:
+            continue
+        if y.constant is not None or x.dtype != np.float32:
+            continue
+        op = Ops(graph, node.position, f"{node.title}/")
+        found = op.emit(node.op_type, x, *axes, **node.attributes)
+        beyond = op.Greater(op.Abs(found), float(np.nextafter(_LARGEST, np.float32(0))))
+        put_in_place(op, node, [op.Where(beyond, op.Mul(op.Sign(found), np.inf), found)])
+
+
+_LARGEST = np.finfo(np.float32).max
+
+
+def _always(node: Node) -> bool:
+    return True
+
+
+def _has_no_axes(node: Node) -> bool:
+    """Where no axes may mean none, ONNX asks for |x| and the like element by element."""
+    return bool(node.attributes.get("noop_with_empty_axes", 0))
+
+
+def _rounds_up(node: Node) -> bool:
+    return bool(node.attributes.get("ceil_mode", 0))
+
+
+def _has_other_indices(node: Node) -> bool:
+    return _rounds_up(node) or bool(node.attributes.get("storage_order", 0))
+
+
+def _is_even(node: Node) -> bool:
+    return bool(node.attributes["size"] % 2 == 0)
+
+
+def _takes_the_largest(node: Node) -> bool:
+    return bool(node.attributes.get("mode", b"avg") == "max")
+
+
+def _resizes_otherwise(node: Node) -> bool:
+    """Its own corners, and what it leaves out or smooths, are not ONNX's."""
+    mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
+    extra = ("antialias", "exclude_outside")
+    return mode == "align_corners" or any(node.attributes.get(name, 0) for name in extra)
+
+
+_HAZARDS: dict[str, Callable[[Node], bool]] = {
+    "Unique": _always,
+    "DFT": _always,  # it ends the process, too
+    "STFT": _always,
+    "MaxRoiPool": _always,
+    "MaxPool": _has_other_indices,
+    "AveragePool": _rounds_up,
+    "LpPool": _rounds_up,
+    "LRN": _is_even,
+    "RoiAlign": _takes_the_largest,
+    "Resize": _resizes_otherwise,
+    **{
+        f"Reduce{kind}": _has_no_axes
+        for kind in ("L1", "L2", "LogSum", "LogSumExp", "SumSquare", "Sum", "Mean", "Max", "Min")
+    },
+}

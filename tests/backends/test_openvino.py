@@ -1,0 +1,104 @@
+"""The backend openvino against NumPy's; where OpenVINO is not installed this file is skipped."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from op_samples import SAMPLES
+from op_samples.sample import Sample
+from openvino_cases import judge
+
+import onnxgrad as og
+
+pytest.importorskip("openvino")
+
+
+def run(op_type: str, *inputs: Any, backend: str = "openvino", **attributes: Any) -> Any:
+    b = og.Builder(op_type)
+    tensors = [b.input(f"x{k}", a.dtype, a.shape) for k, a in enumerate(inputs)]
+    b.output(getattr(b.op, op_type)(*tensors, **attributes), "y")
+    return og.compile(b.build(), backend).run({f"x{k}": a for k, a in enumerate(inputs)})["y"]
+
+
+def network(batch: int | str = 6) -> og.Graph:
+    """Two convolutions with BatchNormalization in training mode, and a loss."""
+    b, random = og.Builder("net"), np.random.default_rng(0)
+
+    def weight(name: str, *shape: int) -> Any:
+        return b.parameter(name, random.normal(size=shape).astype("f4") / 4)
+
+    x, label = b.input("x", "float32", (batch, 1, 8, 8)), b.input("label", "int64", (batch,))
+    h = b.op.Conv(x, weight("w1", 16, 1, 3, 3), pads=[1] * 4)
+    ones, zeros = np.ones(16, np.float32), np.zeros(16, np.float32)
+    parts = [b.parameter(f"p{k}", v) for k, v in enumerate((ones, zeros, zeros, ones))]
+    h = b.op.Relu(b.op.BatchNormalization(h, *parts, training_mode=1, outputs=3)[0])
+    h = b.op.Relu(b.op.Conv(h, weight("w2", 4, 16, 3, 3), strides=[2, 2]))
+    logits = b.op.Flatten(h) @ weight("w3", 36, 3)
+    b.output(b.op.SoftmaxCrossEntropyLoss(logits, label), "loss")
+    return b.build()
+
+
+@pytest.mark.parametrize("batch", [6, "N"], ids=["static", "symbolic"])
+def test_training_goes_as_on_numpy(batch: int | str) -> None:
+    step = og.train_step(network(batch), "loss", og.optim.Adam(0.01))
+    ours, theirs = (og.compile(step, name).stepper() for name in ("openvino", "numpy"))
+    random, kept = np.random.default_rng(1), []
+    for k in range(6):
+        count = 6 if batch == 6 else 4 + k % 2
+        x = random.normal(size=(count, 1, 8, 8)).astype("f4")
+        feeds = {"x": x, "label": random.integers(0, 3, count)}
+        expected = theirs.run(feeds)["loss"]
+        kept.append((ours.run(feeds)["loss"], expected))
+    for actual, expected in kept:  # later steps have not written over earlier losses
+        np.testing.assert_allclose(actual, expected, rtol=1e-4)
+    for name, array in theirs.state().items():
+        np.testing.assert_allclose(ours.state()[name], array, rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+def test_arrays_without_elements_run_on_numpy() -> None:
+    x = np.zeros((0, 3), np.float32)
+    assert run("Relu", x).shape == (0, 3)
+    b = og.Builder("sum")
+    x_, w = b.input("x", "float32", ("N", 3)), b.input("w", "float32", (3,))
+    b.output(w + b.op.ReduceSum(x_, [0], keepdims=0), "w.new")
+    step = og.compile(b.build(), "openvino").stepper({"w": np.ones(3, "f4")})
+    step(x=x)
+    step(x=np.ones((2, 3), np.float32))
+    np.testing.assert_array_equal(step.state()["w"], 3)
+
+
+def test_what_openvino_lacks_runs_by_its_body_or_is_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("f4")
+    np.testing.assert_allclose(run("Celu", x), run("Celu", x, backend="numpy"), rtol=1e-6)
+    with pytest.raises(og.UnsupportedOpError, match="OpenVINO cannot run Det"):
+        run("Det", x[:3, :3])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "uint64"])
+def test_what_it_would_compute_in_fewer_bits_is_refused(dtype: str) -> None:
+    with pytest.raises(og.UnsupportedOpError, match=f"computes {dtype} in 32 bits"):
+        run("Add", np.ones(2, dtype), np.ones(2, dtype))
+    with pytest.raises(og.GraphError, match="holds 3000000000; OpenVINO computes int64 in 32"):
+        run("Add", np.array([3_000_000_000]), np.array([1]))
+
+
+def test_what_it_computes_otherwise_is_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype("f4")
+    with pytest.raises(og.UnsupportedOpError, match="another result than ONNX's standard for LRN"):
+        run("LRN", x, size=4)
+    minus = np.full((2, 3), -np.inf, np.float32)
+    np.testing.assert_array_equal(run("ReduceMax", minus), [[-np.inf]])
+
+
+def test_a_kernel_whose_sizes_are_unknown_is_refused_with_a_way_out() -> None:
+    b = og.Builder("conv")
+    x, w = b.input("x", "float32", (1, 2, 8, 8)), b.input("w", "float32", ("M", 2, "k", "k"))
+    b.output(b.op.Conv(x, w), "y")
+    with pytest.raises(og.UnsupportedOpError, match="cannot run Conv.*og.load"):
+        og.compile(b.build(), "openvino")
+
+
+@pytest.mark.parametrize("sample", SAMPLES[::40], ids=str)
+def test_gradients_of_samples_are_those_of_numpy(sample: Sample) -> None:
+    """Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
+    assert judge(sample) in ("same", "refused")
