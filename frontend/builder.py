@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.compiler import composites  # noqa: F401  # operators beside ONNX's have their types
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError, locate
 from onnxgrad.compiler.graph.arguments import (

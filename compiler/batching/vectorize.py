@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from ..composites.expand import expand_node, has_body
+from ..differentiation.rules import has_chosen_gradient
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value, copy_node
@@ -64,7 +65,8 @@ def _expand(graph: Graph, sources: Iterable[Value], of: Iterable[Value]) -> None
         node = pending.popleft()
         if measures(node) or not varying.intersection(node.reads()):
             continue
-        has_no_rule = node.domain == COMPOSITE_DOMAIN or is_contrib(node) and has_body(node)
+        foreign = is_contrib(node) and has_body(node) and not has_chosen_gradient(node)
+        has_no_rule = node.domain == COMPOSITE_DOMAIN or foreign
         ruled = not has_no_rule or (node.domain, node.op_type) in BATCHING
         if ruled or node.subgraphs or any(map(is_container, (*node.reads(), *node.writes()))):
             varying.update(node.writes())

@@ -7,6 +7,7 @@ from enum import Enum
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
 from ..opset import COMPOSITE_DOMAIN
+from ..standard.contrib import REGISTERED
 from .activity import Path
 
 
@@ -54,6 +55,15 @@ class Rule:
     function: RuleFunction
     broadcasts: bool
     widens: bool
+
+
+def has_chosen_gradient(node: Node) -> bool:
+    """Tell whether a user gave an operator a gradient: its body may have another one.
+
+    Where a graph may be differentiated later, the body must not stand in for such a node.
+    """
+    key = (node.domain, node.op_type)
+    return key in REGISTERED and key in RULES
 
 
 class GradientOps(Ops):

@@ -93,10 +93,9 @@ def write_model(
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
     keep_statistics(graph, opset)
-    spell = library.call if functions else expand
     if not contrib:
-        spell_contrib(graph, spell)
-    lower(graph, opset, spell)
+        spell_contrib(graph, expand)
+    lower(graph, opset, library.call if functions else expand)
     drop_known(graph)
     compute_subgraph_outputs(graph)
     if look is not None:

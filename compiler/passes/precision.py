@@ -8,6 +8,7 @@ from onnx.defs import OpSchema
 
 from ..composites import STANDARD_BODIES
 from ..composites.expand import expand_node
+from ..differentiation.rules import has_chosen_gradient
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
@@ -48,7 +49,7 @@ def _spell_out(graph: Graph) -> None:
         run_within(_spell_out, graph, node)
         if node.operator == "DequantizeLinear":
             _spell_out_dequantization(graph, node)
-        elif node.domain and node.operator in STANDARD_BODIES:
+        elif node.domain and node.operator in STANDARD_BODIES and not has_chosen_gradient(node):
             with suppress(UnsupportedOpError):  # a setting for which there is no body
                 expand_node(graph, node)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..composites.expand import emit_body, has_body
+from ..differentiation.rules import has_chosen_gradient
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..gradients import ZERO_GRADIENT, ZeroKind
@@ -42,7 +43,7 @@ def _visit(graph: Graph, nodes: Sequence[Node], known: Known, refused: dict[str,
     for node in nodes:
         run_within(partial(_walk, known=known, refused=refused), graph, node)
         op = Ops(graph, node.position, f"{next(node.writes()).name}/")
-        if is_contrib(node) and has_body(node):
+        if is_contrib(node) and has_body(node) and not has_chosen_gradient(node):
             _follow_body(op, node, known, refused)
             continue
         handed = [*node.inputs, *(v for g in node.subgraphs for v in g.outputs)]

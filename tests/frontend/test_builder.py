@@ -1,5 +1,7 @@
 """What the builder takes, and what it refuses when it is asked, not when the graph runs."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -218,3 +220,14 @@ def test_a_sparse_constant_is_given_as_an_array() -> None:
         op.Constant(sparse_value=helper.make_sparse_tensor(values, places, [3]))
     with pytest.raises(og.GraphError, match="'value' must be an array, got a TensorProto"):
         op.Constant(value=values)
+
+
+def test_operators_beside_onnx_have_types_in_a_fresh_process() -> None:
+    code = """
+import onnxgrad as og
+b = og.Builder()
+x = b.input("x", "float32", ("N", 3))
+print(b.op.QuickGelu(x, domain="com.microsoft").shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "('N', 3)"

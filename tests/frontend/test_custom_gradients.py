@@ -92,6 +92,29 @@ def test_several_values_and_those_without_a_gradient(of: list[str]) -> None:
     np.testing.assert_allclose(found["y.grad"], 0.8 * ("r" in of) + 7.0 * ("a" in of))
 
 
+def test_the_chosen_gradient_outlasts_every_transformation() -> None:
+    """A body in its place would have another one: the derivative of Round is 0."""
+    b = og.Builder()
+    x = b.input("x", "float32", (3,))
+    doubled, scale = (2.0 * x) @ np.eye(3, dtype=np.float32), np.float32(0.5)
+    y = b.op.DequantizeLinear(b.op.QuantizeLinear(rounded(doubled), scale), scale)
+    b.output(b.op.ReduceSum(rounded(doubled) * og.stop_gradient(x) + y, keepdims=0), "y")
+    graph = b.build()
+    x32 = np.abs(X).astype(np.float32)
+    expected = 2 * x32 + 2
+    changed = [
+        og.straight_through(graph),
+        og.optimize(og.straight_through(graph)),
+        og.straight_through(og.optimize(graph)),
+        og.straight_through(og.mixed_precision(graph)),
+        og.straight_through(og.to_inference(graph)),
+        og.straight_through(og.keep(graph, "y")),
+    ]
+    for other in changed:
+        found = run(og.grad(other, "y", "x"), x=x32)["x.grad"]
+        np.testing.assert_allclose(found, expected, rtol=1e-2)
+
+
 def test_wrong_functions_are_named() -> None:
     b = og.Builder()
     x = b.input("x", "float64", (3,))

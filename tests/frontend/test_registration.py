@@ -81,6 +81,7 @@ def test_an_operator_with_a_body_is_saved_as_its_body_and_runs_anywhere() -> Non
     model = og.to_onnx(graph)
     onnx.checker.check_model(model, full_check=True)
     assert {n.op_type for n in model.graph.node} == {"Mul"}
+    assert {n.op_type for n in og.to_onnx(graph, functions=True).graph.node} == {"Mul"}
     x = X.astype(np.float32)
     found = og.compile(graph, "onnxruntime").run({"x": x})["y"]
     np.testing.assert_allclose(found, x**3, rtol=1e-6)
@@ -256,6 +257,16 @@ def test_registering_anew_replaces() -> None:
     found = og.compile(og.vjp(graph, "y", "x")).run({"x": X, "y.grad": X})
     np.testing.assert_array_equal(found["x.grad"], X)
     assert og.register_operator("acme.Any(x: T) -> y: T").schema.name == "Any"
+
+
+@pytest.mark.parametrize(("factor", "right"), [(3.0, True), (2.0, False)])
+def test_a_gradient_beside_a_body_is_what_is_checked(factor: float, right: bool) -> None:
+    graph = graph_of(cube_with_body(), "float32")
+    og.register_gradient("acme.Cube")(lambda op, call, dy: factor * call.inputs[0] ** 2.0 * dy)
+    report = og.check_gradients(graph, "y", "x", {"x": X.astype(np.float32)})
+    assert bool(report) is right
+    verdicts = {c.passed for c in report.comparisons if c.against == "finite differences"}
+    assert verdicts == {right}
 
 
 def test_an_operator_inside_a_loop() -> None:
