@@ -22,7 +22,7 @@ def write_adapter(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     make = onnxruntime.OrtValue.ortvalue_from_numpy
     try:
         adapter.set_parameters({name: make(array) for name, array in arrays.items()})
-        adapter.export_adapter(str(path))
+        adapter.export_adapter(path)
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModelFileError(f"onnxruntime cannot write these adapters: {error}") from error
 
@@ -36,7 +36,7 @@ def read_adapter(path: Path) -> dict[str, np.ndarray]:
     import onnxruntime  # loads only when it is used
 
     try:
-        found = onnxruntime.AdapterFormat.read_adapter(str(path))
+        found = onnxruntime.AdapterFormat.read_adapter(path)
         return {name: value.numpy().copy() for name, value in found.get_parameters().items()}
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path}: {error}") from error

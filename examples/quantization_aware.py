@@ -67,7 +67,7 @@ class Calibration(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime h
     def __init__(self, x: np.ndarray) -> None:
         self._batches = iter(np.array_split(x, 8))
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
+    def get_next(self) -> Any:
         """Give the next batch, None at the end."""
         batch = next(self._batches, None)
         return None if batch is None else {"x": batch}
@@ -75,7 +75,7 @@ class Calibration(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime h
 
 def accuracy(path: Path, x: np.ndarray, label: np.ndarray) -> float:
     """Tell how many digits stock onnxruntime reads right by a file."""
-    (logits,) = onnxruntime.InferenceSession(path).run(["logits"], {"x": x})
+    logits: Any = onnxruntime.InferenceSession(path).run(["logits"], {"x": x})[0]
     return float(np.mean(logits.argmax(axis=1) == label))
 
 

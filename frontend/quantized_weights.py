@@ -18,6 +18,9 @@ _SUFFIX = "_quantized"
 
 _BIAS = np.dtype(np.int32)
 
+_SHAPES = ("Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""What may stand between a held scale and its reader: a file may have [scale] for one number."""
+
 
 def dequantize_weights(graph: Graph) -> Graph:
     """Give a graph whose integer weights are floats, rounded by QuantizeLinear as it runs.
@@ -99,16 +102,22 @@ def _giving(graph: Graph, names: list[str]) -> Graph:
 def _held_integers(graph: Graph) -> Iterator[tuple[Value, Node]]:
     for node in graph.nodes():
         if node.operator == "DequantizeLinear":
-            x, scale = node.required(2)
-            held = [v for v in (x, scale, node.input(2)) if v is not None]
-            if all(v.constant is not None and graph.producer(v) is None for v in held):
+            x = node.first_input
+            if x.constant is not None and graph.producer(x) is None and _is_held(graph, node):
                 yield x, node
 
 
 def _is_held(graph: Graph, node: Node) -> bool:
-    return all(
-        v.constant is not None and graph.producer(v) is None for v in node.inputs if v is not None
-    )
+    """Tell whether a node reads nothing but what the graph holds."""
+    return all(_source(graph, v) is not None for v in node.inputs if v is not None)
+
+
+def _source(graph: Graph, value: Value) -> Value | None:
+    """Give the held tensor that a value is, of another shape perhaps; None where it is computed."""
+    node = graph.producer(value)
+    if node is None:
+        return None if value.constant is None else value
+    return _source(graph, node.first_input) if node.operator in _SHAPES else None
 
 
 def _make_float(graph: Graph, node: Node, array: np.ndarray) -> None:
@@ -124,10 +133,14 @@ def _make_float(graph: Graph, node: Node, array: np.ndarray) -> None:
 
 
 def _drop(graph: Graph, values: Iterable[Value | None]) -> None:
-    """Remove held tensors that nothing reads any more."""
+    """Remove held tensors that nothing reads any more, and what brought them into shape."""
     for value in dict.fromkeys(values):
-        if value is not None and not graph.consumers(value) and value not in graph.outputs:
-            graph.remove(value)
+        if value is None or graph.consumers(value) or value in graph.outputs:
+            continue
+        node = graph.producer(value)
+        graph.remove(node or value)
+        if node is not None:
+            _drop(graph, node.inputs)
 
 
 def _round_on_the_way(graph: Graph, integers: Value, node: Node, array: np.ndarray) -> None:
@@ -154,7 +167,7 @@ def _round_bias(graph: Graph, node: Node) -> None:
     bias = node.input(2)
     makers = [graph.producer(v) for v in node.required(2)]
     scales = [
-        m.required(2)[1].constant
+        _source(graph, m.required(2)[1])
         for m in makers
         if m is not None and m.operator == "DequantizeLinear"
     ]
@@ -162,7 +175,7 @@ def _round_bias(graph: Graph, node: Node) -> None:
         return
     if graph.producer(bias) is not None or graph.consumers(bias) != [node]:
         return
-    x_scale, w_scale = scales
+    x_scale, w_scale = (None if v is None else v.constant for v in scales)
     if x_scale is None or w_scale is None or x_scale.size != 1:
         return
     scale = (x_scale.reshape(()) * w_scale.squeeze()).astype(np.float32)

@@ -127,8 +127,8 @@ def test_merged_equals_base_and_adapter(layer: Callable[[Any, Any], Any], tmp_pa
     og.save(adapted, tmp_path / "adapted.onnx")  # found again in a file
     again = og.merge_lora(og.load(tmp_path / "adapted.onnx"))
     np.testing.assert_array_equal(constant(again, "w"), constant(merged, "w"))
-    session = onnxruntime.InferenceSession(tmp_path / "adapted.onnx")
-    np.testing.assert_allclose(session.run(["y"], FEEDS)[0], expected, rtol=1e-4, atol=1e-5)
+    stock: Any = onnxruntime.InferenceSession(tmp_path / "adapted.onnx").run(["y"], FEEDS)[0]
+    np.testing.assert_allclose(stock, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_adapter_is_the_papers_formula() -> None:

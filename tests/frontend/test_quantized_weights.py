@@ -20,7 +20,7 @@ class Calibration(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime h
     def __init__(self) -> None:
         self._batches = iter([FEEDS])
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
+    def get_next(self) -> Any:
         return next(self._batches, None)
 
 
