@@ -44,9 +44,8 @@ class OpenvinoBackend:
         Raises:
             UnsupportedOpError: OpenVINO refuses the graph, or would compute it in fewer bits.
         """
-        return OpenvinoExecutable(
-            graph, open_model(graph, threads and require_count(threads, "threads", 1))
-        )
+        count = None if threads is None else require_count(threads, "threads", 1)
+        return OpenvinoExecutable(graph, open_model(graph, count))
 
 
 class OpenvinoExecutable:

@@ -10,6 +10,11 @@ from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.subgraphs import run_within
 
 
+def is_refused(node: Node) -> bool:
+    """Tell whether OpenVINO computes neither a node nor its body right."""
+    return node.operator == "RoiAlign" and node.attributes.get("mode") == "max"
+
+
 def is_distrusted(node: Node) -> bool:
     """Tell whether a node must not reach OpenVINO as it is."""
     rule = _HAZARDS.get(node.op_type) if not node.domain else None
@@ -56,8 +61,10 @@ def _is_even(node: Node) -> bool:
     return bool(node.attributes["size"] % 2 == 0)
 
 
-def _takes_the_largest(node: Node) -> bool:
-    return bool(node.attributes.get("mode", b"avg") == "max")
+def _fills_with_what_is_fed(node: Node) -> bool:
+    """It fills with 0 then."""
+    fill = node.inputs[2] if len(node.inputs) > 2 else None
+    return fill is not None and fill.constant is None
 
 
 def _resizes_otherwise(node: Node) -> bool:
@@ -76,7 +83,7 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "AveragePool": _rounds_up,
     "LpPool": _rounds_up,
     "LRN": _is_even,
-    "RoiAlign": _takes_the_largest,
+    "Pad": _fills_with_what_is_fed,
     "Resize": _resizes_otherwise,
     **{
         f"Reduce{kind}": _has_no_axes

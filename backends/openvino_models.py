@@ -14,7 +14,7 @@ from ..compiler.graph.types import TensorType
 from ..compiler.interchange.exporter import to_onnx
 from ..compiler.passes.choose_forms import choose_light_forms
 from ..compiler.passes.prepare import prepare_for
-from .openvino_hazards import is_distrusted, keep_infinity
+from .openvino_hazards import is_distrusted, is_refused, keep_infinity
 
 _SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 """One request at a time; products are not rounded to bfloat16 where the processor could."""
@@ -59,7 +59,8 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
         return node.op_type not in lacking and not is_distrusted(node)
 
     prepared = prepare_for(graph, frozenset(), is_there, [choose_light_forms])
-    wrong = [n for n in all_nodes(prepared) if is_distrusted(n)]
+    wrong = [n for n in all_nodes(graph) if is_refused(n)]
+    wrong += [n for n in all_nodes(prepared) if is_distrusted(n)]
     if wrong:
         listed = ", ".join(n.label for n in wrong[:3])
         raise UnsupportedOpError(

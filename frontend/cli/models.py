@@ -18,6 +18,7 @@ from ..roles import Roles, held_floats
 from ..training import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
+from .costs import costs_of, print_costs
 from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_table, read
 
@@ -37,14 +38,23 @@ def info(
     with_values: Annotated[
         bool, typer.Option("--values", help="List the values inside, and what computes them.")
     ] = False,
+    with_cost: Annotated[
+        bool, typer.Option("--cost", help="Count arithmetic and bytes, operator by operator.")
+    ] = False,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="Time the operators on random inputs, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a model takes, gives and is made of.
 
-    Example: onnxgrad info model.onnx --parameters --values
+    Example: onnxgrad info step.onnx --cost --measured
     """
     graph = read(model, shape)
     facts = facts_about(graph)
+    if with_cost or measured:
+        with busy("counting"):
+            facts["cost"] = costs_of(graph, measured)
     rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
     rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
     if with_parameters:
@@ -68,6 +78,8 @@ def info(
     print(f"without a gradient: {listed(facts['without_gradient']) or 'none'}")
     if facts["state"]:
         print(f"training step; state: {listed(list(facts['state']))}")
+    if "cost" in facts:
+        print_costs(facts["cost"])
 
 
 def facts_about(graph: Graph) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def test_what_it_computes_otherwise_is_refused() -> None:
     x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype("f4")
     with pytest.raises(og.UnsupportedOpError, match="another result than ONNX's standard for LRN"):
         run("LRN", x, size=4)
+    with pytest.raises(og.UnsupportedOpError, match="for Pad"):
+        run("Pad", x, np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array(3, np.float32))
     minus = np.full((2, 3), -np.inf, np.float32)
     np.testing.assert_array_equal(run("ReduceMax", minus), [[-np.inf]])
 
