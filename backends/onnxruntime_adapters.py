@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,14 @@ def write_adapter(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     import onnxruntime  # loads only when it is used
 
+    target: Any = str(path)  # it says that it takes a Path, and does not
     adapter = onnxruntime.AdapterFormat()
     adapter.set_adapter_version(1)
     adapter.set_model_version(1)
     make = onnxruntime.OrtValue.ortvalue_from_numpy
     try:
         adapter.set_parameters({name: make(array) for name, array in arrays.items()})
-        adapter.export_adapter(path)
+        adapter.export_adapter(target)
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModelFileError(f"onnxruntime cannot write these adapters: {error}") from error
 
@@ -35,8 +37,9 @@ def read_adapter(path: Path) -> dict[str, np.ndarray]:
     """
     import onnxruntime  # loads only when it is used
 
+    source: Any = str(path)  # it says that it takes a Path, and does not
     try:
-        found = onnxruntime.AdapterFormat.read_adapter(path)
+        found = onnxruntime.AdapterFormat.read_adapter(source)
         return {name: value.numpy().copy() for name, value in found.get_parameters().items()}
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path}: {error}") from error
