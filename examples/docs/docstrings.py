@@ -1,0 +1,22 @@
+"""Docstrings as Markdown: what stands in quotes there is code on a page."""
+
+import re
+from typing import Any
+
+import griffe  # pyright: ignore[reportMissingImports]  # of the docs extra
+
+QUOTED = re.compile(r'(?<![`\w])"([^"`\n ]+(?: [^"`\n ]+)?)"(?![`\w])')
+
+
+class Quotes(griffe.Extension):
+    """Makes `"<name>.grad"` code, which Markdown would take for a tag."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Change the docstring of a function, class or module, its examples excepted."""
+        if obj.docstring is None:
+            return
+        lines = obj.docstring.value.split("\n")
+        obj.docstring.value = "\n".join(
+            line if line.lstrip().startswith((">>>", "...")) else QUOTED.sub(r"`\1`", line)
+            for line in lines
+        )

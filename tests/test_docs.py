@@ -1,0 +1,46 @@
+"""The pages of examples/docs tell the truth: their blocks run, their paths and names exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+from snippets import run_snippets, snippets
+
+import onnxgrad as og
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "examples/docs/pages"
+WITH_CODE = [page for page in sorted(PAGES.rglob("*.md")) if snippets(page)]
+NEEDS = {"torch.md": "torch", "jax.md": "jax", "casadi.md": "casadi"}
+"""Pages about programs that the tests do not install; `make bridges` does, and runs them."""
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(PAGES).as_posix()
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.script.*:DeprecationWarning", "ignore:::torch", "ignore:::copyreg"
+)
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_blocks_run_one_after_the_other(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name])
+    monkeypatch.chdir(tmp_path)
+    run_snippets(page)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.rglob("*.md")), ids=name_of)
+def test_paths_exist(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w/[-])(?:compiler|backends|frontend|tests|examples)/[\w./]*", page.read_text()
+    )
+    assert [p for p in named if not (ROOT / p.rstrip(".")).exists()] == []
+
+
+def test_the_reference_holds_the_whole_public_face() -> None:
+    text = "".join(page.read_text() for page in (PAGES / "reference").glob("*.md"))
+    asked = set(re.findall(r"^::: onnxgrad\.(\w+)$", text, re.M))
+    assert set(og.__all__) - asked == set()
