@@ -2,23 +2,18 @@
 
 from typing import Any
 
-from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.ir import Graph
 from ..compiler.graph.subgraphs import all_nodes
 
 _HAZARDS = frozenset(
     {"Conv", "ConvTranspose", "GRU", "LSTM", "MaxRoiPool", "RNN", "RoiAlign", "STFT", "Unique"}
 )
-"""Found by `make edges`; a saved Einsum is spelled so that it is none of them."""
+"""Found by `make edges`; a saved Einsum, or Scan, is spelled so that it is none of them."""
 
 
 def has_hazards(graph: Graph) -> bool:
     """Tell whether such an operator stands in a graph or its subgraphs."""
-    return any(node.operator in _HAZARDS or _turns(node) for node in all_nodes(graph))
-
-
-def _turns(node: Node) -> bool:
-    """Tell whether a Scan writes along another axis than the first: it dies of turning nothing."""
-    return node.operator == "Scan" and any(node.attributes.get("scan_output_axes", ()))
+    return any(node.operator in _HAZARDS for node in all_nodes(graph))
 
 
 def has_no_elements(fed: Any) -> bool:

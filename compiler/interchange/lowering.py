@@ -79,6 +79,8 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
         pending += [n for node in pending for n in _respell(graph, node)]
         before = set(graph.nodes())
         for node in pending:
+            if node not in before:
+                continue  # another spelling took its place
             if node.domain == COMPOSITE_DOMAIN:
                 expand(graph, node)
             else:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
+from ..emission.replacing import put_in_place
 from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
-from ..graph.ir import Node
+from ..graph.ir import Node, Value
 from ..graph.types import is_static
 from ..inference.window_shapes import transposed_shape
 from ..standard.schemas import attribute
@@ -121,20 +122,32 @@ def as_many_axes_as_given(op: Ops, node: Node) -> bool:
 
 @spelling("Scan")
 def along_first_axes(op: Ops, node: Node) -> bool:
-    """Turn what is read along another axis: onnxruntime's own turning dies of no elements."""
-    axes = node.attributes.get("scan_input_axes", ())
-    states = len(node.inputs) - len(axes)
-    tapes = node.required(len(node.inputs))[states:]
-    if not any(axes) or any(x.rank is None for x in tapes):
+    """Turn what is read and written along other axes: onnxruntime's turning dies of no elements."""
+    settings = dict(node.attributes)
+    read = settings.pop("scan_input_axes", [0] * settings["num_scan_inputs"])
+    states = len(node.inputs) - len(read)
+    written = settings.pop("scan_output_axes", [0] * (len(node.outputs) - states))
+    tapes = [*node.inputs[states:], *node.outputs[states:]]
+    if not any((*read, *written)) or any(v is None or v.rank is None for v in tapes):
         return False
-    turned = []
-    for x, axis in zip(tapes, axes, strict=True):
-        order = list(range(x.known_rank))
-        first = order.pop(axis)
-        turned.append(op.Transpose(x, perm=[first, *order]) if first else x)
-    node.inputs = (*node.inputs[:states], *turned)
-    del node.attributes["scan_input_axes"]
-    return True
+    inputs = [_turned(op, v, axis) for v, axis in zip(node.inputs[states:], read, strict=True)]
+    names = [op.graph.names.fresh(f"{op.prefix}tape") if v else "" for v in node.outputs]
+    found = op.emit_all("Scan", *node.inputs[:states], *inputs, outputs=names, **settings)
+    back = [
+        _turned(op, v, axis, back=True) for v, axis in zip(found[states:], written, strict=True)
+    ]
+    put_in_place(op, node, [*found[:states], *back])
+    return False
+
+
+def _turned(op: Ops, x: Value | None, axis: int, back: bool = False) -> Value:
+    """Move an axis to the front, or the first axis to where that was."""
+    assert x is not None
+    rank = x.known_rank
+    order = [axis % rank, *(k for k in range(rank) if k != axis % rank)]
+    if back:
+        order = [order.index(k) for k in range(rank)]
+    return op.Transpose(x, perm=order) if axis % rank else x
 
 
 @spelling("CenterCropPad")
