@@ -29,6 +29,7 @@ from onnxgrad.compiler.interchange.external_data import (
 from onnxgrad.compiler.interchange.importer import import_model
 from onnxgrad.compiler.interchange.other_weights import lies_apart, put_weights
 from onnxgrad.compiler.opset import EXPORT_OPSET
+from onnxgrad.compiler.passes.runtimes import written_for
 
 from .advice import warn
 
@@ -97,6 +98,7 @@ def save(
     *,
     functions: bool = False,
     external_data: bool | None = None,
+    runtime: str | None = None,
 ) -> None:
     """Write a graph as an ONNX file, whole or not at all.
 
@@ -110,8 +112,13 @@ def save(
         forms: the form in which to write composites, by operator.
         functions: keep composites, and function operators that the opset lacks, as functions.
         external_data: write weights to a file of their own; None: only where they exceed 2 GB.
+        runtime: write what one runtime executes, to be run and not differentiated again:
+            "onnxruntime", "onnxruntime-node", "onnxruntime-web", "openvino", "tract", "iree",
+            "mnn", "tinygrad" or "tensorrt". Operators that it lacks are written by their bodies,
+            composites in the forms that suit it; onnxruntime keeps its own operators.
 
     Raises:
+        GraphError: the runtime is not known, or `forms` are given beside it.
         UnsupportedOpError: operators that the opset lacks; all of them at once.
         ModelFileError: the file cannot be written.
     """
@@ -124,18 +131,24 @@ def save(
     if external_data is None:
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
     refused: list[Node] = []
+    contrib = False
+    if runtime is not None:
+        if forms:
+            raise GraphError("save takes forms or a runtime, which chooses them")
+        graph, chosen = written_for(graph, runtime)
+        contrib = chosen.contrib
 
     def look(part: Graph) -> None:
         refused.extend(refused_nodes(part, opset))
 
-    write = partial(to_onnx, graph, opset, forms, functions=functions, look=look)
+    write = partial(to_onnx, graph, opset, forms, functions=functions, contrib=contrib, look=look)
     if external_data:
         _save_apart(write, target)
     else:
         content = _serialize(write())
         with replacing(target) as part:
             part.write_bytes(content)
-    if refused:
+    if refused and (runtime is None or runtime.startswith("onnxruntime")):
         warn(_stock_refuses(target, refused))
 
 

@@ -39,6 +39,7 @@ def to_onnx(
     forms: Forms | None = None,
     *,
     functions: bool = False,
+    contrib: bool = False,
     tensor: TensorWriter = tensor_proto,
     look: Look | None = None,
 ) -> ModelProto:
@@ -50,6 +51,8 @@ def to_onnx(
         forms: the form in which to write composites, by operator.
         functions: keep composites, and function operators that the opset lacks, as functions of
             the model: they read far better in a viewer.
+        contrib: keep the operators that onnxruntime adds to ONNX's, which are written by their
+            bodies otherwise.
         tensor: writes the arrays of initializers.
         look: is shown the graph as it is written.
 
@@ -60,7 +63,9 @@ def to_onnx(
     """
     _require_ranks(require_graph(graph))
     require_flag(functions, "functions")
-    return write_model(graph, opset, optional_mapping(forms, "forms"), functions, tensor, look=look)
+    require_flag(contrib, "contrib")
+    chosen = optional_mapping(forms, "forms")
+    return write_model(graph, opset, chosen, functions, tensor, contrib, look)
 
 
 def write_model(
