@@ -99,8 +99,12 @@ _SMALL = 1e-2
 
 
 def held_floats(graph: Graph) -> list[Value]:
-    """List the float tensors that a model holds as parameters, which initializers are."""
-    return [v for v in graph.parameters if is_float(v.dtype)]
+    """List the float tensors that are a model's own, of a training step those that it starts from.
+
+    A step is told by its names when it is to be trained again, not by a lack of weights.
+    """
+    begun = [v for v in graph.inputs if v.parameter and v.constant is not None]
+    return [v for v in [*begun, *graph.parameters] if is_float(v.dtype)]
 
 
 class Roles:
