@@ -42,5 +42,12 @@ def test_paths_exist(page: Path) -> None:
 
 def test_the_reference_holds_the_whole_public_face() -> None:
     text = "".join(page.read_text() for page in (PAGES / "reference").glob("*.md"))
-    asked = set(re.findall(r"^::: onnxgrad\.(\w+)$", text, re.M))
-    assert set(og.__all__) - asked == set()
+    asked = set(re.findall(r"^::: onnxgrad\.([\w.]+)$", text, re.M))
+    wanted = {*og.__all__, *(f"optim.{name}" for name in og.optim.__all__)} - {"optim"}
+    assert wanted - asked == set()
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    settings = (PAGES.parent / "mkdocs.yml").read_text()
+    named = set(re.findall(r"[\w/-]+\.md$", settings, re.M))
+    assert named == {name_of(page) for page in PAGES.rglob("*.md")}

@@ -5,7 +5,8 @@ from typing import Any
 
 import griffe  # pyright: ignore[reportMissingImports]  # of the docs extra
 
-QUOTED = re.compile(r'(?<![`\w])"([^"`\n ]+(?: [^"`\n ]+)?)"(?![`\w])')
+QUOTED = re.compile(r'(\{[^{}`\n]*"[^{}`\n]*\})|(?<![`\w])"([^"`\n ]+(?: [^"`\n ]+)?)"(?![`\w])')
+"""A dict with texts in it, or a text of one or two words."""
 
 
 class Quotes(griffe.Extension):
@@ -17,6 +18,10 @@ class Quotes(griffe.Extension):
             return
         lines = obj.docstring.value.split("\n")
         obj.docstring.value = "\n".join(
-            line if line.lstrip().startswith((">>>", "...")) else QUOTED.sub(r"`\1`", line)
+            line if line.lstrip().startswith((">>>", "...")) else QUOTED.sub(_as_code, line)
             for line in lines
         )
+
+
+def _as_code(found: re.Match[str]) -> str:
+    return f"`{found[1] or found[2]}`"
