@@ -104,6 +104,10 @@ class Plan:
                 values[slot] = None
         return [values[i] for i in self.outputs]
 
+    def watch(self, wrap: Callable[[Node, Function], Function]) -> None:
+        """Run `wrap(node, function)` in place of the function of each step."""
+        self._steps = [s._replace(function=wrap(s.node, s.function)) for s in self._steps]
+
     def _slot(self, value: Value | None) -> int:
         if value is None:
             return _NONE
@@ -160,6 +164,7 @@ class Interpreter:
 
     def __init__(self, graph: Graph, device: Device) -> None:
         self._plan = Plan(graph, device)
+        self.watch = self._plan.watch
         self._load = device.load
         self._inputs = list(graph.inputs)
         self._outputs = [v.name for v in graph.outputs]

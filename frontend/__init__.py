@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .adapters import load_adapter, save_adapter
     from .batching import hessian, jacobian, vmap
     from .builder import Builder, Tensor
+    from .costing import cost
     from .custom_gradients import custom_gradient, stop_gradient
     from .drawing import draw
     from .editing import keep, rename, replace_output
@@ -59,6 +60,7 @@ __all__ = [
     "casadi",
     "check_gradients",
     "compile",
+    "cost",
     "dequantize_weights",
     "custom_gradient",
     "draw",
@@ -112,6 +114,7 @@ _HOMES = {
     ".batching": ["hessian", "jacobian", "vmap"],
     ".builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
+    ".costing": ["cost"],
     ".custom_gradients": ["custom_gradient", "stop_gradient"],
     ".drawing": ["draw"],
     ".editing": ["keep", "rename", "replace_output"],

@@ -28,6 +28,9 @@ MOVES = frozenset(
 )  # fmt: skip
 """Each element of the output is an element of an input, unchanged, or a zero."""
 
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+"""The elements stay in their order, so that the output can be the same memory."""
+
 REDUCTIONS = frozenset(
     f"Reduce{kind}"
     for kind in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum")

@@ -47,7 +47,7 @@ _SPELLINGS = {
     r"og\.straight_through\(graph\)": "--straight-through",
     r"\b([vj]jp)\b": r"--\1",
     r"resume=True": "--resume",
-    r"load the model with shapes=\{…\}": "pass --shape",
+    r"load the model with shapes=\{[^}]*\}": "pass --shape",
     r"shapes\['([^']*)'\]": r"--shape \1",
     r"\bshapes gives\b": "--shape gives",
     r"for the sizes of an input give a tuple": "for the sizes of an input give all, x=8,3 or x=8,",

@@ -12,15 +12,15 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
+from ..costing import cost
 from ..drawing import draw
 from ..files import save
 from ..roles import Roles, held_floats
 from ..training import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from .application import AsJson, Model, Output, command
-from .costs import costs_of, print_costs
 from .shapes import Shapes
-from .terminal import busy, listed, print_json, print_table, read
+from .terminal import busy, listed, print_json, print_report, print_table, read
 
 Names = Annotated[
     list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
@@ -39,22 +39,31 @@ def info(
         bool, typer.Option("--values", help="List the values inside, and what computes them.")
     ] = False,
     with_cost: Annotated[
-        bool, typer.Option("--cost", help="Count arithmetic and bytes, operator by operator.")
+        bool, typer.Option("--cost", help="Count flops and bytes, operator by operator.")
     ] = False,
-    measured: Annotated[
-        bool, typer.Option("--measured", help="Time the operators on random inputs, too.")
-    ] = False,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKEND", help="With --cost: time the operators on numpy or onnxruntime."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a model takes, gives and is made of.
+    """Say what a model takes, gives and is made of, and what it costs.
 
-    Example: onnxgrad info step.onnx --cost --measured
+    Example: onnxgrad info model.onnx --parameters --values
+
+    Example: onnxgrad info step.onnx --cost --measure numpy --shape N=32
     """
+    if measure is not None and not with_cost:
+        raise GraphError("--measure goes with --cost")
     graph = read(model, shape)
     facts = facts_about(graph)
-    if with_cost or measured:
+    report = None
+    if with_cost:
         with busy("counting"):
-            facts["cost"] = costs_of(graph, measured)
+            report = cost(graph, measure=measure)
+        facts["cost"] = report.as_dict()
     rows = [["input", v["name"], v["type"]] for v in facts["inputs"]]
     rows += [["output", v["name"], v["type"]] for v in facts["outputs"]]
     if with_parameters:
@@ -78,8 +87,8 @@ def info(
     print(f"without a gradient: {listed(facts['without_gradient']) or 'none'}")
     if facts["state"]:
         print(f"training step; state: {listed(list(facts['state']))}")
-    if "cost" in facts:
-        print_costs(facts["cost"])
+    if report is not None:
+        print_report(report)
 
 
 def facts_about(graph: Graph) -> dict[str, Any]:

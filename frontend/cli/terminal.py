@@ -14,6 +14,7 @@ from rich.text import Text
 from onnxgrad.backends.checking.report import Report
 from onnxgrad.compiler.graph.ir import Graph
 
+from ..costing import CostReport
 from ..files import load
 from .shapes import read_shapes
 
@@ -60,8 +61,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     _console().print(table)
 
 
-def print_report(report: Report) -> None:
-    """Print what a check found."""
+def print_report(report: Report | CostReport) -> None:
+    """Print what a check or a count found."""
     _console().print(report)
 
 
