@@ -36,6 +36,7 @@ def main() -> None:
     curvature = og.compile(og.hessian(energy, of="energy", wrt="positions"))
     corners = np.concatenate([np.eye(3), -np.eye(3)]) * 0.8
     positions = (corners + 0.02 * np.random.default_rng(0).normal(size=corners.shape)).ravel()
+    slope = hessian = np.empty(0)
     for _ in range(20):  # Newton; the pseudo-inverse leaves shifts and rotations alone
         slope = gradient(positions=positions)["positions.grad"]
         (hessian,) = (a for n, a in curvature(positions=positions).items() if n != "energy")

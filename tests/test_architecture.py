@@ -37,13 +37,9 @@ TRANSFORMATIONS = {"differentiation", "batching", "gradients"}
 
 ONLY_IN = {
     "networkx": {"compiler/graph/edges.py", "compiler/graph/ir.py"},
-    "cupy": {"backends/cupy.py", "frontend/parallel/nccl_group.py"},
+    "cupy": {"backends/cupy.py"},
     "jax": {"frontend/bridges/jax_primitive.py"},
-    "torch": {
-        "frontend/bridges/torch_function.py",
-        "frontend/bridges/torch_export.py",
-        "frontend/parallel/torch_group.py",
-    },
+    "torch": {"frontend/bridges/torch_function.py", "frontend/bridges/torch_export.py"},
     "mpi4py": {"frontend/parallel/mpi_group.py"},
     "onnxruntime": {
         "backends/onnxruntime.py",

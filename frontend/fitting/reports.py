@@ -59,8 +59,8 @@ def draw_losses(records: Sequence[Record], path: Path) -> None:
         if chosen:
             steps, losses = [r["step"] for r in chosen], [r["loss"] for r in chosen]
             # single steps are noisy; behind them they are faint
-            shown = {"alpha": 0.4, "linewidth": 1} if event == "step" else {"linewidth": 2}
-            axes.plot(steps, losses, marker=marker, label=label, **shown)
+            alpha, width = (0.4, 1) if event == "step" else (1.0, 2)
+            axes.plot(steps, losses, marker=marker, label=label, alpha=alpha, linewidth=width)
     if any(r["loss"] > 0 for r in records if "loss" in r):
         axes.set_yscale("log")
     axes.set_xlabel("step")

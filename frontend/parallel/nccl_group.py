@@ -1,6 +1,7 @@
 """GPUs that talk by NCCL, through CuPy; MPI only tells who is who. No GPU has run this."""
 
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -9,8 +10,8 @@ from onnxgrad.compiler.errors import BackendUnavailableError
 from .mpi_group import MPIGroup
 
 try:
-    import cupy
-    from cupy.cuda import nccl
+    cupy: Any = import_module("cupy")
+    nccl: Any = import_module("cupy.cuda.nccl")
 except ImportError:
     raise BackendUnavailableError("CuPy is not there: pip install 'onnxgrad[cuda13]'") from None
 

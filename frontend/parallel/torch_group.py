@@ -1,14 +1,15 @@
 """The processes that torchrun started, by torch.distributed: gloo on CPUs, NCCL on GPUs."""
 
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 import numpy as np
 
 from onnxgrad.compiler.errors import BackendUnavailableError
 
 try:
-    import torch
-    from torch import distributed
+    torch: Any = import_module("torch")
+    distributed: Any = import_module("torch.distributed")
 except ImportError:
     raise BackendUnavailableError(
         "torch is not there: pip install torch, then torchrun --nproc-per-node 4 …"

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
+import torch  # pyright: ignore[reportMissingImports]  # of the extra bench
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import nn  # pyright: ignore[reportMissingImports]
 
 EPOCHS, RATE, BATCH = 4, 1e-3, 32
 

@@ -39,7 +39,7 @@ COMPARED, TOLERANCE = 200, 1e-5
 class Quiet(SimpleHTTPRequestHandler):
     """A server that does not log each request."""
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
@@ -67,7 +67,7 @@ def losses_of_files(page: Path) -> list[float]:
     for k in range(COMPARED):
         loss, *changed = session.run(outputs, {**feeds(k), **state})
         state = dict(zip(names, changed, strict=True))
-        losses.append(float(loss))
+        losses.append(float(np.asarray(loss)))
     return losses
 
 

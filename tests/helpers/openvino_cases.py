@@ -20,6 +20,7 @@ def judge(sample: Sample) -> str:
         return "refused"
     except og.GraphError as error:
         return f"error: {error}"
+    name = ""
     try:
         for name, array in expected.items():
             assert actual[name].dtype == array.dtype

@@ -18,7 +18,7 @@ def dynamic_quantize_lstm(op: Ops, node: Node) -> list[Value | None]:
     x, w, r, *rest = node.inputs
     assert w is not None and r is not None
     turned = [op.Transpose(v, perm=[0, 2, 1]) for v in (w, r)]
-    quantized = dict(zip((0, 1), ((8, 9), (10, 11)), strict=True))
+    quantized = ((8, 9), (10, 11))  # scale and zero point of W and of R
 
     def product(op: Ops, which: int, direction: int, weights: Value) -> Multiply:
         scale, zero = (node.inputs[k] for k in quantized[which])
