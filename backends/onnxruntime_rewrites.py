@@ -13,6 +13,7 @@ import numpy as np
 
 from ..compiler.composites.expand import expand_node, has_body
 from ..compiler.emission.accumulation import as_float32, cast_to, is_half
+from ..compiler.emission.masking import MANY, masked
 from ..compiler.emission.ops import Ops
 from ..compiler.emission.replacing import put_in_place
 from ..compiler.emission.resampling import resized_axes
@@ -177,32 +178,21 @@ def floor_modulus(op: Ops, node: Node) -> list[Value | None] | None:
 
 @rewrite("Where")
 def product_with_mask(op: Ops, node: Node) -> list[Value | None] | None:
-    """v where the mask is true, else 0 = v·mask, where all of v is finite.
-
-    A tenth of the kernel's time, for it branches at every element. The sum of v is not finite if
-    any of v is not; then, and where the sum overflows, the kernel chooses: ∞ and NaN vanish.
-    """
+    """v where the mask is true, else 0 = v·mask, where all of v is finite"""
     mask, first, second = node.required(3)
     y = node.output()
     v, when = (second, False) if _is_zero(first) else (first, True)
     if not (when is False or _is_zero(second)) or not _is(v, np.float32, np.float64):
         return None
-    if v.shape is None or v.shape != y.shape or typical_size(v.shape) < _MANY:
+    if v.shape is None or v.shape != y.shape or typical_size(v.shape) < MANY:
         return None
     if not op.graph.owns(v):
         return None  # it is a branch that this rule has written, or as good as that
-    total = op.ReduceSum(v, keepdims=0)
-    finite, chosen = (Graph(name, op.graph.names) for name in ("finite", "chosen"))
-    inner = Ops(finite, prefix=op.prefix)
-    kept = mask if when else inner.Not(mask)
-    finite.outputs = [inner.Mul(v, inner.Cast(kept, to=v.dtype))]
-    chosen.outputs = [Ops(chosen, prefix=op.prefix).Where(mask, first, second)]
-    is_finite = op.Equal(op.Sub(total, total), 0.0)
-    return [op.If(is_finite, then_branch=finite, else_branch=chosen)]
 
+    def kept(inner: Ops) -> Value:
+        return mask if when else inner.Not(mask)
 
-_MANY = 4096
-"""Elements from which on the detour of a branch pays."""
+    return [masked(op, v, kept, lambda inner: inner.Where(mask, first, second))]
 
 
 def _is_zero(value: Value) -> bool:

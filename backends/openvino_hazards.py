@@ -8,11 +8,13 @@ from ..compiler.emission.ops import Ops
 from ..compiler.emission.replacing import put_in_place
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.subgraphs import run_within
+from ..compiler.graph.types import TensorType, is_static
 
 
 def is_refused(node: Node) -> bool:
-    """Tell whether OpenVINO computes neither a node nor its body right."""
-    return node.operator == "RoiAlign" and node.attributes.get("mode") == "max"
+    """Tell whether a node has eight axes, and sizes that run time tells: some came out wrong."""
+    tensors = [v for v in node.writes() if v.constant is None and isinstance(v.type, TensorType)]
+    return any(v.rank is not None and v.rank >= 8 and not is_static(v.shape) for v in tensors)
 
 
 def is_distrusted(node: Node) -> bool:

@@ -59,8 +59,7 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
         return node.op_type not in lacking and not is_distrusted(node)
 
     prepared = prepare_for(graph, frozenset(), is_there, [choose_light_forms])
-    wrong = [n for n in all_nodes(graph) if is_refused(n)]
-    wrong += [n for n in all_nodes(prepared) if is_distrusted(n)]
+    wrong = [n for n in all_nodes(prepared) if is_distrusted(n) or is_refused(n)]
     if wrong:
         listed = ", ".join(n.label for n in wrong[:3])
         raise UnsupportedOpError(

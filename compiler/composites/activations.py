@@ -2,6 +2,7 @@
 
 from math import pi, sqrt
 
+from ..emission.masking import masked
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
@@ -13,6 +14,17 @@ def relu_grad(op: Ops, node: Node) -> Value:
     """dx = dy, but 0 where y ≤ 0; right for an infinite dy, and a NaN of y lets dy through."""
     dy, y = node.inputs
     return op.Where(op.LessOrEqual(y, 0.0), 0.0, dy)
+
+
+@form("ReluGrad", "guarded")
+def relu_grad_guarded(op: Ops, node: Node) -> Value:
+    """dx = dy·[y > 0] where all of dy is finite, else as in the default form."""
+    dy, y = node.required(2)
+
+    def mask(inner: Ops) -> Value:
+        return inner.Not(inner.LessOrEqual(y, 0.0))
+
+    return masked(op, dy, mask, lambda inner: relu_grad(inner, node))
 
 
 @form("ReluGrad", "product")

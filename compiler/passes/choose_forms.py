@@ -1,4 +1,4 @@
-"""Give each gradient of a convolution the form that costs least for its shape.
+"""Give each gradient of a convolution, and of Relu, the form that costs least for its shape.
 
 What costs what is in form_costs.py. Where the kernel's size is symbolic the default forms run; a
 symbolic batch or image counts as a middling one.
@@ -7,6 +7,8 @@ symbolic batch or image counts as a middling one.
 from functools import partial
 
 from ..composites.expand import expand_node
+from ..emission.masking import MANY
+from ..graph.dims import typical_size
 from ..graph.ir import Graph, Node
 from ..graph.subgraphs import run_on_subgraphs
 from ..opset import COMPOSITE_DOMAIN
@@ -24,10 +26,11 @@ _MOST_TAPS = 64
 
 
 def choose_forms(graph: Graph, machine: Machine = ONNXRUNTIME) -> bool:
-    """Expand the gradients of convolutions whose form is chosen, in subgraphs too.
+    """Expand gradients whose form is chosen, in subgraphs too.
 
     ConvInputGrad:   dX = transposed(…) → columns(…) or stuffed(…)
     ConvWeightGrad:  dW = unfold(…) → taps(…) or rows(…)
+    ReluGrad:        dx = default(…) → guarded(…) where there is much of it
     """
     into: Pass = partial(choose_forms, machine=machine)
     changed = run_on_subgraphs(into, graph)
@@ -59,7 +62,13 @@ def choose_light_forms(graph: Graph) -> bool:
 
 def choose_form(node: Node, machine: Machine = ONNXRUNTIME) -> str | None:
     """Name the form that costs least for a node; None where nothing is known of it."""
-    if node.domain != COMPOSITE_DOMAIN or node.op_type not in COSTS:
+    if node.domain != COMPOSITE_DOMAIN:
+        return None
+    if node.op_type == "ReluGrad":
+        dy = node.first_input
+        many = dy.shape is not None and typical_size(dy.shape) >= MANY
+        return "guarded" if many and dy.dtype.itemsize >= 4 else None
+    if node.op_type not in COSTS:
         return None
     sizes = convolution_of(node)
     if sizes is None or next(node.reads()).dtype != "float32":

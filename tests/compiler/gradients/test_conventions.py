@@ -132,10 +132,16 @@ def test_both_forms_of_the_gradient_of_relu_agree() -> None:
         "x": np.array([-1, -0.0, 0, 1, 2], np.float32),
         "y.grad": np.array([1, 2, 3, 4, 5], np.float32),
     }
-    for form in ("default", "product"):
+    for form in ("default", "guarded", "product"):
         model = og.to_onnx(graph, forms={"ReluGrad": form})
         dx = og.compile(og.load(model)).run(feeds)["x.grad"]
         np.testing.assert_array_equal(dx, [0, 0, 0, 4, 5])
+        if form == "product":
+            continue
+        for backend in ("numpy", "onnxruntime"):
+            dy = np.array([np.inf, np.nan, -np.inf, np.inf, 5], np.float32)
+            dx = og.compile(og.load(model), backend).run(feeds | {"y.grad": dy})["x.grad"]
+            np.testing.assert_array_equal(dx, [0, 0, 0, np.inf, 5])
 
 
 def test_the_base_and_the_exponent_of_a_power_keep_their_own_dtypes() -> None:

@@ -1,6 +1,7 @@
 """The pass that chooses the form of each convolution's gradients for onnxruntime."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import onnxgrad as og
@@ -83,3 +84,17 @@ def test_chosen_forms_give_the_same_gradients_in_onnxruntime(size: int) -> None:
     actual = og.compile(graph, "onnxruntime").run(feeds)
     for name, array in expected.items():
         np.testing.assert_allclose(actual[name], array, rtol=1e-4, atol=1e-4)
+
+
+def test_a_large_gradient_of_relu_is_guarded_and_the_file_runs_in_stock_onnxruntime() -> None:
+    for size, chosen_form in ((8, None), (64, "guarded")):
+        b = og.Builder("relu")
+        b.output(b.op.Relu(b.input("x", "float32", (size, size))), "y")
+        graph = og.vjp(b.build(), "y", "x")
+        assert chosen(graph) == {"ReluGrad": chosen_form}
+    model = og.to_onnx(og.optimize(graph, passes=[choose_forms])).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    x, dy = np.random.default_rng(0).normal(size=(2, 64, 64)).astype("f4")
+    dy[0, 0] = np.inf
+    _, dx = session.run(["y", "x.grad"], {"x": x, "y.grad": dy})
+    np.testing.assert_array_equal(dx, np.where(x > 0, dy, 0))
