@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from snippets import run_snippets, snippets
 
 import onnxgrad as og
+from onnxgrad.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "examples/docs/pages"
-WITH_CODE = [page for page in sorted(PAGES.rglob("*.md")) if snippets(page)]
+ALL = sorted(PAGES.rglob("*.md"))
+WITH_CODE = [page for page in ALL if snippets(page)]
 NEEDS = {"torch.md": "torch", "jax.md": "jax", "casadi.md": "casadi"}
 """Pages about programs that the tests do not install; `make bridges` does, and runs them."""
 
@@ -32,12 +35,36 @@ def test_blocks_run_one_after_the_other(
     run_snippets(page)
 
 
-@pytest.mark.parametrize("page", sorted(PAGES.rglob("*.md")), ids=name_of)
+@pytest.mark.parametrize("page", ALL, ids=name_of)
 def test_paths_exist(page: Path) -> None:
     named = re.findall(
         r"(?<![\w/[-])(?:compiler|backends|frontend|tests|examples)/[\w./]*", page.read_text()
     )
     assert [p for p in named if not (ROOT / p.rstrip(".")).exists()] == []
+
+
+@pytest.mark.parametrize("page", ALL, ids=name_of)
+def test_commands_have_the_options(page: Path) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+    text = page.read_text().replace("\\\n", " ")
+    for name, arguments in re.findall(r"(?:^    |`|-m )onnxgrad (\w+) ([^`\n]*)", text, re.M):
+        taken = {option for parameter in commands[name].params for option in parameter.opts}
+        used = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", arguments.partition("#")[0]))
+        assert used - taken - {"--help"} == set(), name
+
+
+@pytest.mark.parametrize("page", ALL, ids=name_of)
+def test_targets_of_make_exist(page: Path) -> None:
+    named = set(re.findall(r"`make (\w+)|^(?:    |## )make (\w+)", page.read_text(), re.M))
+    there = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {first or second for first, second in named} <= there
+
+
+def test_the_stepper_has_the_methods() -> None:
+    script = (ROOT / "examples/browser/page/stepper.js").read_text()
+    named = set(re.findall(r"[sS]tepper\.(?!js)(\w+)", (PAGES / "jobs/browser.md").read_text()))
+    assert "step" in named
+    assert {n for n in named if not re.search(rf"^  (?:\w+ )*{n}\(", script, re.M)} == set()
 
 
 def test_the_reference_holds_the_whole_public_face() -> None:
