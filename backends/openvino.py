@@ -1,6 +1,7 @@
 """A CPU backend on oneDNN: the graph exported as plain ONNX, compiled by OpenVINO."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -168,8 +169,7 @@ class Held:
     """A tensor in memory of OpenVINO's, and the array that shows it."""
 
     def __init__(self, array: np.ndarray) -> None:
-        import openvino  # loads only when it is used
-
+        openvino: Any = import_module("openvino")  # loads only when it is used
         self.tensor = openvino.Tensor(openvino.Type(array.dtype), openvino.Shape(array.shape))
         self.array: np.ndarray = self.tensor.data
         self.array[...] = array

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Set
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,7 @@ def open_model(graph: Graph, threads: int | None = None) -> Any:
 @cache
 def core() -> Any:
     """Give OpenVINO's entrance."""
-    import openvino  # loads only when it is used
-
-    return openvino.Core()
+    return import_module("openvino").Core()  # loads only when it is used
 
 
 def _prepared(graph: Graph, lacking: Set[str]) -> Graph:

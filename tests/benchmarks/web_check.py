@@ -135,7 +135,7 @@ def accuracy_of_file(content: bytes) -> float:
     digits = load_digits()
     session = onnxruntime.InferenceSession(content)
     (logits,) = session.run(["logits"], {"image": digits.test_images})
-    return float((logits.argmax(-1) == digits.test_labels).mean())
+    return float((np.asarray(logits).argmax(-1) == digits.test_labels).mean())
 
 
 def node(folder: Path, script: str, *arguments: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_what_is_written_is_the_same_function(
     expected = og.compile(graph).run(FEEDS)
     found = onnxruntime.InferenceSession(path).run(list(expected), FEEDS)
     for actual, wanted in zip(found, expected.values(), strict=True):
-        np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(actual), wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_an_unknown_runtime_lists_those_known(tmp_path: Path) -> None:

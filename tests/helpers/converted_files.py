@@ -62,7 +62,8 @@ def four_bits(source: Path, target: Path, feeds: Arrays) -> None:
     """MatMulNBits: weights of products in 4 bits, block by block."""
     quantizer = MatMulNBitsQuantizer(onnx.load(source), block_size=16, is_symmetric=False)
     quantizer.process()
-    onnx.save(quantizer.model.model, target)
+    made: Any = quantizer.model  # what holds the model, once it has been processed
+    onnx.save(made.model, target)
 
 
 def half(source: Path, target: Path, feeds: Arrays) -> None:

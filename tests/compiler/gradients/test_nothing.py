@@ -24,8 +24,8 @@ EMPTY: list[tuple[tuple[int, ...], Callable[[og.Builder, og.Tensor], og.Tensor]]
     *(
         (
             shape,
-            lambda b, x: b.op.GroupNormalization(
-                x, *(b.constant(np.ones(x.shape[1], np.float32)) for _ in "sb"), num_groups=2
+            lambda b, x, channels=shape[1]: b.op.GroupNormalization(
+                x, *(b.constant(np.ones(channels, np.float32)) for _ in "sb"), num_groups=2
             ),
         )
         for shape in ((2, 0, 2, 3), (2, 4, 2, 0), (0, 4, 2, 3))

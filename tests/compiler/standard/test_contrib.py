@@ -7,7 +7,9 @@ from typing import Any
 import onnx
 import pytest
 from onnx.defs import OpSchema
-from onnxruntime.capi import onnxruntime_pybind11_state as native
+from onnxruntime.capi import (
+    onnxruntime_pybind11_state as native,  # pyright: ignore[reportAttributeAccessIssue]  # no stubs
+)
 
 from onnxgrad.compiler.composites.expand import has_body
 from onnxgrad.compiler.graph.ir import Node
