@@ -112,11 +112,11 @@ def _functions(graph: Graph, wrt: Selection | None) -> dict[str, Graph]:
         raise GraphError("there is no float input, or no float output, to differentiate")
     fwd = {n: f"fwd_{n}" for n in (*xs, *ys)}
     adj = {n: f"adj_{n}" for n in (*xs, *ys)}
-    forward = _only(jvp(graph, xs, ys, names=fwd, allow_unused=True), [fwd[y] for y in ys])
+    forward = _only(jvp(graph, ys, xs, names=fwd, allow_unused=True), [fwd[y] for y in ys])
     adjoint = _only(vjp(graph, ys, xs, names=adj, allow_unused=True), [adj[x] for x in xs])
     seeds, results = [adj[y] for y in ys], [adj[x] for x in xs]
     second = {n: f"fwd_{n}" for n in (*xs, *seeds, *results)}
-    both = jvp(adjoint, [*xs, *seeds], results, names=second, allow_unused=True)
+    both = jvp(adjoint, results, [*xs, *seeds], names=second, allow_unused=True)
     both = _only(both, [second[x] for x in results])
     inner = vmap(both, [*seeds, *(second[y] for y in seeds)], "nadj")
     outer = vmap(inner, [*(second[x] for x in xs), *(second[y] for y in seeds)], "nfwd")

@@ -99,8 +99,8 @@ def vjp(
 
 def jvp(
     graph: Graph,
-    wrt: Selection,
     of: Selection,
+    wrt: Selection,
     *,
     names: NewNames | None = None,
     allow_unused: bool = False,

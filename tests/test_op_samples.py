@@ -146,7 +146,7 @@ def test_forward_mode_is_the_directional_difference(sample: Sample, symbolic: bo
         for h in (1e-6, -1e-6)
     )
     graph = graph_of(sample, symbolic)
-    pushed = og.compile(og.jvp(graph, wrt, of, allow_unused=True))
+    pushed = og.compile(og.jvp(graph, of, wrt, allow_unused=True))
     actual = pushed.run({**feeds_of(graph, sample), **directions})
     for name in of:
         expected = (ahead[name] - behind[name]) / 2e-6

@@ -162,7 +162,7 @@ def grad_command(
         raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
     with busy("differentiating"):
         if use_jvp:
-            result = jvp(graph, wrt, of, allow_unused=allow_unused)
+            result = jvp(graph, of, wrt, allow_unused=allow_unused)
         elif use_vjp:
             result = vjp(graph, of, wrt, allow_unused=allow_unused)
         else:

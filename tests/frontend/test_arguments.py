@@ -30,7 +30,7 @@ def network() -> og.Graph:
 TAKES_A_GRAPH: list[Callable[[Any], Any]] = [
     lambda g: og.grad(g, "loss", "x"),
     lambda g: og.vjp(g, "loss", "x"),
-    lambda g: og.jvp(g, "x", "loss"),
+    lambda g: og.jvp(g, "loss", "x"),
     lambda g: og.hvp(g, "loss", "x"),
     lambda g: og.jacobian(g, "loss", "x"),
     lambda g: og.hessian(g, "loss", "x"),
@@ -212,7 +212,7 @@ def test_parameters_go_by_one_name_too() -> None:
 
 def test_an_unused_weight_outlives_transformations() -> None:
     graph = og.grad(network(), "loss", "x")
-    graph = og.jvp(graph, "x", "x.grad")
+    graph = og.jvp(graph, "x.grad", "x")
     graph = og.vjp(graph, "x.grad", "unused", allow_unused=True)
     assert not og.compile(
         og.grad(graph, "loss", "unused", allow_unused=True, names={"unused": "z"})

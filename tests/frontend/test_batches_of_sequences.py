@@ -62,7 +62,7 @@ def test_a_tangent(backend: str) -> None:
     gradient = og.compile(og.grad(rows(), "y", ["x", "w"]))
     feeds = {"x": X[0], "w": np.array([0.5, -1.5])}
     direction = {"x.tangent": X[1], "w.tangent": np.array([1.0, 0.25])}
-    pushed = og.compile(og.jvp(rows(), ["x", "w"], "y"), backend).run(feeds | direction)
+    pushed = og.compile(og.jvp(rows(), "y", ["x", "w"]), backend).run(feeds | direction)
     by = gradient.run(feeds)
     expected = sum((by[f"{n}.grad"] * direction[f"{n}.tangent"]).sum() for n in ("x", "w"))
     np.testing.assert_allclose(pushed["y.tangent"], expected, rtol=1e-12)

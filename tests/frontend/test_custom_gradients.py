@@ -22,7 +22,7 @@ def test_stop_gradient_holds_a_factor() -> None:
     found = run(og.grad(graph, "y", "x"), x=X)
     np.testing.assert_allclose(found["y"], (X**3).sum())
     np.testing.assert_allclose(found["x.grad"], X**2)
-    pushed = run(og.jvp(graph, "x", "y"), x=X, **{"x.tangent": np.ones(3)})
+    pushed = run(og.jvp(graph, "y", "x"), x=X, **{"x.tangent": np.ones(3)})
     np.testing.assert_allclose(pushed["y.tangent"], (X**2).sum())
     batch = run(og.vmap(og.grad(graph, "y", "x")), x=X[None])
     np.testing.assert_allclose(batch["x.grad"], [X**2])

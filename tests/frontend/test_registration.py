@@ -65,7 +65,7 @@ def test_derivatives_of_an_operator(register: Callable[[], Any]) -> None:
     first = og.compile(og.vjp(graph, "y", "x")).run({"x": X, "y.grad": dy})
     np.testing.assert_allclose(first["y"], 2 * X**3)
     np.testing.assert_allclose(first["x.grad"], 6 * X**2)
-    forward = og.compile(og.jvp(graph, "x", "y")).run({"x": X, "x.tangent": dy})
+    forward = og.compile(og.jvp(graph, "y", "x")).run({"x": X, "x.tangent": dy})
     np.testing.assert_allclose(forward["y.tangent"], 6 * X**2)
     second = og.vjp(og.vjp(graph, "y", "x"), "x.grad", "x", names={"x": "twice"})
     found = og.compile(second).run({"x": X, "y.grad": dy, "x.grad.grad": dy})["twice"]

@@ -24,7 +24,7 @@ def network() -> og.Graph:
 
 
 def backwards(graph: og.Graph, of: Any, wrt: Any) -> og.Graph:
-    return og.jvp(graph, wrt, of)
+    return og.jvp(graph, of, wrt)
 
 
 def added(graph: og.Graph) -> list[str]:

@@ -24,7 +24,7 @@ def verdicts(sample: Sample, fed: bool) -> dict[str, str]:
     transforms: dict[str, tuple[Transform, Arrays]] = {
         "run": (lambda g: g, {}),
         "vjp": (lambda g: og.vjp(g, of, wrt, allow_unused=True), cotangents(results, of)),
-        "jvp": (lambda g: og.jvp(g, wrt, of, allow_unused=True), directions),
+        "jvp": (lambda g: og.jvp(g, of, wrt, allow_unused=True), directions),
     }
     found = {}
     for name, (transform, more) in transforms.items():

@@ -62,7 +62,7 @@ def test_gradient_is_the_difference_by_captured_values_too(symbolic: bool) -> No
 
 
 def test_forward_mode_is_the_directional_difference() -> None:
-    pushed = og.jvp(graph(symbolic=False), NAMES, ["y"])
+    pushed = og.jvp(graph(symbolic=False), ["y"], NAMES)
     directions = {n: RNG.uniform(-1, 1, a.shape) for n, a in FEEDS.items()}
     tangents = {f"{n}.tangent": d for n, d in directions.items()}
     actual = og.compile(pushed).run({**FEEDS, **tangents})["y.tangent"]

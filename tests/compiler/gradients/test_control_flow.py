@@ -81,7 +81,7 @@ def test_forward_mode(case: Case, count: int) -> None:
         )
 
     ahead, behind = moved(1e-6), moved(-1e-6)
-    forward = og.jvp(graph, WRT, of)
+    forward = og.jvp(graph, of, WRT)
     for backend in BACKENDS:
         results = og.compile(forward, backend).run({**feeds, **tangents})
         for name in of:

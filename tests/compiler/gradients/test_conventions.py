@@ -83,7 +83,7 @@ def test_norms_of_zeros_have_no_second_derivative(op_type: str, attributes: Any)
     second = og.vjp(graph, "x.grad", "x", names={"x": "second"})
     feeds = {"x": np.zeros((1, 1, 2)), "y.grad": np.ones((1, 1, 1)), "x.grad.grad": [[[1.0, 0]]]}
     assert np.isnan(og.compile(second).run(feeds)["second"]).any()
-    ahead = og.compile(og.jvp(b.build(), "x", "y"))
+    ahead = og.compile(og.jvp(b.build(), "y", "x"))
     feeds = {"x": np.zeros((1, 1, 2)), "x.tangent": np.ones((1, 1, 2))}
     np.testing.assert_array_equal(ahead.run(feeds)["y.tangent"], [[[0.0]]])
 

@@ -78,7 +78,7 @@ def test_the_tangent_of_an_optional_is_one(kind: str, x: Any, backend: str) -> N
     """Along u = x: ẏ = ṡ·Σ sin x + s·Σ x·cos x, the Hessian gives ṡ·cos x − s·x·sin x."""
     graph = og.load(model(kind))
     feeds = {"x": x, "s": np.array(2.0), "x.tangent": x, "s.tangent": np.array(0.5)}
-    pushed = og.compile(og.jvp(graph, ["x", "s"], "y"), backend).run(feeds)["y.tangent"]
+    pushed = og.compile(og.jvp(graph, "y", ["x", "s"]), backend).run(feeds)["y.tangent"]
     products = og.compile(og.hvp(graph, "y", ["x", "s"]), backend).run(feeds)
     assert_equal(products["x.hvp"], x, lambda a: 0.5 * np.cos(a) - 2 * a * np.sin(a))
     if x is None:
@@ -154,7 +154,7 @@ def test_by_a_sequence_of_a_sequence(backend: str) -> None:
     proto = helper.make_graph(nodes, "sequence", [sequence], [result], [k])
     loaded = og.load(helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)]))
     graph = og.vjp(loaded, "r", "s")
-    pushed = og.compile(og.jvp(loaded, "s", "r"), backend)
+    pushed = og.compile(og.jvp(loaded, "r", "s"), backend)
     tangent = pushed.run({"s": [X, X[:2]], "s.tangent": [X, X[:2]]})["r.tangent"]
     for actual, expected in zip(tangent, [X, X[:2], X[:2] * np.cos(X[:2])], strict=True):
         np.testing.assert_allclose(actual, expected)

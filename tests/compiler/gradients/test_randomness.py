@@ -105,7 +105,7 @@ def test_the_second_order_by_the_ratio() -> None:
 
 
 def test_forward_mode_by_the_ratio() -> None:
-    graph = og.jvp(by_ratio(), "ratio", "y")
+    graph = og.jvp(by_ratio(), "y", "ratio")
     feeds = feeds_by_ratio(0.25, True) | {"ratio.tangent": np.array(2.0)}
     results = og.compile(graph).run({k: v for k, v in feeds.items() if k != "y.grad"})
     np.testing.assert_allclose(results["y.tangent"], 2 * results["y"] / 0.75)

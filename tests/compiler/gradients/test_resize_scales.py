@@ -156,7 +156,7 @@ def test_forward_mode_is_the_directional_difference(
 ) -> None:
     graph = graph_of(attributes, symbolic=True)
     feeds = feeds_of(graph, scales)
-    pushed = with_dtype(og.jvp(graph, ["scales"], ["y"], allow_unused=True), np.dtype(np.float64))
+    pushed = with_dtype(og.jvp(graph, ["y"], ["scales"], allow_unused=True), np.dtype(np.float64))
     direction = seed(feeds["scales"].shape)
     actual = og.compile(pushed).run({**feeds, "scales.tangent": direction})["y.tangent"]
     ahead, behind = (

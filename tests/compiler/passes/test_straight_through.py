@@ -132,7 +132,7 @@ def test_the_second_order_is_that_of_the_line_between_the_bounds(name: str) -> N
 def test_forward_mode_is_the_transpose() -> None:
     arrays, zero, how = case("int4.0")
     x, scale, dy = arrays["x"], arrays["scale"], arrays["dy"]
-    graph = og.jvp(og.straight_through(pair(x, scale, zero, **how)), ["x", "scale"], "y")
+    graph = og.jvp(og.straight_through(pair(x, scale, zero, **how)), "y", ["x", "scale"])
     rng = np.random.default_rng(4)
     u, v = rng.normal(size=x.shape).astype("f"), rng.normal(size=scale.shape).astype("f")
     feeds = {"x": x, "scale": scale, "x.tangent": u, "scale.tangent": v}

@@ -59,7 +59,7 @@ def _transformations(case: Case, rng: np.random.Generator) -> dict[str, Callable
         of = [case.program.output(k) for k in case.targets]
         wrt = [case.program.name(leaf.number) for leaf in case.sources]
         found["vjp"] = lambda g: og.vjp(g, of, wrt, allow_unused=True)
-        found["jvp"] = lambda g: og.jvp(g, wrt, of, allow_unused=True)
+        found["jvp"] = lambda g: og.jvp(g, of, wrt, allow_unused=True)
     chosen = rng.permutation(list(found))[:4]
     return {str(name): found[str(name)] for name in chosen}
 
