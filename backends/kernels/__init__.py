@@ -23,5 +23,6 @@ for _family in (
     "shape",
     "softmax",
     "text",
+    "updates",
 ):
     import_module(f".{_family}", __name__)

@@ -27,6 +27,7 @@ FAMILIES = [
     "sequences",
     "signal",
     "softmax",
+    "updates",
 ]
 
 CONTRIB = [

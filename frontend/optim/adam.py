@@ -83,13 +83,14 @@ def adam(
             factors[w.dtype] = op.Sub(1.0, op.Mul(update.rate(w), weight_decay))
     for w, dw in gradients.items():
         m, v = update.state("mean", w), update.state("square", w)
-        mean = op.Add(op.Mul(m, b1), op.Mul(dw, 1 - b1))
-        square = op.Add(op.Mul(v, b2), op.Mul(op.Mul(dw, dw), 1 - b2))
+        decay = [factors[w.dtype]] if weight_decay else []
+        new[w], mean, square = op.composite(
+            "AdamUpdate",
+            *(w, dw, m, v, rates[w.dtype], update.cast(least, w), *decay),
+            types=[w.type, m.type, v.type],
+            b1=b1,
+            b2=b2,
+        )
         update.keep(m, mean)
         update.keep(v, square)
-        change = op.Div(
-            op.Mul(mean, rates[w.dtype]), op.Add(op.Sqrt(square), update.cast(least, w))
-        )
-        start = op.Mul(w, factors[w.dtype]) if weight_decay else w
-        new[w] = op.Sub(start, change)
     return new
