@@ -4,7 +4,7 @@ It is shared by the backends that execute kernels; it neither picks a device nor
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -16,11 +16,14 @@ from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.inference.node_types import TYPES_BY_BODY
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.standard.schemas import attribute_defaults
+from .base import Stepper
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
+from .in_place import updates_in_place
 from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
 from .size_checks import checked, with_checked_results
+from .stepping import RunStepper
 
 Function = Callable[..., Any]
 
@@ -61,8 +64,10 @@ class _Step(NamedTuple):
 class Plan:
     """A graph or subgraph as a list of steps over numbered slots."""
 
-    def __init__(self, graph: Graph, device: Device) -> None:
+    def __init__(self, graph: Graph, device: Device, in_place: Set[Node] = frozenset()) -> None:
+        """Lay out the steps; those `in_place` write over what they read."""
         self._device = device
+        self._in_place = in_place
         self._slots: dict[Value, int] = {}
         self._template: list[Any] = [None]
         self._references: dict[Node, Function] = {}
@@ -142,6 +147,8 @@ class Plan:
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
             attributes["outputs"] = len(node.outputs)
+        if node in self._in_place:
+            attributes["in_place"] = True
         function = self._device.kernel(node, entry, attributes)
         if not entry.ours:
             function = with_checked_results(node, entry.function, function)
@@ -162,13 +169,23 @@ class Plan:
 class Interpreter:
     """A whole graph, ready to run on arrays given by name."""
 
-    def __init__(self, graph: Graph, device: Device) -> None:
-        self._plan = Plan(graph, device)
+    def __init__(self, graph: Graph, device: Device, in_place: Set[Node] = frozenset()) -> None:
+        self._graph, self._device = graph, device
+        self._plan = Plan(graph, device, in_place)
         self.watch = self._plan.watch
         self._load = device.load
         self._inputs = list(graph.inputs)
         self._outputs = [v.name for v in graph.outputs]
         self._shared = {id(_owner(v.constant)) for v in graph.values() if v.constant is not None}
+        self._written_over = {v.name for node in in_place for v in node.writes()}
+
+    def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
+        """Feed outputs back; updates that may write over their state do, in arrays of its own."""
+        in_place = updates_in_place(self._graph, feedback)
+        if not in_place or self._device.xp is not np:
+            return RunStepper(self, feedback, state)
+        owned = {name: np.array(array, order="C") for name, array in state.items()}
+        return RunStepper(Interpreter(self._graph, self._device, in_place), feedback, owned)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""
@@ -178,7 +195,8 @@ class Interpreter:
         owners = self._shared | {id(_owner(a)) for a in arrays}
         outputs = {}
         for name, result in zip(self._outputs, results, strict=True):
-            outputs[name] = _unaliased(result, owners)
+            kept = name in self._written_over
+            outputs[name] = result if kept else _unaliased(result, owners)
             owners.add(id(_owner(outputs[name])))
         return outputs
 
