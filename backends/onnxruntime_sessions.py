@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from ..compiler.errors import BackendUnavailableError, UnsupportedOpError
 from ..compiler.graph.dims import typical_size
@@ -123,7 +123,7 @@ def open_session(
         model.SerializeToString(),
         options,
         providers=None if options.has_providers() else ["CPUExecutionProvider"],
-        disabled_optimizers=[] if _has_windows(model) else [_BLOCKS_CHANNELS],
+        disabled_optimizers=[] if _may_block_channels(model) else [_BLOCKS_CHANNELS],
     )
     for name, _ in settings.providers:
         if name not in session.get_providers():
@@ -135,12 +135,17 @@ def open_session(
 
 
 _BLOCKS_CHANNELS = "NchwcTransformer"
-"""What lays channels out in blocks for convolutions and pools. Of onnxruntime 1.32 it ends the
-process on some graphs of half precision that have none of these."""
+"""What lays channels out in blocks, in float32, for convolutions and pools. Of onnxruntime 1.32 it
+ends the process on some graphs that hold half precision, with or without these."""
 
 
-def _has_windows(model: ModelProto) -> bool:
-    return any("Conv" in n.op_type or "Pool" in n.op_type for n in every_node(model.graph.node))
+def _may_block_channels(model: ModelProto) -> bool:
+    graph = model.graph
+    if not any("Conv" in n.op_type or "Pool" in n.op_type for n in every_node(graph.node)):
+        return False
+    typed = (*graph.input, *graph.output, *graph.value_info)
+    kinds = {v.type.tensor_type.elem_type for v in typed} | {t.data_type for t in graph.initializer}
+    return not kinds & {TensorProto.FLOAT16, TensorProto.BFLOAT16}
 
 
 def _without_plan(settings: Settings) -> Settings:

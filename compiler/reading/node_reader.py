@@ -273,9 +273,12 @@ class NodeReader:
                 )
 
     def _refine(self, value: Value, name: str) -> None:
-        """Let what the file says of a value fill in what inference left open."""
+        """Let what the file says of a value fill in what inference left open.
+
+        Of a constant nothing is open; tools that change precision leave old types beside it.
+        """
         declared = self.declared.get(name)
-        if declared is not None:
+        if declared is not None and value.constant is None:
             value.type = refine_type(value.type, declared)
 
 

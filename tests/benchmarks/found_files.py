@@ -51,7 +51,13 @@ def prepare(name: str, folder: Path) -> tuple[Path, dict[str, Any], dict[str, An
             arrays[kind][value] = array
         return TORCH / f"{name}.onnx", arrays["input"], arrays["cotangent"], arrays["grad"]
     path = folder / f"{name}.onnx"
-    onnx.save(smooth_with_drawn_weights(LIGHT / f"{name}.onnx"), path)
+    model = smooth_with_drawn_weights(LIGHT / f"{name}.onnx")
+    held = {t.name for t in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in held]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = 8  # since 4 weights are no inputs; the tools count on it
+    onnx.save(model, path)
     graph = og.load(path)
     feeds, (y,) = feeds_for(graph), graph.outputs
     shape = og.compile(graph, "onnxruntime").run(feeds)[y.name].shape

@@ -96,17 +96,25 @@ WRITERS: dict[str, Write] = {
 }
 """Tools by name."""
 
-EXACT, HALF, HALF_GRADIENT, ROUNDED = 1e-4, 1e-2, 1e-1, 1e-1
-"""Allowed differences, relative to the largest number: in float32, in float16, of gradients there,
-and of NumPy from onnxruntime where numbers that they round to other steps of 8 bits go on."""
+EXACT, HALF, HALF_GRADIENT, ROUNDED, REROUNDED = 1e-4, 1e-2, 1e-1, 1e-1, 2e-2
+"""Allowed differences, relative to the largest number: in float32, in float16, of gradients there;
+of NumPy from onnxruntime where numbers that they round to other steps of 8 bits go on; and where
+onnxruntime optimizes once more what it had optimized, so that it rounds elsewhere."""
+
+
+TOO_SMALL = 1e-2
+"""Gradients below it are lost in float16, which has no number between 0 and 6e-8."""
 
 
 def allowed(tool: str, backend: str) -> float:
     """Give by how much a backend's outputs may differ from those of stock onnxruntime."""
     if "float16" in tool:
         return HALF
-    is_rounded = any(word in tool for word in ("dynamic", "QDQ", "QOperator"))
-    return ROUNDED if is_rounded and backend == "numpy" else EXACT
+    if not any(word in tool for word in ("dynamic", "QDQ", "QOperator")):
+        return EXACT
+    if backend == "numpy":
+        return ROUNDED
+    return REROUNDED if "optimized" in tool else EXACT
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it has no types
@@ -234,11 +242,11 @@ def judge(
         verdict.made = first_line(error)
         return verdict
     verdict.calls = contrib_calls(target)
+    levels = [Levels.ORT_DISABLE_ALL, Levels.ORT_ENABLE_EXTENDED]
+    if "float16" not in tool:  # its default ends the process on some of these
+        levels.append(Levels.ORT_ENABLE_ALL)
     try:
-        plain, usual = (
-            session(target, level).run(None, dict(feeds))
-            for level in (Levels.ORT_DISABLE_ALL, Levels.ORT_ENABLE_ALL)
-        )
+        stock = [session(target, level).run(None, dict(feeds)) for level in levels]
     except Exception as error:
         verdict.runs = first_line(error)
         return verdict
@@ -253,8 +261,8 @@ def judge(
         return verdict
     for backend in BACKENDS:
         found = og.compile(graph, backend).run(feeds).values()
-        pairs = zip(found, plain, usual, strict=True)
-        apart = max(min(distance(a, b), distance(a, c)) for a, b, c in pairs)
+        pairs = zip(found, zip(*stock, strict=True), strict=True)
+        apart = max(min(distance(a, b) for b in several) for a, several in pairs)
         verdict.outputs[backend] = apart
         if not apart <= allowed(tool, backend):
             verdict.wrong.append(f"outputs on {backend} differ by {apart:.1e}")
@@ -293,6 +301,8 @@ def _judge_gradients(
         error = 0.0
         for name, dx in found.items():
             size = np.abs(expected[name]).max(initial=0)
+            if "float16" in tool and size < TOO_SMALL:
+                continue
             gap = np.abs(dx - expected[name]).max(initial=0)
             error = max(error, float(gap / (size if size > 1e-5 * scale else scale)))
         verdict.gradients[backend] = error
