@@ -3,8 +3,9 @@
 It is shared by the backends that execute kernels; it neither picks a device nor rewrites the graph.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -20,8 +21,9 @@ from .base import Stepper
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
-from .in_place import updates_in_place
 from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
+from .overwriting import overwriting_order
+from .owning_stepper import OwningStepper
 from .size_checks import checked, with_checked_results
 from .stepping import RunStepper
 
@@ -64,10 +66,17 @@ class _Step(NamedTuple):
 class Plan:
     """A graph or subgraph as a list of steps over numbered slots."""
 
-    def __init__(self, graph: Graph, device: Device, in_place: Set[Node] = frozenset()) -> None:
-        """Lay out the steps; those `in_place` write over what they read."""
+    def __init__(
+        self, graph: Graph, device: Device, owned: Mapping[Value, Value] | None = None
+    ) -> None:
+        """Lay out the steps.
+
+        Args:
+            graph: the graph or subgraph.
+            device: where kernels run.
+            owned: inputs that kernels may write over with what they become at the next run.
+        """
         self._device = device
-        self._in_place = in_place
         self._slots: dict[Value, int] = {}
         self._template: list[Any] = [None]
         self._references: dict[Node, Function] = {}
@@ -81,6 +90,9 @@ class Plan:
         self._captured = [self._slot(v) for v in self.captures]
         self.outputs = [self._slot(v) for v in graph.outputs]
         nodes = [n for n in graph.nodes() if not _is_known(n)]
+        self.overwrites: dict[Node, frozenset[int]] = {}
+        if owned:
+            nodes, self.overwrites = overwriting_order(graph, nodes, owned)
         self._steps = [self._step(n, frees) for n, frees in _last_uses(graph, nodes)]
 
     def run(self, inputs: Sequence[Any], captured: Sequence[Any] = ()) -> list[Any]:
@@ -147,8 +159,8 @@ class Plan:
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
             attributes["outputs"] = len(node.outputs)
-        if node in self._in_place:
-            attributes["in_place"] = True
+        if node in self.overwrites:
+            attributes["overwrite"] = self.overwrites[node]
         function = self._device.kernel(node, entry, attributes)
         if not entry.ours:
             function = with_checked_results(node, entry.function, function)
@@ -169,34 +181,55 @@ class Plan:
 class Interpreter:
     """A whole graph, ready to run on arrays given by name."""
 
-    def __init__(self, graph: Graph, device: Device, in_place: Set[Node] = frozenset()) -> None:
-        self._graph, self._device = graph, device
-        self._plan = Plan(graph, device, in_place)
+    def __init__(self, graph: Graph, device: Device) -> None:
+        self._graph = graph
+        self._device = device
+        self._plan = Plan(graph, device)
         self.watch = self._plan.watch
         self._load = device.load
         self._inputs = list(graph.inputs)
         self._outputs = [v.name for v in graph.outputs]
         self._shared = {id(_owner(v.constant)) for v in graph.values() if v.constant is not None}
-        self._written_over = {v.name for node in in_place for v in node.writes()}
-
-    def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
-        """Feed outputs back; updates that may write over their state do, in arrays of its own."""
-        in_place = updates_in_place(self._graph, feedback)
-        if not in_place or self._device.xp is not np:
-            return RunStepper(self, feedback, state)
-        owned = {name: np.array(array, order="C") for name, array in state.items()}
-        return RunStepper(Interpreter(self._graph, self._device, in_place), feedback, owned)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""
+        return self._run(self._plan, feeds)
+
+    def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
+        """Feed outputs back; what kernels can update in place is."""
+        outputs = {v.name: v for v in self._graph.outputs}
+        fed = Counter(feedback.values())  # what goes to two inputs is no memory of one
+        alone = {name: output for name, output in feedback.items() if fed[output] == 1}
+        pairs = {v: outputs[alone[v.name]] for v in self._inputs if v.name in alone}
+        plan = Plan(self._graph, self._device, pairs)
+        written = {n.outputs[k] for n, places in plan.overwrites.items() for k in places}
+        names = {v.name: after.name for v, after in pairs.items() if after in written}
+        if not names:
+            return RunStepper(self, feedback, state)
+        step = partial(self._run, plan, in_place=frozenset(names.values()))
+        stepper = OwningStepper(step, feedback, state, list(names))
+
+        def watch(node: Node, function: Function) -> Function:
+            def run(*arguments: Any) -> Any:
+                stepper.begin_writing()
+                return function(*arguments)
+
+            return run if node in plan.overwrites else function
+
+        plan.watch(watch)
+        return stepper
+
+    def _run(
+        self, plan: Plan, feeds: Mapping[str, Any], in_place: frozenset[str] = frozenset()
+    ) -> dict[str, Any]:
+        """Run a plan; outputs that are not `in_place` share no memory with what was fed."""
         arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
         with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
-            results = self._plan.run(arrays)
+            results = plan.run(arrays)
         owners = self._shared | {id(_owner(a)) for a in arrays}
         outputs = {}
         for name, result in zip(self._outputs, results, strict=True):
-            kept = name in self._written_over
-            outputs[name] = result if kept else _unaliased(result, owners)
+            outputs[name] = result if name in in_place else _unaliased(result, owners)
             owners.add(id(_owner(outputs[name])))
         return outputs
 

@@ -64,8 +64,7 @@ class RunStepper:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
         feeds = require_mapping(feeds, "feeds")
-        if both := [name for name in feeds if name in self._state]:
-            raise GraphError(f"{', '.join(both)} is fed back, so a step takes no array for it")
+        refuse_fed_back(feeds, self._state)
         results = self._executable.run({**feeds, **self._state})
         self._state = {name: results[output] for name, output in self._feedback.items()}
         fed_back = set(self._feedback.values())
@@ -74,6 +73,12 @@ class RunStepper:
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""
         return {n: np.array(a) if hasattr(a, "shape") else a for n, a in self._state.items()}
+
+
+def refuse_fed_back(feeds: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Refuse arrays for what is state."""
+    if both := [name for name in feeds if name in state]:
+        raise GraphError(f"{', '.join(both)} is fed back, so a step takes no array for it")
 
 
 def _check(

@@ -1,6 +1,6 @@
 """Elementwise functions of many passes, run block by block so that each pass stays in cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .registry import Array
@@ -23,6 +23,24 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
     for start in range(0, y.size, size):
         fill(xp, *(array[start : start + size] for array in flat))
     return y
+
+
+def in_blocks(xp: Any, *arrays: Array) -> Iterator[Sequence[Array]]:
+    """Yield views of arrays of one shape, block by block, the same elements of each.
+
+    Where an array does not lie in order, blocks are rows.
+    """
+    first = arrays[0]
+    size = BLOCK_BYTES // first.itemsize
+    if first.size <= size or xp.__name__ != "numpy":  # a GPU wants few, large launches
+        yield arrays
+        return
+    if all(a.flags.c_contiguous for a in arrays):
+        arrays = tuple(a.reshape(-1) for a in arrays)
+    else:
+        size = max(1, size * len(first) // first.size)
+    for start in range(0, len(arrays[0]), size):
+        yield [a[start : start + size] for a in arrays]
 
 
 def _like(xp: Any, x: Array, y: Array) -> Array:

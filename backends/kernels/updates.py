@@ -1,12 +1,47 @@
-"""Updates of optimizers, block by block: each array goes through memory once."""
+"""Update rules of optimizers, block by block, written over parameters and state where they may be.
+
+`overwrite` names the outputs that take the memory of the input that they are the next value of;
+the others are new arrays. Operations and their order are those of the bodies in
+compiler/composites/updates.py, so that not a bit differs.
+"""
 
 from typing import Any
 
-from .blocks import BLOCK_BYTES
+from .blocks import in_blocks
 from .registry import Array, composite_kernel
 
 
-@composite_kernel("AdamUpdate")
+@composite_kernel("SgdUpdate", overwrites={0: 0, 1: 3})
+def sgd_update(
+    xp: Any,
+    w: Array,
+    dw: Array,
+    rate: Array,
+    v: Array = None,
+    momentum: float = 0.0,
+    nesterov: int = 0,
+    weight_decay: float = 0.0,
+    overwrite: frozenset[int] = frozenset(),
+) -> tuple[Array, ...]:
+    """Return w − η·v and, with momentum, v = μ·v + dw + λ·w."""
+    new = _target(xp, w, 0, overwrite)
+    if v is None:
+        for w_, dw_, new_ in in_blocks(xp, w, dw, new):
+            step = xp.multiply(rate, dw_ if not weight_decay else dw_ + w_ * weight_decay)
+            xp.subtract(w_, step, out=new_)
+        return (new,)
+    speed = _target(xp, v, 1, overwrite)
+    for w_, dw_, v_, new_, speed_ in in_blocks(xp, w, dw, v, new, speed):
+        if weight_decay:
+            dw_ = dw_ + w_ * weight_decay
+        xp.multiply(v_, momentum, out=speed_)
+        xp.add(speed_, dw_, out=speed_)
+        step = dw_ + speed_ * momentum if nesterov else speed_
+        xp.subtract(w_, xp.multiply(rate, step), out=new_)
+    return new, speed
+
+
+@composite_kernel("AdamUpdate", overwrites={0: 0, 1: 2, 2: 3})
 def adam_update(
     xp: Any,
     w: Array,
@@ -15,36 +50,28 @@ def adam_update(
     v: Array,
     rate: Array,
     least: Array,
-    decay: Array = None,
+    factor: Array = None,
     b1: float = 0.9,
     b2: float = 0.999,
-    in_place: bool = False,
-) -> tuple[Array, Array, Array]:
-    """Return w·decay - rate·m' / (√v' + least), m' = b1·m + (1 - b1)·dw and v', likewise of dw².
+    overwrite: frozenset[int] = frozenset(),
+) -> tuple[Array, ...]:
+    """Return φ·w − η·m / (√v + ε), m = β₁·m + (1 − β₁)·dw and v = β₂·v + (1 − β₂)·dw²."""
+    new, mean, square = (_target(xp, a, k, overwrite) for k, a in enumerate((w, m, v)))
+    for w_, dw_, m_, v_, new_, mean_, square_ in in_blocks(xp, w, dw, m, v, new, mean, square):
+        change = dw_ * (1 - b1)
+        xp.multiply(m_, b1, out=mean_)
+        xp.add(mean_, change, out=mean_)
+        root = dw_ * dw_
+        xp.multiply(root, 1 - b2, out=root)
+        xp.multiply(v_, b2, out=square_)
+        xp.add(square_, root, out=square_)
+        root = xp.sqrt(square_)
+        root += least
+        change = xp.multiply(mean_, rate)
+        change /= root
+        xp.subtract(w_ if factor is None else xp.multiply(w_, factor), change, out=new_)
+    return new, mean, square
 
-    In place they are written over w, m and v, which are contiguous then.
-    """
-    first, second, keep1, keep2 = (w.dtype.type(n) for n in (b1, b2, 1 - b1, 1 - b2))
-    results = (w, m, v) if in_place else tuple(xp.empty(w.shape, w.dtype) for _ in range(3))
-    flat = [xp.ascontiguousarray(a).reshape(-1) for a in (w, dw, m, v)]
-    outs = [a.reshape(-1) for a in results]
-    size = BLOCK_BYTES // w.itemsize if xp.__name__ == "numpy" else max(w.size, 1)
-    spare = xp.empty((2, min(size, w.size)), w.dtype)
-    for start in range(0, w.size, size):
-        block = slice(start, start + size)
-        old, slope, mean, square = (a[block] for a in flat)
-        new, new_mean, new_square = (a[block] for a in outs)
-        part, change = spare[:, : len(old)]
-        xp.multiply(mean, first, out=new_mean)
-        xp.multiply(slope, keep1, out=part)
-        new_mean += part
-        xp.multiply(square, second, out=new_square)
-        xp.multiply(slope, slope, out=part)
-        part *= keep2
-        new_square += part
-        xp.sqrt(new_square, out=part)
-        part += least
-        xp.multiply(new_mean, rate, out=change)
-        change /= part
-        xp.subtract(old if decay is None else xp.multiply(old, decay, out=part), change, out=new)
-    return results
+
+def _target(xp: Any, before: Array, output: int, overwrite: frozenset[int]) -> Array:
+    return before if output in overwrite else xp.empty_like(before)

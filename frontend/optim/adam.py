@@ -83,14 +83,10 @@ def adam(
             factors[w.dtype] = op.Sub(1.0, op.Mul(update.rate(w), weight_decay))
     for w, dw in gradients.items():
         m, v = update.state("mean", w), update.state("square", w)
-        decay = [factors[w.dtype]] if weight_decay else []
         new[w], mean, square = op.composite(
-            "AdamUpdate",
-            *(w, dw, m, v, rates[w.dtype], update.cast(least, w), *decay),
-            types=[w.type, m.type, v.type],
-            b1=b1,
-            b2=b2,
-        )
+            "AdamUpdate", w, dw, m, v, rates[w.dtype], update.cast(least, w), factors.get(w.dtype),
+            types=[w.type, m.type, v.type], b1=b1, b2=b2,
+        )  # fmt: skip
         update.keep(m, mean)
         update.keep(v, square)
     return new

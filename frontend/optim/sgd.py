@@ -35,13 +35,18 @@ class SGD:
     def update(self, update: Update, gradients: Gradients) -> dict[Value, Value]:
         """v ← μ·v + dw + λ·w; w ← w − η·v"""
         op, new = update.op, {}
+        settings = {
+            "momentum": self.momentum,
+            "nesterov": int(self.nesterov),
+            "weight_decay": self.weight_decay,
+        }
         for w, dw in gradients.items():
-            if self.weight_decay:
-                dw = op.Add(dw, op.Mul(w, self.weight_decay))
-            if self.momentum:
-                v = update.state("momentum", w)
-                speed = op.Add(op.Mul(v, self.momentum), dw)
-                update.keep(v, speed)
-                dw = op.Add(dw, op.Mul(speed, self.momentum)) if self.nesterov else speed
-            new[w] = op.Sub(w, op.Mul(update.rate(w), dw))
+            given = [w, dw, update.rate(w)]
+            if not self.momentum:
+                new[w] = op.composite("SgdUpdate", *given, types=[w.type], **settings)
+                continue
+            v = update.state("momentum", w)
+            types = [w.type, v.type]
+            new[w], speed = op.composite("SgdUpdate", *given, v, types=types, **settings)
+            update.keep(v, speed)
         return new
