@@ -1,19 +1,17 @@
 """What a runtime refuses while it runs, told by one error of ours; it repairs nothing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ..compiler.errors import GraphError, OnnxgradError
 
 
-@contextmanager
-def told_as_ours() -> Iterator[None]:
+class told_as_ours:  # noqa: N801  # it reads as a phrase, and a generator takes longer
     """Turn what kernels and libraries raise about arrays into a GraphError that says where."""
-    try:
-        yield
-    except (OnnxgradError, MemoryError):
-        raise
-    except Exception as error:  # every library has its own
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, OnnxgradError | MemoryError):
+            return
         places = "".join(f"{note}: " for note in reversed(getattr(error, "__notes__", ())))
         reason = str(error) or type(error).__name__
         raise GraphError(f"the graph does not run on these arrays: {places}{reason}") from error

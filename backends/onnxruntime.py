@@ -17,6 +17,7 @@ from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import TensorType, Type, is_static
 from ..compiler.passes.choose_forms import choose_forms
+from ..compiler.passes.merge_updates import merge_updates
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.standard.protos import tensor_proto
 from .base import Executable, Stepper
@@ -72,7 +73,7 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         settings = read_settings(providers, options, threads)
-        prepared = prepare_for(graph, self.native, passes=[choose_forms])
+        prepared = prepare_for(graph, self.native, passes=[choose_forms, merge_updates])
         opset = best_opset(prepared)
         adapt(prepared, partial(has_kernel, opset=opset))
         opened = Opened(prepared, opset, settings)
