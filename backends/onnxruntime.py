@@ -18,6 +18,7 @@ from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import TensorType, Type, is_static
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.passes.merge_updates import merge_updates
+from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.standard.protos import tensor_proto
 from .base import Executable, Stepper
@@ -73,7 +74,8 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         settings = read_settings(providers, options, threads)
-        prepared = prepare_for(graph, self.native, passes=[choose_forms, merge_updates])
+        prepared = prepare_for(graph, self.native, passes=[choose_forms])
+        run_passes(prepared, merge_updates)  # of bodies, too
         opset = best_opset(prepared)
         adapt(prepared, partial(has_kernel, opset=opset))
         opened = Opened(prepared, opset, settings)

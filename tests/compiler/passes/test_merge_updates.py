@@ -7,6 +7,7 @@ import pytest
 
 import onnxgrad as og
 from onnxgrad.compiler.passes.merge_updates import merge_updates
+from onnxgrad.compiler.passes.prepare import prepare_for
 
 
 def updated(kind: str) -> og.Graph:
@@ -46,3 +47,12 @@ def test_the_product_is_subtracted_where_it_is_computed(kind: str, merged: bool)
     for backend in ("numpy", "onnxruntime"):
         actual = og.compile(smaller, backend).run(feeds)["w.new"]
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_plain_gradient_descent_is_merged_once_its_composites_are_expanded() -> None:
+    b = og.Builder("net")
+    w = b.parameter("w", np.ones((3, 4), np.float32))
+    b.output(b.op.ReduceSum(b.input("x", "float32", ("N", 3)) @ w, keepdims=0), "loss")
+    step = prepare_for(og.train_step(b.build(), "loss", og.optim.SGD(0.1)), frozenset())
+    assert merge_updates(step)
+    assert "Gemm" in {n.op_type for n in step.nodes() if step.outputs[-1] in n.outputs}
