@@ -111,8 +111,10 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def torch_step(name: str, work: Workload) -> Callable[[], float]:
+def torch_step(name: str, work: Workload, threads: int = 0) -> Callable[[], float]:
     """Give torch eager's training step."""
+    if threads:
+        torch.set_num_threads(threads)
     module = make(name).train()
     optimizer = torch.optim.SGD(module.parameters(), work.rate)
     x, target = torch.from_numpy(work.x), torch.from_numpy(work.target)

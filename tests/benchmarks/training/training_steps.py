@@ -2,9 +2,12 @@
 
 Each contender runs in a process of its own, for thread pools that share one slow each other by up
 to two times; they take turns. The float32 weights and data are the same, the losses of the first
-steps must agree. See workloads.py for what is trained.
+steps must agree. See workloads.py for what is trained. "exported" is the saved step, in forms for
+onnxruntime, in stock onnxruntime. With --threads 1 the processor's time is taken, which other
+programs on the machine disturb little.
 
 Run: make bench, or python tests/benchmarks/training/training_steps.py [--only W1] [--rounds 15]
+     [--threads 1]
 """
 
 import argparse
@@ -25,17 +28,21 @@ sys.path.insert(0, str(HERE))
 
 from workloads import WORKLOADS  # noqa: E402  # its folder is no package
 
-CONTENDERS = ("torch", "onnxruntime", "numpy", "openvino")
+CONTENDERS = ("torch", "onnxruntime", "exported", "numpy", "openvino")
 
 
 class Contender:
     """A process that trains a workload."""
 
-    def __init__(self, workload: str, name: str, weights: str) -> None:
+    def __init__(self, workload: str, name: str, weights: str, threads: int) -> None:
+        few = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
         self._process = subprocess.Popen(
-            command(workload, name, weights), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command(workload, name, weights, str(threads)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+            env={**os.environ, **(few if threads else {})},
+        )
         self.losses: list[float] = self._answer()
         self.seconds: list[float] = []
         self.peak = 0.0
@@ -64,12 +71,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, str(HERE / "contender.py"), *arguments]
 
 
-def measure(workload: str, rounds: int) -> None:
+def measure(workload: str, rounds: int, threads: int) -> None:
     """Let the contenders take turns and print the ratios of their medians."""
     with tempfile.TemporaryDirectory() as folder:
         weights = str(Path(folder) / "weights.npz")
         subprocess.run(command(workload, "weights", weights), check=True)
-        contenders = {name: Contender(workload, name, weights) for name in CONTENDERS}
+        contenders = {n: Contender(workload, n, weights, threads) for n in CONTENDERS}
         reference = contenders["torch"].losses
         for name, contender in contenders.items():
             np.testing.assert_allclose(contender.losses, reference, rtol=2e-4, err_msg=name)
@@ -93,12 +100,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="comma-separated workloads")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
-    versions = ", ".join(f"{p} {version(p)}" for p in CONTENDERS)
+    versions = ", ".join(f"{p} {version(p)}" for p in ("torch", "onnxruntime", "numpy", "openvino"))
     print(f"{versions}, {platform.machine()}, {os.cpu_count()} cores")
     for name in WORKLOADS:
         if options.only is None or name in options.only.split(","):
-            measure(name, options.rounds)
+            measure(name, options.rounds, options.threads)
 
 
 if __name__ == "__main__":
