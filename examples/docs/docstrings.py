@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: what stands in quotes there is code on a page."""
+"""Docstrings as Markdown: what stands in quotes there is code on a page, and so are examples."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ class Quotes(griffe.Extension):
         """Change the docstring of a function, class or module, its examples excepted."""
         if obj.docstring is None:
             return
-        lines = obj.docstring.value.split("\n")
+        lines = obj.docstring.value.replace("\nExample:\n", "\nExamples:\n").split("\n")
         obj.docstring.value = "\n".join(
             line if line.lstrip().startswith((">>>", "...")) else QUOTED.sub(_as_code, line)
             for line in lines

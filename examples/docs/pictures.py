@@ -78,23 +78,41 @@ def symbols(letter: str, count: int) -> list[str]:
     return [f"{letter}{k}".translate(DIGITS) for k in range(count)]
 
 
+WRITTEN = (
+    ("gradient.onnx", "x.grad, w.grad"),
+    ("step.onnx", "forward, backward, update"),
+    ("hvp.onnx", "Hessian times a vector"),
+)
+
+
 def files() -> Picture:
     """What goes in and what comes out."""
     p = Picture(800, 230, "A model file goes in; a gradient, a training step or more comes out")
     p.box(10, 78, 150, ["model.onnx", "any opset"], "there")
     p.arrow(160, 108, 226, 108)
     p.box(228, 78, 130, ["onnxgrad", "graph → graph"])
-    for y, name, what in (
-        (6, "gradient.onnx", "x.grad, w.grad"),
-        (78, "step.onnx", "forward, backward, update"),
-        (150, "hvp.onnx", "Hessian times a vector"),
-    ):
+    for k, (name, what) in enumerate(WRITTEN):
+        y = 6 + 72 * k
         p.line(358, 108, 392, y + 30)
         p.arrow(392, y + 30, 420, y + 30)
         p.box(422, y, 190, [name, what], "added")
         p.line(612, y + 30, 640, 108)
     p.arrow(640, 108, 668, 108)
     p.box(670, 60, 120, ["any runtime", "onnxruntime", "browser, phone", "NumPy, CuPy"])
+    return p
+
+
+def files_narrow() -> Picture:
+    """The same for a phone, from top to bottom."""
+    p = Picture(320, 478, "A model file goes in; a gradient, a training step or more comes out")
+    p.box(85, 4, 150, ["model.onnx", "any opset"], "there")
+    p.arrow(160, 64, 160, 90)
+    p.box(85, 92, 150, ["onnxgrad", "graph → graph"])
+    p.arrow(160, 152, 160, 178)
+    for k, (name, what) in enumerate(WRITTEN):
+        p.box(65, 180 + 66 * k, 190, [name, what], "added")
+    p.arrow(160, 372, 160, 398)
+    p.box(40, 400, 240, ["any runtime", "onnxruntime, browser, NumPy, CuPy"])
     return p
 
 
@@ -210,7 +228,7 @@ def transposed() -> Picture:
 def main() -> None:
     """Write them all."""
     folder = Path(__file__).parent / "pictures"
-    for draw in (files, forward, by_weight, swapped, stuffed, transposed):
+    for draw in (files, files_narrow, forward, by_weight, swapped, stuffed, transposed):
         (folder / f"{draw.__name__}.svg").write_text(draw().svg(), encoding="utf-8")
 
 
