@@ -1,4 +1,4 @@
-"""What mkdocs asks for while it builds the site: the table of operators, and formulas as MathML."""
+"""What mkdocs asks for while it builds: tables of operators and options, formulas as MathML."""
 
 import html
 import json
@@ -7,19 +7,25 @@ import subprocess
 import sys
 from typing import Any
 
+import typer
 from latex2mathml.converter import (  # pyright: ignore[reportMissingImports]  # of the docs extra
     convert,
 )
 
-OPERATORS = "<!-- onnxgrad ops -->"
-"""Where a page wants the table."""
+from onnxgrad.cli import app
+
+OPERATORS, OPTIONS = "<!-- onnxgrad ops -->", "<!-- onnxgrad --help -->"
+"""Where a page wants the table of operators, and those of each command's options."""
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.S)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put in what `onnxgrad ops` prints where a page asks for it."""
-    return markdown.replace(OPERATORS, operators()) if OPERATORS in markdown else markdown
+    """Put in what `onnxgrad` says of operators and of itself where a page asks for it."""
+    for mark, write in ((OPERATORS, operators), (OPTIONS, options)):
+        if mark in markdown:
+            markdown = markdown.replace(mark, write())
+    return markdown
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -41,6 +47,22 @@ def operators() -> str:
             row["body"] or "",
         ]
         lines.append(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def options() -> str:
+    """Give a section for each command, with a table of its options."""
+    lines = []
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+    for name, command in commands.items():
+        about, *examples = command.help.split("\n\nExample: ")
+        lines += [f"### {name}", about, "", *(f"    {example}" for example in examples)]
+        lines += ["", '<div class="options" markdown>', "", "| option | |", "|---|---|"]
+        for option in command.params:
+            spelled = ", ".join(f"`{o}`" for o in option.opts if o.startswith("-"))
+            if spelled:
+                lines.append(f"| {spelled} | {html.escape(option.help)} |")
+        lines += ["", "</div>", ""]
     return "\n".join(lines)
 
 
