@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from .looping import train_loop
     from .low_rank import lora, merge_lora
     from .quantized_weights import dequantize_weights, quantize_weights
+    from .recomputing import recompute
     from .registration import register_gradient, register_kernel, register_operator
     from .running import Compiled, compile
     from .splitting import split_step
@@ -84,6 +85,7 @@ __all__ = [
     "optimize",
     "quantize_weights",
     "random",
+    "recompute",
     "register_gradient",
     "register_kernel",
     "register_operator",
@@ -125,6 +127,7 @@ _HOMES = {
     ".low_rank": ["lora", "merge_lora"],
     ".looping": ["train_loop"],
     ".quantized_weights": ["dequantize_weights", "quantize_weights"],
+    ".recomputing": ["recompute"],
     ".registration": ["register_gradient", "register_kernel", "register_operator"],
     ".running": ["Compiled", "compile"],
     ".splitting": ["split_step"],
