@@ -1,4 +1,4 @@
-"""Who may import whom, and which library stands in which file; see README, design decisions."""
+"""Who may import whom, and which library stands in which file; README lists the rooms."""
 
 import ast
 import subprocess

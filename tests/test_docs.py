@@ -2,13 +2,17 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
+import numpy as np
 import pytest
 import typer
 from snippets import run_snippets, snippets
 
 import onnxgrad as og
 from onnxgrad.cli import app
+from onnxgrad.compiler.differentiation import rules
+from onnxgrad.compiler.emission.ops import Ops
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "examples/docs/pages"
@@ -72,6 +76,27 @@ def test_the_reference_holds_the_whole_public_face() -> None:
     asked = set(re.findall(r"^::: onnxgrad\.([\w.]+)$", text, re.M))
     wanted = {*og.__all__, *(f"optim.{name}" for name in og.optim.__all__)} - {"optim"}
     assert wanted - asked == set()
+
+
+def test_the_public_face_at_a_glance_names_all() -> None:
+    text = (PAGES / "reference/index.md").read_text()
+    assert [name for name in og.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_price_of_an_operator_is_a_rule_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (PAGES / "design.md").read_text()
+    section = text.partition("## The price of an operator")[2].partition("\n## ")[0]
+    rule, row = (dedent(block) for block in re.findall(r"\n\n((?:    .*\n)+)", section))
+    assert rule in (ROOT / "compiler/gradients/activations.py").read_text()
+    assert row.strip() in (ROOT / "tests/helpers/op_samples/activations.py").read_text()
+    monkeypatch.delitem(rules.RULES, ("", "Softsign"))
+    exec(rule, {**vars(rules), "Ops": Ops, "Node": og.Node, "Value": og.Value})
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    b.output(b.op.ReduceSum(b.op.Softsign(x), keepdims=0), "y")
+    array = np.array([-2.0, 0.5, 4.0])
+    found = og.compile(og.grad(b.build(), "y", "x")).run({"x": array})["x.grad"]
+    np.testing.assert_allclose(found, 1 / (1 + np.abs(array)) ** 2)
 
 
 def test_every_page_is_in_the_navigation() -> None:
