@@ -203,11 +203,11 @@ class Interpreter:
         pairs = {v: outputs[alone[v.name]] for v in self._inputs if v.name in alone}
         plan = Plan(self._graph, self._device, pairs)
         written = {n.outputs[k] for n, places in plan.overwrites.items() for k in places}
-        names = {v.name: after.name for v, after in pairs.items() if after in written}
+        names = frozenset(after.name for after in pairs.values() if after in written)
         if not names:
             return RunStepper(self, feedback, state)
-        step = partial(self._run, plan, in_place=frozenset(names.values()))
-        stepper = OwningStepper(step, feedback, state, list(names))
+        step = partial(self._run, plan, in_place=names)
+        stepper = OwningStepper(self.run, step, feedback, state)
 
         def watch(node: Node, function: Function) -> Function:
             def run(*arguments: Any) -> Any:

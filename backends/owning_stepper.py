@@ -1,6 +1,6 @@
 """Steps that write the new state over the old one, in memory that the stepper alone holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,33 +9,34 @@ from ..compiler.errors import GraphError
 from ..compiler.graph.arguments import require_mapping
 from .stepping import refuse_fed_back
 
+Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+
 
 class OwningStepper:
-    """One set of buffers for what kernels may overwrite; the caller's arrays are copied first.
+    """The first step leaves the caller's arrays alone; later ones write over what it gave.
 
     A step that fails before it writes leaves the state as it was; one that fails later spoils it.
     """
 
     def __init__(
         self,
-        run: Callable[[Mapping[str, Any]], dict[str, Any]],
+        first: Run,
+        later: Run,
         feedback: Mapping[str, str],
         state: Mapping[str, Any],
-        overwritten: Sequence[str],
     ) -> None:
-        """Take over the first state.
+        """Take the first state, which is only read.
 
         Args:
-            run: runs on arrays by name; it calls `begin_writing` before it writes over any.
+            first: runs on arrays by name and gives each result in memory of its own.
+            later: the same, but writes over state; it calls `begin_writing` before it does.
             feedback: {input: output}.
             state: the first arrays.
-            overwritten: the inputs that are written over.
         """
-        self._run = run
+        self._run = first
+        self._later = later
         self._feedback = feedback
         self._state = dict(state)
-        for name in overwritten:
-            self._state[name] = np.array(self._state[name], order="C")
         self._is_torn = False
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class OwningStepper:
         results = self._run({**feeds, **self._state})
         self._state = {name: results[output] for name, output in self._feedback.items()}
         self._is_torn = False
+        self._run = self._later
         fed_back = set(self._feedback.values())
         return {name: result for name, result in results.items() if name not in fed_back}
 

@@ -105,7 +105,11 @@ def test_the_first_arrays_are_the_callers() -> None:
     stepper = stepper_of(step, first)
     assert isinstance(stepper, OwningStepper)
     taken = stepper.state()
+    for _ in range(2):
+        stepper.run({"x": X})
+    held = {name: stepper._state[name] for name in ("w1", "w1.mean", "w1.square")}
     stepper.run({"x": X})
+    assert all(stepper._state[name] is array for name, array in held.items()), "one set of state"
     assert not stepper._is_torn
     for name, array in copies.items():
         np.testing.assert_array_equal(first[name], array)
