@@ -88,6 +88,6 @@ def _possible(node: Node, sizes: Convolution) -> list[str]:
     forms = ["transposed"]
     if axes == 2 and sizes.group == 1 and sizes.taps > 1:
         forms.append("columns")
-    if not sizes.strided:
-        forms.append("stuffed")
+    if max(*node.attributes["strides"], *node.attributes["dilations"], 1) == 1:
+        forms.append("stuffed")  # onnxruntime is slow at dilated ones
     return forms

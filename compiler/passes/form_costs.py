@@ -59,7 +59,6 @@ class Convolution:
     size: int
     positions: int
     group: int
-    strided: bool
 
     @property
     def flops(self) -> float:
@@ -107,7 +106,6 @@ def convolution_of(node: Node) -> Convolution | None:
         size=typical_size(image[2:]),
         positions=typical_size(dy.shape[2:]),
         group=node.attributes["group"],
-        strided=max(node.attributes["strides"]) > 1,
     )
 
 

@@ -55,6 +55,11 @@ def test_the_shape_decides(
     assert chosen(graph) == {"ConvWeightGrad": by_weight, "ConvInputGrad": by_input}
 
 
+def test_a_dilated_gradient_by_the_input_stays_a_transposed_convolution() -> None:
+    graph = gradients((64, 64, 14, 14), (64, 64, 3, 3), ["x"], dilations=[2, 2], pads=[2] * 4)
+    assert chosen(graph) == {"ConvInputGrad": "transposed"}
+
+
 def test_what_is_chosen_is_expanded() -> None:
     graph = gradients((8, 64, 16, 16), (64, 64, 3, 3), ["w"], pads=[1] * 4)
     assert choose_forms(graph)
