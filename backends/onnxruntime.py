@@ -4,7 +4,7 @@ It neither rewrites operators nor lists what onnxruntime has kernels for.
 """
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -26,9 +26,10 @@ from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_hazards import has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
-from .onnxruntime_providers import Provider, provider_names, read_settings
+from .onnxruntime_providers import Provider, Settings, provider_names, read_settings
 from .onnxruntime_rewrites import adapt
 from .onnxruntime_sessions import Opened
+from .onnxruntime_updates import UpdatingExecutable, take_out_updates
 from .registry import find_backend
 from .stepping import RunStepper
 
@@ -58,7 +59,7 @@ class OnnxruntimeBackend:
         providers: Sequence[str | Provider] | None = None,
         options: Mapping[str, Any] | None = None,
         threads: int | None = None,
-    ) -> "OnnxruntimeExecutable":
+    ) -> "OnnxruntimeExecutable | UpdatingExecutable":
         """Export the graph at the opset that suits onnxruntime best and open a session on it.
 
         Args:
@@ -74,6 +75,13 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         settings = read_settings(providers, options, threads)
+        if settings.device[0] == "cpu" and "enable_profiling" not in settings.options:
+            rest, updates = take_out_updates(graph)
+            if updates:
+                return UpdatingExecutable(graph, self._open(rest, settings), updates)
+        return self._open(graph, settings)
+
+    def _open(self, graph: Graph, settings: Settings) -> "OnnxruntimeExecutable":
         prepared = prepare_for(graph, self.native, passes=[choose_forms])
         run_passes(prepared, merge_updates)  # of bodies, too
         opset = best_opset(prepared)
@@ -103,7 +111,7 @@ class OnnxruntimeExecutable:
         fed = {_crossing(v.type) for v in graph.inputs}
         self._fed_bytes = [v.name for v in graph.inputs if _crossing(v.type) == "bytes"]
         given = {_crossing(v.type) for v in graph.outputs}
-        self._is_plain = fed | given <= {"array"}
+        self.is_plain = fed | given <= {"array"}
         self._gives_bytes = "bytes" in given
         if self._gives_bytes and "object" in fed | given:
             raise UnsupportedOpError(
@@ -145,11 +153,29 @@ class OnnxruntimeExecutable:
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back without a copy; what is not a plain tensor goes the plain way."""
-        if self._is_plain and self.device[0] != "cpu":
+        if self.is_plain and self.device[0] != "cpu":
             return DeviceStepper(self, feedback, state)
-        if self._is_plain:
-            return BoundStepper(self, feedback, state)
+        if self.is_plain:
+            return self.bound_stepper(feedback, state)
         return RunStepper(self, feedback, state)
+
+    def bound_stepper(
+        self,
+        feedback: Mapping[str, str],
+        state: Mapping[str, Any],
+        held: Mapping[str, np.ndarray] | None = None,
+        lent: Collection[str] = (),
+    ) -> "BoundStepper":
+        """Feed outputs back between bound buffers.
+
+        Args:
+            feedback: {input: output}.
+            state: the first arrays.
+            held: arrays of other inputs, read where they lie; who gave them may write over them
+                between two runs.
+            lent: outputs that are given in the buffer that the next run fills.
+        """
+        return BoundStepper(self, feedback, state, held or {}, lent)
 
 
 class BoundStepper:
@@ -160,11 +186,16 @@ class BoundStepper:
         executable: OnnxruntimeExecutable,
         feedback: Mapping[str, str],
         state: Mapping[str, Any],
+        held: Mapping[str, np.ndarray],
+        lent: Collection[str],
     ) -> None:
         self._executable = executable
         self._opened = executable.opened
         self._feedback = feedback
-        self._inputs = [v for v in executable.inputs if v.name not in feedback]
+        self._held = held
+        self._lent = lent
+        known = {*feedback, *held}
+        self._inputs = [v for v in executable.inputs if v.name not in known]
         read, write = ({n: np.array(a, order="C") for n, a in state.items()} for _ in range(2))
         self._states = (read, write)
         self._staged: dict[str, np.ndarray] = {}
@@ -190,7 +221,7 @@ class BoundStepper:
             self._opened.run(self._run_bound)
         binding = self._bindings[self._turn]
         self._turn = 1 - self._turn
-        results = {name: buffer.copy() for name, buffer in self._fixed.items()}
+        results = {n: b if n in self._lent else b.copy() for n, b in self._fixed.items()}
         if self._allocated:
             last = binding.get_outputs()[-len(self._allocated) :]
             results |= {n: v.numpy() for n, v in zip(self._allocated, last, strict=True)}
@@ -199,7 +230,7 @@ class BoundStepper:
 
     def _run_without_elements(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run off the buffers, and fill those that the next run reads."""
-        results = self._executable.run({**feeds, **self._states[self._turn]})
+        results = self._executable.run({**feeds, **self._held, **self._states[self._turn]})
         self._turn = 1 - self._turn
         for name, output in self._feedback.items():
             self._states[self._turn][name][...] = results[output]
@@ -222,7 +253,7 @@ class BoundStepper:
             for name, output in self._feedback.items():
                 _bind(binding.bind_input, name, before[name])
                 _bind(binding.bind_output, output, after[name])
-            for name, buffer in self._staged.items():
+            for name, buffer in (*self._staged.items(), *self._held.items()):
                 _bind(binding.bind_input, name, buffer)
             for name, buffer in self._fixed.items():
                 _bind(binding.bind_output, name, buffer)

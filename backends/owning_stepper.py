@@ -45,7 +45,7 @@ class OwningStepper:
         Raises:
             GraphError: a step before this one failed while it wrote.
         """
-        self._require_whole()
+        require_whole(self._is_torn)
         feeds = require_mapping(feeds, "feeds")
         refuse_fed_back(feeds, self._state)
         results = self._run({**feeds, **self._state})
@@ -57,16 +57,18 @@ class OwningStepper:
 
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""
-        self._require_whole()
+        require_whole(self._is_torn)
         return {n: np.array(a) if hasattr(a, "shape") else a for n, a in self._state.items()}
 
     def begin_writing(self) -> None:
         """Note that the old state is being lost: until the step ends there is none."""
         self._is_torn = True
 
-    def _require_whole(self) -> None:
-        if self._is_torn:
-            raise GraphError(
-                "a step failed while it wrote its new state, which is lost; make a new stepper "
-                "from a state that was kept, stepper(state)"
-            )
+
+def require_whole(is_torn: bool) -> None:
+    """Refuse a state that a step has written over in part."""
+    if is_torn:
+        raise GraphError(
+            "a step failed while it wrote its new state, which is lost; make a new stepper from a "
+            "state that was kept, stepper(state)"
+        )

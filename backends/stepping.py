@@ -1,6 +1,6 @@
 """Repeat a graph with outputs fed back to inputs, as training does; it knows no optimizer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class RunStepper:
         return {n: np.array(a) if hasattr(a, "shape") else a for n, a in self._state.items()}
 
 
-def refuse_fed_back(feeds: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+def refuse_fed_back(feeds: Mapping[str, Any], state: Collection[str]) -> None:
     """Refuse arrays for what is state."""
     if both := [name for name in feeds if name in state]:
         raise GraphError(f"{', '.join(both)} is fed back, so a step takes no array for it")

@@ -47,7 +47,8 @@ def test_measured_operators(backend: str) -> None:
     found = og.cost(step("N"), {"N": 8}, measure=backend)
     assert found.backend == backend and found.seconds is not None and found.seconds > 0
     assert all(r.seconds is not None for r in found.rows)
-    assert sum(r.flops or 0 for r in found.rows if r.operator in ("MatMul", "Gemm")) == 2048
+    products = sum(r.flops or 0 for r in found.rows if r.operator in ("MatMul", "Gemm"))
+    assert products in (2048, 2048 + 64), "the update may be the summand of a Gemm"
     assert "ms" in str(found)
 
 
