@@ -9,7 +9,12 @@ from onnxgrad.backends.checking.random_feeds import draw_feeds
 from onnxgrad.backends.checking.report import render
 from onnxgrad.backends.profiling import Timed, measure_rates, time_operators, typical
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_graph
+from onnxgrad.compiler.graph.arguments import (
+    as_dim,
+    optional_mapping,
+    require_graph,
+    require_text,
+)
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.passes.operator_costs import (
     OperatorCost,
@@ -176,7 +181,8 @@ def cost(
         )
     rows, costs, unknown = _count(pinned)
     if measure is not None:
-        rows = _measured(time_operators(pinned, measure, draw_feeds(pinned, feeds)))
+        backend = require_text(measure, "measure")
+        rows = _measured(time_operators(pinned, backend, draw_feeds(pinned, feeds)))
     rates = measure_rates()
     summed = total(costs)
     return CostReport(

@@ -16,12 +16,15 @@ from ..differentiation.rules import has_chosen_gradient
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..graph.ir import Graph, Node, Value, copy_node
+from ..graph.subgraphs import nodes_within
 from ..graph.types import Dim, TensorType, is_float, is_static
 from ..inference.shapes import elements_of, refine
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.contrib import is_contrib
 from . import BATCHING, Batch, Operand, Result, Shared
 from .ragged import is_container, measures, ragged_values
+
+_COUNTED_BY_NUMBERS = {"NonMaxSuppression", "NonZero", "Unique"}
 
 _MOST_STEPS = 2**16
 """A loop of more is taken for one that only its condition ends."""
@@ -201,12 +204,15 @@ def _needs_an_example(
     """Tell whether only running the nodes tells sizes that a batch without examples has, too.
 
     An example of ones then stands in: not for integers, which may be sizes or indices of a kind
-    that 1 is none of, nor where a loop might never end on it.
+    that 1 is none of, nor where a loop might never end on it, nor where its numbers decide how many
+    there are, which what is fed besides would not fit.
     """
     count = elements_of(batch.size)
     if count is not None and isinstance(count[0], int) and count[0] > 0:
         return False
     if not all(o.value.dtype == np.bool_ or is_float(o.value.dtype) for o in operands if o.batched):
+        return False
+    if any(n.op_type in _COUNTED_BY_NUMBERS for node in nodes for n in nodes_within(node)):
         return False
     return any(_untold(v, sizes) for v in given) and all(map(_ends, nodes))
 

@@ -218,6 +218,8 @@ CALLS: list[tuple[str, Callable[..., Any], dict[str, Any]]] = [
         },
     ),
     ("keep", og.keep, {"graph": GRAPH, "outputs": "h"}),
+    ("cost", og.cost, {"graph": STATIC, "shapes": {}, "measure": "numpy", "feeds": FEEDS}),
+    ("recompute", og.recompute, {"graph": STATIC, "limit": "2GB"}),
     ("rename", og.rename, {"graph": GRAPH, "names": {"h": "hidden"}}),
     ("replace_output", og.replace_output, {"graph": GRAPH, "output": "loss", "value": "h"}),
     ("new_head", og.new_head, {"graph": SCORES, "output": "y", "classes": 3, "seed": 0}),
