@@ -17,7 +17,7 @@ import numpy as np
 
 from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.dead_code import remove_dead_code
-from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.types import is_static
 from ..compiler.opset import COMPOSITE_DOMAIN
 from .base import Stepper
@@ -60,6 +60,8 @@ class Update:
 
 def take_out_updates(graph: Graph) -> tuple[Graph, list[Update]]:
     """Give the graph without its large updates, whose inputs become outputs, and the updates."""
+    if not any(_is_taken(node) for node in graph.nodes()):
+        return graph, []
     rest = graph.copy()
     updates = []
     for node in rest.nodes():
@@ -83,9 +85,7 @@ def take_out_updates(graph: Graph) -> tuple[Graph, list[Update]]:
 
 def _as_update(graph: Graph, node: Node) -> Update | None:
     """Read a node that can be taken out: state goes in and its next value out, and no further."""
-    if node.domain != COMPOSITE_DOMAIN or node.op_type not in _TAKEN:
-        return None
-    if not _is_large(node.first_input) or any(v is None for v in node.outputs):
+    if not _is_taken(node) or any(v is None for v in node.outputs):
         return None
     replaced = {}
     for output, index in KERNELS[node.domain, node.op_type].overwrites.items():
@@ -104,8 +104,10 @@ def _as_update(graph: Graph, node: Node) -> Update | None:
     return Update(inputs, replaced, tuple(v.name for v in node.writes()), node)
 
 
-def _is_large(value: Value) -> bool:
-    shape = value.shape
+def _is_taken(node: Node) -> bool:
+    if node.domain != COMPOSITE_DOMAIN or node.op_type not in _TAKEN:
+        return False
+    shape = node.first_input.shape
     return shape is not None and is_static(shape) and prod(map(int, shape)) >= _LARGE
 
 

@@ -159,7 +159,8 @@ class Update:
     ) -> Value:
         """Add state of a parameter, "<parameter>.<name>", of its shape unless one is given."""
         shape = self.shape(w) if shape is None else shape
-        array = np.full(shape, start, w.dtype)
+        # zeros that nobody has written take no memory
+        array = np.full(shape, start, w.dtype) if start else np.zeros(shape, w.dtype)
         return self._state(f"{self.name(w)}.{name}", TensorType(w.dtype, shape), array)
 
     def copy(self, name: str, w: Value) -> Value:
