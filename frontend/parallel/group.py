@@ -23,6 +23,11 @@ class Group(Protocol):
         """How many there are."""
         ...
 
+    @property
+    def neighbors(self) -> int:
+        """How many of them share this machine, this one counted, and with it the cores."""
+        ...
+
     def all_reduce(self, array: np.ndarray) -> None:
         """Put the sum over all processes in place of an array of float32, float64 or int64."""
         ...
@@ -39,7 +44,7 @@ class Group(Protocol):
 class Alone:
     """One process, which shares with nobody."""
 
-    rank, size = 0, 1
+    rank, size, neighbors = 0, 1, 1
 
     def all_reduce(self, array: np.ndarray) -> None:
         """Leave the array as it is."""
@@ -67,7 +72,10 @@ def find_group(given: Group | str | None) -> Group:
     if given is None:
         return ALONE
     if not isinstance(given, str):
-        if all(hasattr(given, name) for name in ("rank", "size", "all_reduce", "broadcast")):
+        if all(
+            hasattr(given, name)
+            for name in ("rank", "size", "neighbors", "all_reduce", "broadcast")
+        ):
             return given
         raise GraphError(f"parallel is a name or a Group, not {given!r}")
     if given not in _PROVIDERS:

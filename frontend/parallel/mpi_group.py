@@ -22,6 +22,7 @@ class MPIGroup:
         self._world = MPI.COMM_WORLD
         self.rank: int = self._world.Get_rank()
         self.size: int = self._world.Get_size()
+        self.neighbors: int = self._world.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
 
     def all_reduce(self, array: np.ndarray) -> None:
         """Put the sum over all processes in place of an array."""

@@ -22,6 +22,7 @@ class NcclGroup:
     def __init__(self) -> None:
         self._mpi = MPIGroup()
         self.rank, self.size = self._mpi.rank, self._mpi.size
+        self.neighbors = self._mpi.neighbors
         cupy.cuda.Device(self.rank % cupy.cuda.runtime.getDeviceCount()).use()
         name = np.frombuffer(bytes(nccl.get_unique_id()), np.int8).copy()
         self._mpi.broadcast(name)

@@ -1,5 +1,6 @@
 """The processes that torchrun started, by torch.distributed: gloo on CPUs, NCCL on GPUs."""
 
+import os
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ class TorchGroup:
         self._device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
         self.rank: int = distributed.get_rank()
         self.size: int = distributed.get_world_size()
+        self.neighbors = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
     def all_reduce(self, array: np.ndarray) -> None:
         """Put the sum over all processes in place of an array."""

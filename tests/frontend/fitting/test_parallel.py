@@ -24,7 +24,7 @@ class Threads:
     """A group of threads in this process, by a barrier and one board."""
 
     def __init__(self, rank: int, size: int, barrier: threading.Barrier, board: list[Any]) -> None:
-        self.rank, self.size = rank, size
+        self.rank, self.size, self.neighbors = rank, size, size
         self._barrier, self._board = barrier, board
 
     def _gather(self, array: np.ndarray) -> list[np.ndarray]:
