@@ -86,10 +86,11 @@ def varying_nodes(graph: Graph) -> list[Node]:
 def find_phases(graph: Graph) -> dict[Node, str]:
     """Tell for each node whether it is the model's, of a derivative or of a parameter's update."""
     phases: dict[Node, str] = {}
+    changed = set(json.loads(graph.metadata.get(STATE_KEY, "{}")).values())
     for node in graph.nodes():
         before = {phases[p] for v in node.reads() if (p := graph.producer(v)) in phases}
         name = next(node.writes()).name
-        if UPDATE in before or name.startswith(STEP):
+        if UPDATE in before or name.startswith(STEP) or name in changed:
             phases[node] = UPDATE
         elif DERIVATIVE in before or name.startswith((GRADIENT, TANGENT)):
             phases[node] = DERIVATIVE

@@ -61,12 +61,13 @@ def adam_update(
         change = dw_ * (1 - b1)
         xp.multiply(m_, b1, out=mean_)
         xp.add(mean_, change, out=mean_)
-        root = dw_ * dw_
+        root = xp.empty_like(dw_)  # for one number dw·dw would be no array to write into
+        xp.multiply(dw_, dw_, out=root)
         xp.multiply(root, 1 - b2, out=root)
         xp.multiply(v_, b2, out=square_)
         xp.add(square_, root, out=square_)
-        root = xp.sqrt(square_)
-        root += least
+        xp.sqrt(square_, out=root)
+        xp.add(root, least, out=root)
         change = xp.multiply(mean_, rate)
         change /= root
         xp.subtract(w_ if factor is None else xp.multiply(w_, factor), change, out=new_)

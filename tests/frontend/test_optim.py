@@ -249,3 +249,21 @@ REFUSED: list[tuple[Any, str]] = [
 def test_refusals(call: Any, message: str) -> None:
     with pytest.raises(og.GraphError, match=message):
         call()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize(
+    "optimizer", [og.optim.SGD(0.1, momentum=0.9), og.optim.Adam(0.1), og.optim.AdamW(0.1)]
+)
+def test_a_single_number_trains(optimizer: Any, backend: str) -> None:
+    """What an operation gives of one number is no array that a kernel could write into."""
+    curves = []
+    for shape in ((), (1,)):
+        b = og.Builder("number")
+        error = b.parameter("a", np.full(shape, 2, np.float32)) * b.input("x", "float32", ()) - 1.0
+        b.output(b.op.ReduceSum(error * error, keepdims=0), "loss")
+        step = og.train_step(b.build(), optimizer=optimizer, parameters=["a"])
+        stepper = og.compile(step, backend).stepper()
+        curves.append([float(stepper(x=np.float32(1.5))["loss"]) for _ in range(5)])
+    assert curves[0] == curves[1]
+    assert curves[0][-1] < curves[0][0]
