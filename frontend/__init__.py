@@ -18,28 +18,28 @@ if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
 
     from . import casadi, jax, losses, optim, random, scipy, torch
-    from .adapters import load_adapter, save_adapter
     from .batching import hessian, jacobian, vmap
-    from .builder import Builder, Tensor
+    from .building.builder import Builder, Tensor
     from .costing import cost
-    from .custom_gradients import custom_gradient, stop_gradient
-    from .drawing import draw
+    from .drawing.pictures import draw
     from .editing import keep, rename, replace_output
+    from .extending.custom_gradients import custom_gradient, stop_gradient
+    from .extending.registration import register_gradient, register_kernel, register_operator
     from .files import load, save, save_weights
     from .fitting.fit import Fitted, fit
-    from .heads import new_head
     from .inference_mode import to_inference
-    from .looping import train_loop
-    from .low_rank import lora, merge_lora
-    from .quantized_weights import dequantize_weights, quantize_weights
     from .recomputing import recompute
-    from .registration import register_gradient, register_kernel, register_operator
     from .running import Compiled, compile
-    from .splitting import split_step
-    from .training import initial_state, start_graph, train_step, with_parameters
+    from .training.looping import train_loop
+    from .training.splitting import split_step
+    from .training.step import initial_state, start_graph, train_step, with_parameters
     from .transforms import grad, hvp, jvp, mixed_precision, optimize, straight_through, vjp
-    from .untying import untie
     from .validation import check_gradients, validate
+    from .weights.adapters import load_adapter, save_adapter
+    from .weights.heads import new_head
+    from .weights.low_rank import lora, merge_lora
+    from .weights.quantized_weights import dequantize_weights, quantize_weights
+    from .weights.untying import untie
 
 __version__ = "0.1.0"
 
@@ -112,28 +112,28 @@ __all__ = [
 ]
 
 _HOMES = {
-    ".adapters": ["load_adapter", "save_adapter"],
+    ".weights.adapters": ["load_adapter", "save_adapter"],
     ".batching": ["hessian", "jacobian", "vmap"],
-    ".builder": ["Builder", "Tensor"],
+    ".building.builder": ["Builder", "Tensor"],
     ".compiler.interchange.exporter": ["to_onnx"],
     ".costing": ["cost"],
-    ".custom_gradients": ["custom_gradient", "stop_gradient"],
-    ".drawing": ["draw"],
+    ".extending.custom_gradients": ["custom_gradient", "stop_gradient"],
+    ".drawing.pictures": ["draw"],
     ".editing": ["keep", "rename", "replace_output"],
     ".files": ["load", "save", "save_weights"],
     ".fitting.fit": ["Fitted", "fit"],
-    ".heads": ["new_head"],
+    ".weights.heads": ["new_head"],
     ".inference_mode": ["to_inference"],
-    ".low_rank": ["lora", "merge_lora"],
-    ".looping": ["train_loop"],
-    ".quantized_weights": ["dequantize_weights", "quantize_weights"],
+    ".weights.low_rank": ["lora", "merge_lora"],
+    ".training.looping": ["train_loop"],
+    ".weights.quantized_weights": ["dequantize_weights", "quantize_weights"],
     ".recomputing": ["recompute"],
-    ".registration": ["register_gradient", "register_kernel", "register_operator"],
+    ".extending.registration": ["register_gradient", "register_kernel", "register_operator"],
     ".running": ["Compiled", "compile"],
-    ".splitting": ["split_step"],
-    ".training": ["initial_state", "start_graph", "train_step", "with_parameters"],
+    ".training.splitting": ["split_step"],
+    ".training.step": ["initial_state", "start_graph", "train_step", "with_parameters"],
     ".transforms": ["grad", "hvp", "jvp", "mixed_precision", "optimize", "straight_through", "vjp"],
-    ".untying": ["untie"],
+    ".weights.untying": ["untie"],
     ".validation": ["check_gradients", "validate"],
 }
 """The modules that load when one of their names is first used: rules and importers are many."""

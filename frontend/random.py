@@ -14,7 +14,7 @@ import numpy as np
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_number
 
-from .builder import Builder, Tensor
+from .building.builder import Builder, Tensor
 
 _SEED_KEY = 0x548C9DECBCE65297
 """The key that turns seeds into keys; an irregular odd number, as the paper asks for."""

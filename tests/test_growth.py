@@ -9,7 +9,7 @@ import pytest
 from large_files import KINDS
 
 import onnxgrad as og
-from onnxgrad.roles import Roles, held_floats
+from onnxgrad.weights.roles import Roles, held_floats
 
 
 def seconds(model: onnx.ModelProto, folder: Path) -> float:

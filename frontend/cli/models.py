@@ -13,11 +13,11 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..costing import cost
-from ..drawing import draw
+from ..drawing.pictures import draw
 from ..files import save
-from ..roles import Roles, held_floats
-from ..training import state_names
+from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
+from ..weights.roles import Roles, held_floats
 from .application import AsJson, Model, Output, command
 from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_report, print_table, read

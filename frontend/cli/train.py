@@ -23,9 +23,9 @@ from ..fitting.data import open_data, read_arrays
 from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
 from ..fitting.reports import Record, draw_losses, log_to
-from ..heads import new_head
 from ..losses.prediction import only_float_output
 from ..parallel import find_group
+from ..weights.heads import new_head
 from .application import Model, Output, command, require_file
 from .shapes import Shapes
 from .spelled_calls import Spelling

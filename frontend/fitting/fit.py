@@ -22,8 +22,8 @@ from ..optim import Optimizer
 from ..parallel import Group, find_group
 from ..running import compile
 from ..selection import Selection, copied, select_one
-from ..splitting import split_step
-from ..training import initial_state, state_names, train_step, with_parameters
+from ..training.splitting import split_step
+from ..training.step import initial_state, state_names, train_step, with_parameters
 from .batches import Order
 from .checkpoint import Arrays, fingerprint
 from .data import open_data

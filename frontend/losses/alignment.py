@@ -8,7 +8,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_flag, require_text
 from onnxgrad.compiler.graph.ir import Graph
 
-from ..builder import Tensor
+from ..building.builder import Tensor
 from .labels import note_labels
 from .prediction import Prediction, as_given, require_index
 

@@ -8,7 +8,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_number
 from onnxgrad.compiler.graph.ir import Graph
 
-from ..builder import Tensor
+from ..building.builder import Tensor
 from .labels import note_labels
 from .prediction import Prediction, require_index
 

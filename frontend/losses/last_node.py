@@ -6,7 +6,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.standard.schemas import attribute
 
-from ..builder import Builder, Tensor
+from ..building.builder import Builder, Tensor
 
 LOSS_OF = {
     "Softmax": "cross_entropy or kl_divergence",

@@ -10,7 +10,7 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import ANONYMOUS, Dim, TensorType, is_float
 
 from ..advice import warn
-from ..builder import Builder, Tensor
+from ..building.builder import Builder, Tensor
 from ..selection import require_float
 from .last_node import LOSS_OF, go_around, last_node
 

@@ -5,7 +5,7 @@ import numpy as np
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
 
-from ..builder import Tensor
+from ..building.builder import Tensor
 from .prediction import Prediction, require_positive
 
 _LEAST = 1e-8

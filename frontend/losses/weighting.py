@@ -11,7 +11,7 @@ from onnxgrad.compiler.graph.arguments import (
 )
 from onnxgrad.compiler.graph.ir import Graph
 
-from ..builder import Builder
+from ..building.builder import Builder
 from ..selection import require_scalar
 
 

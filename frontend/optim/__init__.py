@@ -7,7 +7,7 @@ like functions and give an optimizer or a schedule. The outermost wrapper sees g
 An optimizer is any object with a `learning_rate` and an `update`, so users add their own.
 """
 
-from ..update import Gradients, Optimizer, Rate, Schedule, Update
+from ..training.update import Gradients, Optimizer, Rate, Schedule, Update
 from .accumulation import accumulate
 from .adafactor import Adafactor
 from .adagrad import Adagrad

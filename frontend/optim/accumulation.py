@@ -7,7 +7,7 @@ import numpy as np
 from onnxgrad.compiler.graph.arguments import require_count
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Update
+from ..training.update import Gradients, Update
 from .wrapper import Wrapper
 
 

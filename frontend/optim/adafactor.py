@@ -7,7 +7,7 @@ import numpy as np
 from onnxgrad.compiler.graph.arguments import require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Rate, Update
+from ..training.update import Gradients, Rate, Update
 from .settings import require, require_rate
 
 

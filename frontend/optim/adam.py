@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from onnxgrad.compiler.graph.arguments import require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Rate, Update
+from ..training.update import Gradients, Rate, Update
 from .settings import require_fraction, require_rate
 
 

@@ -9,7 +9,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_mapping
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Update
+from ..training.update import Gradients, Update
 from .settings import require_fraction
 from .wrapper import Wrapper
 

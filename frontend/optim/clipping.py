@@ -6,7 +6,7 @@ from functools import reduce
 from onnxgrad.compiler.graph.arguments import require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Update
+from ..training.update import Gradients, Update
 from .settings import require
 from .wrapper import Wrapper
 

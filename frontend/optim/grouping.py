@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from onnxgrad.compiler.graph.arguments import require_mapping
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Optimizer, Update
+from ..training.update import Gradients, Optimizer, Update
 from .patterns import matching
 from .settings import require_optimizer
 from .wrapper import Wrapper

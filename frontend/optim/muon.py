@@ -7,7 +7,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_flag, require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Rate, Update
+from ..training.update import Gradients, Rate, Update
 from .settings import require_fraction, require_rate
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)

@@ -8,7 +8,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Update
+from ..training.update import Gradients, Update
 from .settings import require
 from .wrapper import Wrapper
 

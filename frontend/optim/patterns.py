@@ -8,7 +8,7 @@ from onnxgrad.compiler.graph.arguments import require_texts
 from onnxgrad.compiler.graph.ir import Value
 from onnxgrad.compiler.graph.names import suggestion
 
-from ..update import Update
+from ..training.update import Update
 
 
 def matching(

@@ -13,7 +13,7 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Schedule, emit_rate
+from ..training.update import Schedule, emit_rate
 from .settings import require, require_fraction
 
 

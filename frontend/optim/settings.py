@@ -5,7 +5,7 @@ from typing import Any
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_number
 
-from ..update import Optimizer
+from ..training.update import Optimizer
 
 
 def require_rate(given: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from onnxgrad.compiler.graph.arguments import require_number
 from onnxgrad.compiler.graph.ir import Value
 
-from ..update import Gradients, Update
+from ..training.update import Gradients, Update
 from .patterns import matching
 from .wrapper import Wrapper
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..update import Optimizer, Rate
+from ..training.update import Optimizer, Rate
 from .settings import require_optimizer
 
 

@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 import onnxgrad as og
-from onnxgrad.drawing import FILLS
-from onnxgrad.outline import outline
+from onnxgrad.drawing.outline import outline
+from onnxgrad.drawing.pictures import FILLS
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.roles import Kind, Roles, held_floats
+from onnxgrad.weights.roles import Kind, Roles, held_floats
 
-MODELS = Path(__file__).parents[1] / "fixtures" / "torch_models"
+MODELS = Path(__file__).parents[2] / "fixtures" / "torch_models"
 
 
 def draw(*shape: int) -> np.ndarray:

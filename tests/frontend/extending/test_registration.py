@@ -8,13 +8,13 @@ import onnx
 import pytest
 
 import onnxgrad as og
-from onnxgrad import registration
 from onnxgrad.backends.kernels.registry import KERNELS
 from onnxgrad.compiler.composites.registry import STANDARD_BODIES
 from onnxgrad.compiler.differentiation.rules import RULES
 from onnxgrad.compiler.inference.node_types import TYPES_BY_BODY
 from onnxgrad.compiler.standard.contrib import REGISTERED
 from onnxgrad.compiler.standard.schemas import DOMAIN_VERSIONS, find_schema
+from onnxgrad.extending import registration
 
 X = np.array([[0.5, -1.0, 2.0], [1.5, -0.25, -2.0]])
 CUBE = "acme.Cube(x: T; scale=1.0) -> y: T where T: floats"

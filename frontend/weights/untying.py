@@ -7,8 +7,8 @@ from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
+from ..selection import Selection, find_values
 from .roles import PARTS, Kind, Roles, held_floats
-from .selection import Selection, find_values
 
 
 @dataclass(frozen=True, slots=True)

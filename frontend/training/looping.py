@@ -12,7 +12,7 @@ from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import Dim, TensorType
 from onnxgrad.compiler.standard.verifier import verify
 
-from .training import state_names
+from .step import state_names
 
 _INT64 = np.dtype(np.int64)
 

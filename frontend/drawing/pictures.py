@@ -11,8 +11,8 @@ from onnxgrad.compiler.errors import BackendUnavailableError, GraphError
 from onnxgrad.compiler.graph.arguments import require_count, require_graph
 from onnxgrad.compiler.graph.ir import Graph
 
+from ..files import as_path, replacing
 from .dot import to_dot
-from .files import as_path, replacing
 from .outline import (
     DERIVATIVE,
     FORWARD,

@@ -8,7 +8,7 @@ from typing import Any
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
 
-from .builder import Tensor
+from ..building.builder import Tensor
 from .registration import register_gradient, register_operator
 from .rules import Call, emit_into, name_of
 

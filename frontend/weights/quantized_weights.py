@@ -10,8 +10,8 @@ from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.graph.types import TensorType, is_float, onnx_dtype
 
-from .editing import keep
-from .running import compile
+from ..editing import keep
+from ..running import compile
 
 _SUFFIX = "_quantized"
 """What onnxruntime's quantizer puts after the name of a weight that it made integers of."""

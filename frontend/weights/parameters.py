@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 
-from .advice import warn
+from ..advice import warn
+from ..selection import Selected, Selection, find_values
 from .low_rank import is_adapter
 from .roles import Kind, Role, Roles, held_floats
-from .selection import Selected, Selection, find_values
 from .untying import is_scale_or_bias
 
 ADVICE = "name what to train with parameters=[…]"

@@ -17,7 +17,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.graph.types import TensorType, Type, type_string
 from onnxgrad.compiler.standard.schemas import attribute_defaults, find_schema, formal_output
 
-from .builder import Builder, Tensor
+from ..building.builder import Builder, Tensor
 
 _NO_SIZE = 2**40
 """No tensor has so many elements along an axis: a Reshape to it fails."""

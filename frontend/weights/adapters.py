@@ -16,7 +16,8 @@ from onnxgrad.compiler.graph.arguments import require_graph
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.names import suggestion
 
-from .files import as_path, replacing, save
+from ..files import as_path, replacing, save
+from ..training.step import with_parameters
 from .layers import layers_of
 from .low_rank import (
     DOWN,
@@ -28,7 +29,6 @@ from .low_rank import (
     factor_shapes,
     require_adapters,
 )
-from .training import with_parameters
 
 Arrays = dict[str, np.ndarray]
 

@@ -11,7 +11,7 @@ import pytest
 
 import onnxgrad as og
 
-MODELS = Path(__file__).parents[1] / "fixtures" / "torch_models"
+MODELS = Path(__file__).parents[2] / "fixtures" / "torch_models"
 RNG = np.random.default_rng(0)
 
 

@@ -13,7 +13,7 @@ from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.opset import COMPOSITE_DOMAIN
 from onnxgrad.compiler.standard.schemas import attribute
 
-from .selection import copied, select_one
+from ..selection import copied, select_one
 
 
 def new_head(graph: Graph, output: str | Value, classes: int, *, seed: int = 0) -> Graph:

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from onnxgrad.tables import is_mask, is_ramp, is_selection, is_wave
+from onnxgrad.weights.tables import is_mask, is_ramp, is_selection, is_wave
 
 LENGTHS = [(4, 8), (16, 32), (77, 512), (2048, 64)]
 

@@ -7,10 +7,10 @@ from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.passes.pipeline import clean_up
 
-from .optim import Optimizer, Update, scale_loss
-from .optim.settings import require_optimizer
-from .selection import Selection, add_output
-from .training import emit_gradients, emit_update, feed_back, find_trained, statistics_pairs
+from ..optim import Optimizer, Update, scale_loss
+from ..optim.settings import require_optimizer
+from ..selection import Selection, add_output
+from .step import emit_gradients, emit_update, feed_back, find_trained, statistics_pairs
 from .update import all_finite
 
 

@@ -18,7 +18,7 @@ from onnxgrad.compiler.standard.contrib import DOMAIN as CONTRIB_DOMAIN
 from onnxgrad.compiler.standard.contrib import read_row
 from onnxgrad.compiler.standard.schemas import add_schema, get_schema, signature
 
-from .builder import Tensor
+from ..building.builder import Tensor
 from .rules import as_body, as_rule, as_shapes, as_types, without_types
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -22,11 +22,10 @@ from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.passes.let_vary import let_vary
 from onnxgrad.compiler.passes.pipeline import clean_up
 
-from .advice import refuse_unused, warn_of_rounding
-from .optim import Optimizer, Update, scale_loss
-from .optim.settings import require_optimizer
-from .parameters import ADVICE, choose_parameters, statistics_of
-from .selection import (
+from ..advice import refuse_unused, warn_of_rounding
+from ..optim import Optimizer, Update, scale_loss
+from ..optim.settings import require_optimizer
+from ..selection import (
     Selected,
     Selection,
     add_output,
@@ -35,6 +34,7 @@ from .selection import (
     seed_of_one,
     select_one,
 )
+from ..weights.parameters import ADVICE, choose_parameters, statistics_of
 from .update import is_optimizer_state
 
 State = dict[str, np.ndarray]

@@ -1,0 +1,1 @@
+"""Graphs built by hand: the builder, its tensors and their indices."""

@@ -1,0 +1,1 @@
+"""Operators and gradients of users' own."""

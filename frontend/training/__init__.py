@@ -1,0 +1,1 @@
+"""Training steps as graphs: whole, in two halves, many in a loop."""
