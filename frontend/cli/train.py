@@ -22,7 +22,7 @@ from ..fitting.batches import Order
 from ..fitting.data import open_data, read_arrays
 from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
-from ..fitting.reports import Record, draw_losses, log_to
+from ..fitting.reports import Record, draw_losses, log_to, tensorboard_to
 from ..losses.prediction import only_float_output
 from ..parallel import find_group
 from ..weights.heads import new_head
@@ -147,6 +147,9 @@ def train(
     log: Annotated[
         Path | None, typer.Option(help="Append records as lines of JSON.", callback=require_file)
     ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="A folder for TensorBoard's files.")
+    ] = None,
     curve: Annotated[
         Path | None, typer.Option(help="Draw the losses: .png or .svg.", callback=require_file)
     ] = None,
@@ -169,7 +172,9 @@ def train(
     rates = {"peak": learning_rate, "rate": learning_rate, "steps": steps}
     rate = Spelling("--schedule", SCHEDULES, defaults=rates).make(schedule)
     rule = Spelling("--optimizer", OPTIMIZERS, defaults={"learning_rate": rate}).make(optimizer)
-    reports = [] if log is None else [log_to(log)]
+    reports = [] if log is None or group.rank > 0 else [log_to(log)]
+    if tensorboard is not None and group.rank == 0:
+        reports.append(tensorboard_to(tensorboard))
     with showing_progress(folder) as show:
 
         def report(record: Record) -> None:
@@ -246,15 +251,18 @@ def showing_progress(folder: Path) -> Iterator[Callable[[Record], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4g}"),
+        TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[speed]:.4g} examples/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, epoch=1, loss=float("nan"), speed=0.0)
+        task = bar.add_task("", total=None, epoch=1, loss=float("nan"), rate="", speed=0.0)
 
         def tell(record: Record) -> None:
             if record["event"] == "step":
                 fields = {"loss": record["loss"], "speed": record["examples_per_second"]}
+                if "learning_rate" in record:
+                    fields["rate"] = f"rate {record['learning_rate']:.3g}"
                 bar.update(
                     task,
                     completed=record["step"],

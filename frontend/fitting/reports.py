@@ -32,6 +32,34 @@ def log_to(path: Path) -> Callable[[Record], None]:
     return append
 
 
+def tensorboard_to(folder: Path) -> Callable[[Record], None]:
+    """Give what writes records as TensorBoard's files: "step/loss", "validation/metric" and so on.
+
+    Raises:
+        BackendUnavailableError: tensorboardX is missing.
+        ModelFileError: the folder cannot be written.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise BackendUnavailableError(
+            "TensorBoard's files need tensorboardX: pip install 'onnxgrad[tensorboard]'"
+        ) from None
+    try:
+        writer = SummaryWriter(str(folder))
+    except OSError as error:
+        raise ModelFileError(f"cannot write into {folder}: {error.strerror or error}") from error
+
+    def write(record: Record) -> None:
+        for name, value in record.items():
+            if isinstance(value, float):
+                writer.add_scalar(f"{record['event']}/{name}", value, record["step"])
+        if record["event"] != "step":
+            writer.flush()
+
+    return write
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

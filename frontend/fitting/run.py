@@ -30,6 +30,9 @@ from .evaluation import Evaluation
 from .interruption import StopRequest
 from .reports import Record
 
+RATE = "learning_rate"
+"""The output that tells the rate of a schedule."""
+
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -147,12 +150,16 @@ class Run:
         at = self.progress
         began, first = time.perf_counter(), at.step
         for feeds in self._plan.data.epoch(at.epoch, at.batch):
-            loss = self._step(self._stepper.run, feeds, at)
+            results = self._step(self._stepper.run, feeds, at)
+            loss = results[self._plan.loss]
             if not math.isfinite(loss):
                 self._stop_at_what_is_not_finite(f"the loss is {loss} in step {at.step}")
             taken = (time.perf_counter() - began) / (at.step - first)
             speed = count(feeds) * self._plan.group.size / max(taken, 1e-9)
-            self._report("step", loss=loss, examples_per_second=speed, of_steps=self._steps_in_all)
+            known = {"loss": loss, "examples_per_second": speed, "of_steps": self._steps_in_all}
+            if RATE in results:
+                known["learning_rate"] = results[RATE]
+            self._report("step", **known)
             yield
         if at.batch == 0:
             raise GraphError(
@@ -160,15 +167,16 @@ class Run:
                 "be iterated in each epoch, such as a list"
             )
 
-    def _step(self, run: Callable[[Feeds], Feeds], feeds: Feeds, at: Progress) -> float:
+    def _step(self, run: Callable[[Feeds], Feeds], feeds: Feeds, at: Progress) -> dict[str, float]:
+        """Take a step; give the numbers among its results, the loss and the rate of a schedule."""
         try:
             check_labels(self._plan.step, feeds)
-            loss = run(feeds)[self._plan.loss]
+            results = run(feeds)
         except OnnxgradError as error:
             locate(error, f"epoch {at.epoch + 1}, batch {at.batch + 1}")
             raise
         at.batch, at.step = at.batch + 1, at.step + 1
-        return float(np.asarray(loss).reshape(()))
+        return {n: float(np.asarray(a).reshape(())) for n, a in results.items() if np.size(a) == 1}
 
     def _validate(self, state: Arrays) -> None:
         if self._plan.evaluation is None:
@@ -227,7 +235,7 @@ class Run:
         while at.step < self.progress.step:
             for feeds in self._plan.data.epoch(at.epoch, at.batch):
                 before = stepper.state()
-                loss = self._step(stepper.run, feeds, at)
+                loss = self._step(stepper.run, feeds, at)[self._plan.loss]
                 if not math.isfinite(loss) or not all(map(is_finite, stepper.state().values())):
                     found = first_not_finite(self._plan.step, before, feeds)
                     return f"it begins in step {at.step}: {found or 'only on this backend'}"

@@ -53,7 +53,10 @@ class SharedStepper:
         self._state = dict(state)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a step on this process's part of a batch, which may be empty; give the mean loss."""
+        """Take a step on this process's part of a batch, which may be empty; give the mean loss.
+
+        What the update tells besides, such as the rate of a schedule, comes with it.
+        """
         step, state = self._step, self._state
         own = count(feeds)
         results = self._zeros()
@@ -67,7 +70,9 @@ class SharedStepper:
         changed = step.update.run(given | {name: state[name] for name in step.needed})
         changed |= {after_step(n): results[after_step(n)] for n in step.statistics}
         self._state = {n: changed.get(after_step(n), a) for n, a in state.items()}
-        return {step.loss: results[step.loss]}
+        fed_back = {after_step(name) for name in state}
+        told = {n: a for n, a in changed.items() if n not in fed_back}
+        return told | {step.loss: results[step.loss]}
 
     def state(self) -> Arrays:
         """Give a copy of what the next step reads."""

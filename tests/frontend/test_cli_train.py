@@ -55,11 +55,15 @@ def test_one_command_tunes_a_file(folder: Path) -> None:
     said = train(
         folder, "--epochs", 20, "--learning-rate", 0.05, "--validation", folder / "val.npz",
         "--metric", "accuracy", "--log", folder / "log.jsonl", "--curve", folder / "loss.png",
+        "--schedule", "cosine", "--tensorboard", folder / "board",
     )  # fmt: skip
     assert "2 weights trained in 140 steps" in said
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r["event"] == "step"] == list(range(1, 141))
     assert max(r["metric"] for r in records if r["event"] == "validation") > 0.9
+    rates = [r["learning_rate"] for r in records if r["event"] == "step"]
+    assert rates[0] == pytest.approx(0.05) and rates[-1] < 1e-4
+    assert list((folder / "board").glob("events.out.tfevents.*"))
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     with np.load(folder / "val.npz") as val:
         found = og.compile(og.load(folder / "tuned.onnx")).run({"x": val["x"]})["probabilities"]

@@ -44,7 +44,8 @@ def exported_step(work: Workload, file: str, threads: int) -> Callable[[], float
     names = ["loss", *(f"{name}.new" for name in state)]
 
     def run() -> float:
-        loss, *changed = session.run(names, {"x": work.x, "target": work.target, **state})
+        results = session.run(names, {"x": work.x, "target": work.target, **state})
+        loss, *changed = map(np.asarray, results)
         state.update(zip(state, changed, strict=True))
         return float(loss)
 

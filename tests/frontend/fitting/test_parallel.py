@@ -180,3 +180,41 @@ def test_an_error_in_one_process_ends_all(tmp_path: Path) -> None:
     assert done.returncode != 0 and "of 2: the loss is nan in step" in done.stderr
     assert read_checkpoint(tmp_path / "tuned.checkpoints" / "last.safetensors").progress.step == 0
     assert not (tmp_path / "tuned.onnx").exists()
+
+
+def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
+    """By gloo; where torch is not installed `make bridges` runs it."""
+    pytest.importorskip("torch")
+    og.save(regression("float64"), tmp_path / "model.onnx")
+    save_arrays(tmp_path / "data.npz", examples(50, "float64"))
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--no-python",
+        "--",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "onnxgrad",
+        "train",
+        "model.onnx",
+        "--data",
+        "data.npz",
+        "--loss",
+        "loss",
+    ]
+    command += ["--epochs", "2", "-o", "tuned.onnx", "--log", "log.jsonl", "--parallel", "torch"]
+    done = subprocess.run(
+        [*launcher, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    alone = og.fit(
+        regression("float64"), examples(50, "float64"), optimizer=og.optim.AdamW(1e-3), epochs=2
+    )
+    np.testing.assert_allclose(
+        [json.loads(line)["loss"] for line in lines], losses(alone), rtol=1e-9
+    )
