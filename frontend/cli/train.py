@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -24,6 +24,7 @@ from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
 from ..fitting.reports import Record, draw_losses, log_to, tensorboard_to
 from ..losses.prediction import only_float_output
+from ..optim.wrapper import Wrapper
 from ..parallel import find_group
 from ..weights.heads import new_head
 from .application import Model, Output, command, require_file
@@ -103,7 +104,7 @@ def train(
     schedule: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(SCHEDULES)}, over all steps, perhaps with settings: "
+            help=f"{', '.join(SCHEDULES)}, over all updates, perhaps with settings: "
             "'cosine(warm_up=100)'."
         ),
     ] = "constant",
@@ -169,9 +170,7 @@ def train(
     validated = goal.metric(metric)
     folder = checkpoints or output.with_suffix(".checkpoints")
     steps = count_steps(goal, arrays, batch_size, epochs)
-    rates = {"peak": learning_rate, "rate": learning_rate, "steps": steps}
-    rate = Spelling("--schedule", SCHEDULES, defaults=rates).make(schedule)
-    rule = Spelling("--optimizer", OPTIMIZERS, defaults={"learning_rate": rate}).make(optimizer)
+    rule = make_optimizer(optimizer, schedule, learning_rate, steps)
     reports = [] if log is None or group.rank > 0 else [log_to(log)]
     if tensorboard is not None and group.rank == 0:
         reports.append(tensorboard_to(tensorboard))
@@ -229,6 +228,23 @@ def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goa
     label = label or list(signature(named).parameters.values())[2].default
     name = "loss" if all(v.name != "loss" for v in graph.values()) else "onnxgrad.loss"
     return Goal(named(graph, of, label, name, **settings), name, of, label)
+
+
+def make_optimizer(optimizer: str, schedule: str, rate: float, steps: int) -> optim.Optimizer:
+    """Give the optimizer that the options name, with a schedule over all its updates."""
+
+    def made(learning_rate: Any) -> Any:
+        defaults = {"learning_rate": learning_rate}
+        return Spelling("--optimizer", OPTIMIZERS, defaults=defaults).make(optimizer)
+
+    updates, inner = steps, made(rate)
+    while isinstance(inner, Wrapper):
+        if isinstance(inner, optim.accumulate):  # what is inside counts updates, not steps
+            updates = max(1, updates // inner.steps)
+        inner = inner.optimizer
+    rates = {"peak": rate, "rate": rate, "steps": updates}
+    found: optim.Optimizer = made(Spelling("--schedule", SCHEDULES, defaults=rates).make(schedule))
+    return found
 
 
 def count_steps(

@@ -134,6 +134,11 @@ def require_same_run(
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise ModelFileError(f"{path} is of another model or optimizer: {listed}{more}")
     for name, value in settings.items():
+        if name == "model" and found.settings.get(name) != value:
+            raise ModelFileError(
+                f"{path} is of a run with another model, optimizer or schedule; give the same, or "
+                "start without resume"
+            )
         if found.settings.get(name) != value:
             raise ModelFileError(
                 f"{path} was made with {name} {found.settings.get(name)}, this run has {value}; "

@@ -9,6 +9,7 @@ from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.passes.let_vary import let_vary
 from onnxgrad.compiler.passes.pipeline import clean_up
 
+from ..losses import check_labels
 from ..parallel import ALONE, Group
 from ..running import compile
 from ..selection import copied
@@ -45,6 +46,7 @@ class Evaluation:
             if value not in copy.inputs:
                 copy.inputs.append(value)
         clean_up(copy)
+        self._graph = copy
         self._compiled = compile(copy, backend)
 
     def __call__(self, state: Arrays) -> tuple[float, float | None]:
@@ -54,6 +56,7 @@ class Evaluation:
         for feeds in self._data.epoch(0):
             if not (examples := count(feeds)):
                 continue  # another process has all of this batch
+            check_labels(self._graph, feeds)
             outputs = self._compiled.run({**held, **feeds})
             score = 0.0 if self._metric is None else float(self._metric(outputs, feeds))
             sums += examples * np.array([1.0, float(outputs[self._loss]), score])

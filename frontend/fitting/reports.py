@@ -21,14 +21,18 @@ def log_to(path: Path) -> Callable[[Record], None]:
         ModelFileError: the file cannot be written.
     """
 
-    def append(record: Record) -> None:
-        line = json.dumps({key: _finite(value) for key, value in record.items()}, allow_nan=False)
+    def write(text: str) -> None:
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+                file.write(text)
         except OSError as error:
             raise ModelFileError(f"cannot write {path}: {error.strerror or error}") from error
 
+    def append(record: Record) -> None:
+        line = json.dumps({key: _finite(value) for key, value in record.items()}, allow_nan=False)
+        write(line + "\n")
+
+    write("")  # what cannot be written is told before anything runs
     return append
 
 
@@ -94,6 +98,7 @@ def draw_losses(records: Sequence[Record], path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.grid(True, which="major", alpha=0.3)
-    axes.legend(frameon=False)
+    if axes.lines:
+        axes.legend(frameon=False)
     with replacing(path) as part:
         figure.savefig(part, format=path.suffix[1:], dpi=150)

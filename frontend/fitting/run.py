@@ -104,7 +104,7 @@ class Run:
         if resume:
             require_same_run(path, found, plan.settings, start.state)
             return found
-        if not found.progress.ended:
+        if found.progress.step and not found.progress.ended:
             raise GraphError(
                 f"{path} holds a run that has not ended, after step {found.progress.step}; "
                 "resume=True goes on, else remove it or give another folder"

@@ -11,7 +11,7 @@ from ..training.update import Optimizer
 def require_rate(given: Any) -> None:
     """Refuse what is neither a number, nor a name, nor a schedule."""
     if not (isinstance(given, str) and given or callable(given)):
-        require_number(given, "a learning rate that is neither a name nor a schedule")
+        require_number(given, "a learning rate that is neither a name nor a schedule", least=0)
 
 
 def require_fraction(given: float, name: str) -> None:

@@ -84,7 +84,7 @@ def test_optimizers_and_schedules_compose(folder: Path) -> None:
         folder, "--optimizer", rule, "--schedule", "cosine(warm_up=3)", "--learning-rate", 0.2,
         "--batch-size", 50, "--epochs", 2, "--backend", "numpy",
     )  # fmt: skip
-    sgd = og.optim.SGD(og.optim.cosine(0.2, steps=8, warm_up=3), momentum=0.5)
+    sgd = og.optim.SGD(og.optim.cosine(0.2, steps=4, warm_up=3), momentum=0.5)
     composed = og.optim.clip_by_global_norm(og.optim.accumulate(sgd, 2), 0.1)
     goal = og.losses.cross_entropy(og.load(folder / "model.onnx"))
     fitted = og.fit(goal, folder / "train.npz", optimizer=composed, epochs=2, batch_size=50)
@@ -161,6 +161,8 @@ def test_a_second_run_does_not_destroy_one_that_has_not_ended(folder: Path) -> N
         (["--metric", "f1"], "loss or accuracy"),
         (["--metric", "accuracy", "--loss", "probabilities"], "needs a --loss"),
         (["--of", "logits"], "logits"),
+        (["--log", "no/such/folder/log.jsonl"], "cannot write"),
+        (["--learning-rate", "-1"], "at least 0"),
         (["--curve", "loss.pdf"], ".png or an .svg"),
         (["--backend", "numpi"], "numpi"),
         (["--patience", "3"], "validation"),
@@ -181,6 +183,8 @@ def test_wrong_data_are_named(folder: Path) -> None:
     np.savez(folder / "high.npz", x=np.ones((9, 2), "f4"), label=np.full(9, 2))
     said = train(folder, data="high.npz", status=2)
     assert "epoch 1, batch 1: label[0] is 2" in said and "classes are 0 to 1" in said
+    said = train(folder, "--validation", folder / "high.npz", status=2)
+    assert "label[0] is 2" in said
     assert "cannot read" in train(folder, data="none.npz", status=2)
     (folder / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
     assert "cannot be read" in train(folder, data="broken.npz", status=2)
