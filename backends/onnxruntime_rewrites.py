@@ -162,6 +162,17 @@ def _length(value: Value | None) -> Dim | None:
     return (value.shape or ())[-2 if value.rank == 4 else 1]
 
 
+@rewrite("DFT")
+def _dft(op: Ops, node: Node) -> None:
+    """Refuse the inverse of half a spectrum: the kernel does not fill in the other half."""
+    if node.attributes.get("onesided") and node.attributes.get("inverse"):
+        raise UnsupportedOpError(
+            f"{node.label}: onnxruntime's inverse of a one-sided spectrum is not the standard's; "
+            "run the graph on numpy, or give it the whole spectrum",
+            ["DFT"],
+        )
+
+
 @rewrite("Mod")
 def floor_modulus(op: Ops, node: Node) -> list[Value | None] | None:
     """x mod y for floats = r + y where r = fmod(x, y) ≠ 0 has not the sign of y, else r."""
