@@ -7,8 +7,9 @@ import numpy as np
 from .evaluation import Evaluator, rounding_at_random
 from .operator import DRAWS, Draw, Unsuitable
 from .operators.control_flow import bodies_are_drawn_by
+from .profile import Profile
 from .program import INPUT, Block, Program, without_dead_code
-from .scope import Drawn, Profile, Scope
+from .scope import Drawn, Scope
 
 MOST_OUTPUTS = 4
 

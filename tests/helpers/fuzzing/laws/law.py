@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..case import Case
+from ..profile import Profile
 from ..program import Program
-from ..scope import Profile
 
 
 @dataclass(frozen=True)
