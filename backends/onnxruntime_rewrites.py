@@ -24,6 +24,7 @@ from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import run_within
 from ..compiler.graph.types import Dim, as_dtype
 from ..compiler.interchange.double_spellings import is_said_in_double
+from ..compiler.interchange.spellings import NEVER_WRITTEN
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.widen import Supports, run_wider, widen_node
 
@@ -57,7 +58,7 @@ def _adapt_node(graph: Graph, node: Node, supports: Supports) -> list[Node]:
     if not node.domain and node.op_type in _IN_DOUBLE and _is(node.inputs[0], np.float32):
         return run_wider(graph, node, np.dtype(np.float32), np.dtype(np.float64))
     if not _distrusted(node):
-        if supports(node) or is_said_in_double(node):
+        if supports(node) or is_said_in_double(node) or node.op_type in NEVER_WRITTEN:
             return []
         widened = widen_node(graph, node, supports)
         if widened is not None:

@@ -151,14 +151,6 @@ def _mean(op: Ops, node: Node, x: Value) -> Value:
     return op.Div(op.Sum(*node.inputs), float(len(node.inputs)))
 
 
-def _mean_variance_normalization(op: Ops, node: Node, x: Value) -> Value:
-    """(x − mean)/(√variance + 10⁻⁹)"""
-    axes = attribute(node, "axes")
-    centered = op.Sub(x, op.ReduceMean(x, axes))
-    deviation = op.Sqrt(op.ReduceMean(op.Mul(centered, centered), axes))
-    return op.Div(centered, op.Add(deviation, 1e-9))
-
-
 def _global_average_pool(op: Ops, node: Node, x: Value) -> Value:
     """The mean over all axes but batch and channels"""
     return op.ReduceMean(x, list(range(2, x.rank or 2)))
@@ -210,7 +202,6 @@ DOUBLE: dict[str, Formula] = {
     "InstanceNormalization": _instance_normalization,
     "LeakyRelu": _leaky_relu,
     "Mean": _mean,
-    "MeanVarianceNormalization": _mean_variance_normalization,
     "Mish": _mish,
     "OneHot": _one_hot,
     "PRelu": _prelu,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..emission.accumulation import cast_to
+from ..emission.accumulation import as_float32, cast_to
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
@@ -21,6 +21,9 @@ from .einsum_spelling import einsum
 SPELLINGS: dict[str, Downgrade] = {"Einsum": einsum, "Pad": pad}
 """For each operator its spelling. Of Pad, onnxruntime 1.32 moves a Transpose past one of some axes
 as if it were one of all axes, and then fails."""
+
+NEVER_WRITTEN = {"MeanVarianceNormalization"}
+"""Operators that a file never calls: their spelling stands for them in every type."""
 
 
 def spelling(op_type: str) -> Callable[[Downgrade], Downgrade]:
@@ -41,10 +44,21 @@ def one_sided(op: Ops, node: Node) -> bool:
 
 
 @spelling("MeanVarianceNormalization")
-def over_all_but_channels(op: Ops, node: Node) -> bool:
-    """Write its default, which ONNX's checker misses in the body."""
-    node.attributes.setdefault("axes", [0, 2, 3])
-    return True
+def by_mean_and_deviation(op: Ops, node: Node) -> bool:
+    """(x − mean)/(√variance + 10⁻⁹)
+
+    onnxruntime 1.32 leaves out the small number, so that equal elements give NaN, and so does
+    float16, which cannot hold it. To no type but float32 can ONNX's body add it.
+    """
+    x, axes = node.first_input, attribute(node, "axes")
+    if x.type is None:
+        return False
+    wide = as_float32(op, x)
+    centered = op.Sub(wide, op.ReduceMean(wide, axes))
+    deviation = op.Sqrt(op.ReduceMean(op.Mul(centered, centered), axes))
+    y = op.Div(centered, op.Add(deviation, 1e-9))
+    put_in_place(op, node, [cast_to(op, y, x)])
+    return False
 
 
 @spelling("AveragePool")

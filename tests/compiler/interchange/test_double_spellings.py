@@ -44,9 +44,6 @@ EXPECTED: dict[str, Callable[[np.ndarray], Any]] = {
     ),
     "LeakyRelu": lambda x: np.where(x < 0, np.float32(0.01) * x, x),
     "Mean": lambda x: x,
-    "MeanVarianceNormalization": lambda x: (
-        (x - x.mean((0, 2), keepdims=True)) / (x.std((0, 2), keepdims=True) + 1e-9)
-    ),
     "Mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
     "OneHot": lambda x: np.where(np.eye(3)[[1, 2]], x[0, 0, 1], x[0, 0, 0]),
     "PRelu": lambda x: np.where(x < 0, 0.25 * x, x),
@@ -64,7 +61,6 @@ EXPECTED: dict[str, Callable[[np.ndarray], Any]] = {
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "Gelu": {"approximate": "tanh"},
-    "MeanVarianceNormalization": {"axes": [0, 2]},
     "Shrink": {"lambd": LIMIT, "bias": BIAS},
 }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from written_files import Arrays, run_in_onnxruntime
@@ -119,3 +120,18 @@ def test_valid_lets_no_window_hang_over_the_end(op_type: str, symbolic: bool) ->
     for found in (*(run(feeds) for run in runs), run_in_onnxruntime(og.to_onnx(graph), feeds)):
         np.testing.assert_allclose(found["y"][0, 0], expected[0], rtol=1e-6)
         np.testing.assert_allclose(found["x.grad"][0, 0], expected[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("opset", [9, 13, 21])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_equal_elements_are_normalized_to_zero(dtype: str, opset: int) -> None:
+    b = og.Builder("normalization")
+    b.output(b.op.MeanVarianceNormalization(b.input("x", dtype, (3, 4)), axes=[1]), "y")
+    x = np.array([[1, 2, 3, 6], [-300, 0, 300, 900], [5, 5, 5, 5]], dtype)
+    graph = b.build()
+    onnx.checker.check_model(og.to_onnx(graph, opset=opset), full_check=True)
+    (y,) = run_saved(graph, {"x": x}, opset)
+    wide = x.astype(np.float64)
+    centered = wide - wide.mean(1, keepdims=True)
+    expected = centered / (np.sqrt((centered**2).mean(1, keepdims=True)) + 1e-9)
+    np.testing.assert_allclose(y, expected, rtol=1e-3 if dtype == "float16" else 1e-6)
