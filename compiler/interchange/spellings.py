@@ -17,8 +17,13 @@ from ..inference.window_shapes import transposed_shape
 from ..standard.schemas import attribute
 from .downgrades import Downgrade, pad
 from .einsum_spelling import einsum
+from .window_spellings import plain_windows
 
-SPELLINGS: dict[str, Downgrade] = {"Einsum": einsum, "Pad": pad}
+SPELLINGS: dict[str, Downgrade] = {
+    "Einsum": einsum,
+    "Pad": pad,
+    **dict.fromkeys(["AveragePool", "Conv", "LpPool", "MaxPool"], plain_windows),
+}
 """For each operator its spelling. Of Pad, onnxruntime 1.32 moves a Transpose past one of some axes
 as if it were one of all axes, and then fails."""
 
@@ -59,39 +64,6 @@ def by_mean_and_deviation(op: Ops, node: Node) -> bool:
     y = op.Div(centered, op.Add(deviation, 1e-9))
     put_in_place(op, node, [cast_to(op, y, x)])
     return False
-
-
-@spelling("AveragePool")
-@spelling("LpPool")
-@spelling("MaxPool")
-@spelling("Conv")
-def without_what_no_window_reaches(op: Ops, node: Node) -> bool:
-    """Cut off what SAME leaves over where a stride is longer than the kernel.
-
-    Nothing needs to be padded then, and padding is never negative; onnxruntime 1.32 shifts the
-    windows by half of what is left over. With VALID no window hangs over the end, which
-    onnxruntime lets ceil_mode do.
-    """
-    x, *rest = node.inputs
-    if attribute(node, "auto_pad") == "VALID" and node.attributes.pop("ceil_mode", 0):
-        return True
-    if not attribute(node, "auto_pad").startswith("SAME") or x is None or not x.rank:
-        return False
-    rank = x.rank - 2
-    kernel: Sequence[int | str] = node.attributes.get("kernel_shape") or (
-        (rest[0].shape or ())[2:] if rest and rest[0] is not None else ()
-    )
-    strides, dilations = (node.attributes.get(n) or [1] * rank for n in ("strides", "dilations"))
-    if not is_static(tuple(kernel)) or len(kernel) != rank:
-        return False
-    reach = [d * (int(k) - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-    if all(r >= s for r, s in zip(reach, strides, strict=True)):
-        return False
-    sizes = op.Shape(x, start=2)
-    count = op.Div(op.Sub(op.Add(sizes, strides), 1), strides)
-    ends = op.Min(sizes, op.Add(op.Mul(op.Sub(count, 1), strides), reach))
-    node.inputs = (op.Slice(x, [0] * rank, ends, list(range(2, 2 + rank))), *rest)
-    return True
 
 
 @spelling("Mod")
