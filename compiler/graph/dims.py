@@ -14,9 +14,10 @@ LONGEST = 64
 """Longer texts (sums of sums) are not read as arithmetic."""
 
 _NO_NAMES = {
-    "", "any", "dyn", "dynamic", "nan", "none", "null", "undefined", "unk", "unknown", "unspecified"
+    "", "any", "auto", "dyn", "dynamic", "free", "nan", "none", "not_set", "notset", "null",
+    "undef", "undefined", "unk", "unknown", "unnamed", "unset", "unspecified",
 }  # fmt: skip
-"""What exporters write where they do not know a size, apart from case and underscores."""
+"""What exporters write where they do not know a size, apart from case, underscores and a number."""
 
 _ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*|\d+(?!\w)|//|[-+*() ])+)")
 
@@ -44,7 +45,8 @@ def is_name(text: str) -> bool:
     """Tell whether a text names a size: an identifier, and not one that says "unknown"."""
     if not text.isascii() or not text.isidentifier() or iskeyword(text):
         return False
-    return ANONYMOUS not in text and text.strip("_").casefold() not in _NO_NAMES
+    word = text.rstrip("_0123456789").lstrip("_").casefold()
+    return ANONYMOUS not in text and word not in _NO_NAMES
 
 
 def is_sum(text: str) -> bool:

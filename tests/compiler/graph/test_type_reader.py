@@ -13,7 +13,8 @@ from onnxgrad.compiler.graph.dims import is_name, is_sum, substitute
 
 NO_NAMES = [
     "", "?", "*", "-1", "3", "None", "none", "unk", "Unknown", "unk__4", "dynamic", "NaN", "_",
-    "DynamicDimension.0", "batch size", "lambda", "floor(N/2)", "N/2", "größe",
+    "DynamicDimension.0", "batch size", "lambda", "floor(N/2)", "N/2", "größe", "auto", "None_1",
+    "Unknown_3", "not_set", "free",
 ]  # fmt: skip
 
 

@@ -38,7 +38,9 @@ def windows(place: Place, mode: str, ceil: int) -> Any:
             total = max(0, (count - 1) * strides[k] + reach - size)
             begin = total // 2 if mode == "SAME_UPPER" else total - total // 2
             end = total - begin
-        begins.append(begin), ends.append(end), counts.append(count)
+        begins.append(begin)
+        ends.append(end)
+        counts.append(count)
     for at in itertools.product(*map(range, counts)):
         taps = [
             [o * s + t * d - b for t in range(k)]
