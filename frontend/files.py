@@ -109,7 +109,8 @@ def save(
         graph: the graph, unchanged by this.
         path: the file; weights apart from it go to "<path>.data".
         opset: version of the standard operators.
-        forms: the form in which to write composites, by operator.
+        forms: the form in which to write composites, by operator; of others the one without
+            branches is taken that should cost least in onnxruntime.
         functions: keep composites, and function operators that the opset lacks, as functions.
         external_data: write weights to a file of their own; None: only where they exceed 2 GB.
         runtime: write what one runtime executes, to be run and not differentiated again:
@@ -135,7 +136,7 @@ def save(
     if runtime is not None:
         if forms:
             raise GraphError("save takes forms or a runtime, which chooses them")
-        graph, chosen = written_for(graph, runtime)
+        graph, chosen = written_for(graph, runtime, opset)
         contrib = chosen.contrib
 
     def look(part: Graph) -> None:

@@ -7,6 +7,7 @@ from onnx import ModelProto
 
 from ..composites import find_body
 from ..composites.expand import Forms, expand_node
+from ..composites.form_choice import choose_straight_form
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.arguments import optional_mapping, require_flag, require_graph
@@ -48,7 +49,8 @@ def to_onnx(
     Args:
         graph: the graph, unchanged by this.
         opset: version of the standard operators.
-        forms: the form in which to write composites, by operator.
+        forms: the form in which to write composites, by operator; of others the one without
+            branches is taken that should cost least in onnxruntime.
         functions: keep composites, and function operators that the opset lacks, as functions of
             the model: they read far better in a viewer.
         contrib: keep the operators that onnxruntime adds to ONNX's, which are written by their
@@ -85,7 +87,8 @@ def write_model(
         find_body(op_type, name)
 
     def expand(part: Graph, node: Node) -> None:
-        expand_node(part, node, forms.get(node.op_type))
+        form = forms.get(node.op_type) or choose_straight_form(node, opset=opset)
+        expand_node(part, node, form)
 
     def finish(part: Graph) -> None:
         lower(part, opset, expand)

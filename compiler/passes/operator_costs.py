@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from ..composites.expand import emit_body, has_body
+from ..composites.form_costs import convolution_of
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.ir import Graph, Node, Value
@@ -18,7 +19,6 @@ from ..opset import COMPOSITE_DOMAIN
 from ..standard.contrib import DOMAIN as CONTRIB
 from ..standard.einsum import explicit_terms
 from ..standard.traits import ELEMENTWISE, MEASURES, MOVES, REDUCTIONS, VIEWS
-from .form_costs import convolution_of
 
 
 class UnknownSize(GraphError):

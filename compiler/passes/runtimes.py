@@ -3,15 +3,31 @@
 `make portability` measures it: what a runtime refuses there, and has a body, is in its row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..composites.form_choice import choose_form, choose_light_form
 from ..errors import GraphError
 from ..graph.ir import Graph, Node
+from ..opset import EXPORT_OPSET
 from ..standard.contrib import is_contrib
-from .choose_forms import choose_forms
-from .pipeline import Pass
+from .choose_forms import expand_chosen
 from .prepare import prepare_for
+
+Choose = Callable[[Node, int], str | None]
+"""Names the form that suits a node at an opset; None: the default."""
+
+
+def _cheapest(node: Node, opset: int) -> str | None:
+    return choose_form(node, opset=opset)
+
+
+def _light(node: Node, opset: int) -> str | None:
+    return choose_light_form(node)
+
+
+def _default(node: Node, opset: int) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +36,7 @@ class Runtime:
 
     lacks: frozenset[str] = frozenset()
     contrib: bool = False
-    passes: Sequence[Pass] = ()
+    choose: Choose = _default
 
     def supports(self, node: Node) -> bool:
         """Tell whether a node may be written as it is."""
@@ -30,10 +46,10 @@ class Runtime:
 _LOSSES = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 
 RUNTIMES = {
-    "onnxruntime": Runtime(contrib=True, passes=(choose_forms,)),
-    "onnxruntime-node": Runtime(contrib=True, passes=(choose_forms,)),
-    "onnxruntime-web": Runtime(passes=(choose_forms,)),
-    "openvino": Runtime(),
+    "onnxruntime": Runtime(contrib=True, choose=_cheapest),
+    "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
+    "onnxruntime-web": Runtime(choose=_cheapest),
+    "openvino": Runtime(choose=_light),
     "tract": Runtime(_LOSSES),
     "iree": Runtime(),
     "mnn": Runtime(_LOSSES),
@@ -43,7 +59,7 @@ RUNTIMES = {
 """The runtimes that files can be written for; nobody ran TensorRT here."""
 
 
-def written_for(graph: Graph, runtime: str) -> tuple[Graph, Runtime]:
+def written_for(graph: Graph, runtime: str, opset: int = EXPORT_OPSET) -> tuple[Graph, Runtime]:
     """Give a copy of a graph in the operators that a runtime has, and the runtime.
 
     Raises:
@@ -54,4 +70,9 @@ def written_for(graph: Graph, runtime: str) -> tuple[Graph, Runtime]:
         raise GraphError(
             f"there is no runtime {runtime!r}; files are written for {', '.join(RUNTIMES)}"
         )
-    return prepare_for(graph, frozenset(), found.supports, found.passes), found
+    choose = found.choose
+
+    def choose_forms(part: Graph) -> bool:
+        return expand_chosen(part, lambda node: choose(node, opset))
+
+    return prepare_for(graph, frozenset(), found.supports, [choose_forms]), found

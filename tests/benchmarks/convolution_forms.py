@@ -17,7 +17,7 @@ import onnxruntime
 
 import onnxgrad as og
 from onnxgrad.compiler.composites import FORMS
-from onnxgrad.compiler.passes.choose_forms import choose_form
+from onnxgrad.compiler.composites.form_choice import choose_form
 
 
 class Shape(NamedTuple):

@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from workloads import WORKLOADS, Workload
@@ -33,13 +34,14 @@ def exported_step(work: Workload, file: str, threads: int) -> Callable[[], float
     import onnxruntime
 
     import onnxgrad as og
-    from onnxgrad.compiler.passes.choose_forms import choose_forms
 
     step = og.train_step(work.build(np.load(file)), "loss", og.optim.SGD(work.rate))
-    model = og.to_onnx(og.optimize(step, passes=[choose_forms])).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/step.onnx"
+        og.save(step, path, runtime="onnxruntime")
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     state = {name: np.array(array) for name, array in og.initial_state(step).items()}
     names = ["loss", *(f"{name}.new" for name in state)]
 

@@ -1,11 +1,15 @@
 """The pass that chooses the form of each convolution's gradients for onnxruntime."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.passes.choose_forms import choose_form, choose_forms
+from onnxgrad.compiler.composites.form_choice import choose_form
+from onnxgrad.compiler.passes.choose_forms import choose_forms
 
 Dims = tuple[int | str, ...]
 
@@ -103,3 +107,33 @@ def test_a_large_gradient_of_relu_is_guarded_and_the_file_runs_in_stock_onnxrunt
     dy[0, 0] = np.inf
     _, dx = session.run(["y", "x.grad"], {"x": x, "y.grad": dy})
     np.testing.assert_array_equal(dx, np.where(x > 0, dy, 0))
+
+
+def test_a_file_is_written_in_the_forms_without_branches_that_cost_least(tmp_path: Path) -> None:
+    b = og.Builder("net")
+    x, w = b.input("x", "float32", (8, 64, 16, 16)), b.input("w", "float32", (64, 64, 3, 3))
+    b.output(b.op.Relu(b.op.Conv(x, w, pads=[1] * 4)), "y")
+    graph = og.vjp(b.build(), "y", ["w"])
+    path = tmp_path / "gradient.onnx"
+    cases: list[tuple[dict[str, Any], int, int]] = [
+        ({}, 9, 0),
+        ({"forms": {"ConvWeightGrad": "unfold"}}, 0, 0),
+        ({"runtime": "tract"}, 0, 0),
+        ({"runtime": "onnxruntime"}, 9, 1),
+        ({"runtime": "openvino"}, 0, 0),
+    ]
+    for options, products, branches in cases:
+        og.save(graph, path, **options)
+        written = operators(og.load(path))
+        assert (written.count("Gemm"), written.count("If")) == (products, branches), options
+
+
+@pytest.mark.parametrize("opset", [9, 13, 17, 18])
+def test_a_form_is_written_only_where_the_opset_has_its_operators(
+    opset: int, tmp_path: Path
+) -> None:
+    graph = gradients((8, 32, 4, 4), (64, 32, 3, 3), ["x"], pads=[1] * 4)
+    assert chosen(graph) == {"ConvInputGrad": "columns"}
+    for runtime in (None, "onnxruntime"):
+        og.save(graph, tmp_path / "gradient.onnx", opset=opset, runtime=runtime)
+        assert ("Col2Im" in operators(og.load(tmp_path / "gradient.onnx"))) == (opset == 18)
