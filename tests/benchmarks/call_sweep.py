@@ -1,8 +1,8 @@
-"""Judge calls that are hardly ever made: odd attributes, no ranks, numbers that are not finite.
+"""Judge calls that are hardly ever made: odd attributes, no ranks, equal and infinite numbers.
 
 Every attribute of every version of every operator is changed, every sample row is called with
-inputs of unknown rank, and with NaN and infinity in its float inputs. Prints what became of them,
-and fails where anything is wrong.
+inputs of unknown rank, with equal elements, and with NaN and infinity in its float inputs. Prints
+what became of them, and fails where anything is wrong.
 """
 
 import collections
@@ -17,6 +17,7 @@ import onnxruntime
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from changed_calls import changes, is_right, verdict  # noqa: E402  # tests/ is no package
+from equal_elements import verdicts as with_equal_elements  # noqa: E402
 from isolated import judge_all  # noqa: E402
 from not_finite import is_right as is_expected  # noqa: E402
 from not_finite import judge  # noqa: E402
@@ -39,7 +40,7 @@ def report(title: str, found: Iterable[tuple[str, str, bool]]) -> int:
 
 
 def main() -> int:
-    """Run both sweeps."""
+    """Run all four sweeps."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     onnxruntime.set_default_logger_severity(4)
@@ -56,6 +57,12 @@ def main() -> int:
         for fed in (False, True)
         for step, told in verdicts(sample, fed).items()
     )
+    equal = (
+        (f"{sample} {step}", told, not told.startswith("wrong"))
+        for sample in SAMPLES
+        if sample.onnxruntime
+        for step, told in with_equal_elements(sample)
+    )
     cases = [(index, 2) for index in range(len(SAMPLES))]
     numbers = (
         (f"{o.sample} {o.element}={o.bad} {o.order} {o.runner}", o.verdict, is_expected(o))
@@ -64,6 +71,7 @@ def main() -> int:
     return (
         report("changed attributes", attributes)
         + report("unknown ranks", ranks)
+        + report("equal elements", equal)
         + report("not finite", numbers)
     )
 
