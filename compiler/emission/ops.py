@@ -24,6 +24,7 @@ from ..standard.schemas import (
     check_present,
     check_types,
     formal_input,
+    formal_output,
     get_schema,
 )
 from .outputs import Asked, count_outputs
@@ -153,14 +154,21 @@ class Ops:
         attributes: dict[str, Any],
         name: str | None,
     ) -> Sequence[str]:
-        """Name the outputs that are asked for; "" for those that are omitted."""
+        """Name the outputs that are asked for; "" for those that are omitted and may be."""
         if not isinstance(name, str | None):
             raise GraphError(f"{schema.name}: name= is a text, not {name!r}")
         count = count_outputs(schema, outputs, inputs, attributes)
-        if isinstance(outputs, list | tuple):
-            return outputs
-        stem = self.prefix + (name or schema.name)
         names = self.graph.names
+        if isinstance(outputs, list | tuple):
+            needed = (
+                3 if attributes.get("training_mode") and schema.name == "BatchNormalization" else 0
+            )
+            return [
+                n
+                or (names.fresh(f"{self.prefix}unused") if k < needed or _is_due(schema, k) else "")
+                for k, n in enumerate(outputs)
+            ]
+        stem = self.prefix + (name or schema.name)
         return [names.fresh(stem if k == 0 else f"{stem}.{k}") for k in range(count)]
 
     def constant(self, array: Any, dtype: Any = None, name: str = "constant") -> Value:
@@ -202,6 +210,11 @@ class Ops:
         except GraphError as error:
             locate(error, f"the input '{formal_input(schema, index).name}' of {schema.name}")
             raise
+
+
+def _is_due(schema: OpSchema, index: int) -> bool:
+    """Tell whether an output may not be omitted: onnxruntime ends the process, or refuses it."""
+    return formal_output(schema, index).option != OpSchema.FormalParameterOption.Optional
 
 
 _WORDS = {

@@ -12,6 +12,7 @@ from ..graph.ir import Graph
 from ..graph.names import Names
 from ..opset import OPSET
 from ..reading.graph_reader import read_graph
+from ..reading.held_weights import lift_weights
 from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
@@ -80,6 +81,7 @@ def _import(model: ModelProto, shapes: Shapes, folder: Path | None) -> Graph:
     read_graph(model.graph, graph, Scope(), context, pins.types)
     graph.names.expect((), ())
     pins.check_used()
+    lift_weights(graph)
     return graph
 
 

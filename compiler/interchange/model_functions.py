@@ -9,7 +9,7 @@ from onnx import FunctionProto, NodeProto
 from ..graph.ir import Graph, Node, Value
 from ..inference.node_types import freeze
 from ..opset import COMPOSITE_DOMAIN
-from ..standard.protos import call_proto
+from ..standard.protos import call_proto, call_protos
 from ..standard.schemas import DOMAIN_VERSIONS
 from .lowering import Expand
 
@@ -63,7 +63,7 @@ class FunctionLibrary:
         proto.input.extend(v.name for v in body.inputs)
         proto.output.extend(v.name for v in body.outputs)
         proto.node.extend(_constants(body))
-        proto.node.extend(call_proto(n) for n in body.nodes())
+        proto.node.extend(call_protos(body.nodes()))
         return proto
 
 

@@ -1,5 +1,6 @@
 """Put a graph's weights into the model that it was read from, which stays as it is otherwise."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Set
 
 import numpy as np
@@ -61,24 +62,28 @@ def lies_apart(model: ModelProto) -> bool:
 
 
 def _tensors(model: ModelProto) -> Iterator[tuple[str | None, TensorProto]]:
-    """Yield what a model holds, by name: of a Constant its output's; None in subgraphs."""
-    for tensor in model.graph.initializer:
-        yield tensor.name, tensor
+    """Yield what a model holds, by name: of a Constant its output's.
+
+    None stands for the name in functions, and where several bodies have it.
+    """
+    found = [(tensor.name, tensor) for tensor in model.graph.initializer]
     for node in model.graph.node:
-        name = node.output[0] if node.op_type == "Constant" and not node.domain else None
-        yield from ((name, tensor) for tensor in _attached(node))
+        found += _attached(node)
+    counts = Counter(name for name, _ in found)
+    yield from ((name if counts[name] == 1 else None, tensor) for name, tensor in found)
     for function in model.functions:
         for node in function.node:
-            yield from ((None, tensor) for tensor in _attached(node))
+            yield from ((None, tensor) for _, tensor in _attached(node))
 
 
-def _attached(node: NodeProto) -> Iterator[TensorProto]:
+def _attached(node: NodeProto) -> Iterator[tuple[str, TensorProto]]:
+    constant = node.op_type == "Constant" and not node.domain
     for attribute in node.attribute:
         if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
+            yield node.output[0] if constant else "", attribute.t
+        yield from (("", tensor) for tensor in attribute.tensors)
         for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            yield from graph.initializer
+            yield from ((tensor.name, tensor) for tensor in graph.initializer)
             for inner in graph.node:
                 yield from _attached(inner)
 

@@ -73,7 +73,8 @@ class NodeReader:
     def read(self, nodes: Iterable[NodeProto]) -> None:
         """Read the nodes; an error names the node."""
         ordered = in_order(list(nodes), self.scope)
-        self.weights = set() if self.inner else weight_names(ordered)
+        of_model = self.context.read_gradient is not None  # not of ONNX's own functions
+        self.weights = weight_names(ordered) if of_model else set()
         for proto in ordered:
             known = len(self.op.emitted)
             try:
@@ -95,7 +96,8 @@ class NodeReader:
         if results is None:
             attributes = self._attributes(proto, inputs)
             call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
-            results = self._read(call, proto.overload)
+            held = not self.weights.isdisjoint(proto.output)
+            results = self._read(call, proto.overload, held)
         for name, value in zip(proto.output, results, strict=False):
             if name and value is not None:
                 self._refine(value, name)
@@ -113,14 +115,14 @@ class NodeReader:
         may_fail = self.context.pinned and context.trials <= NESTED_TRIALS
         return read_chosen(self.op, proto, inputs, names, read, may_fail)
 
-    def _read(self, call: Call, overload: str) -> Sequence[Value | None]:
-        """Emit what a call stands for; give its outputs."""
+    def _read(self, call: Call, overload: str, held: bool) -> Sequence[Value | None]:
+        """Emit what a call stands for; give its outputs. `held` marks a Constant as a weight."""
         key = (call.domain, call.op_type, overload)
         if key in self.context.functions:
             return self._inline(call, key)
         match key[:2]:
             case "", "Constant":
-                return [self._constant(call)]
+                return [self._constant(call, held)]
             case "ai.onnx.preview.training", "Gradient":
                 return self._gradient(call)
         return self._emit(call)
@@ -193,12 +195,12 @@ class NodeReader:
             raise ModelFileError(f"the name '{name}' is computed twice")
         return self.context.free_name(self.op.graph, name, self.inner)
 
-    def _constant(self, call: Call) -> Value:
+    def _constant(self, call: Call, held: bool) -> Value:
         if len(call.attributes) != 1 or len(call.outputs) != 1 or not call.outputs[0]:
             raise ModelFileError("a Constant has one attribute and one output")
         array = constant(**call.attributes)
         (name,) = call.outputs
-        trained = name in self.weights and array.size > 1 and is_float(array.dtype)
+        trained = held and array.size > 1 and is_float(array.dtype)
         value = Value(name, TensorType(array.dtype, array.shape), array, parameter=trained)
         return self.op.graph.add_value(value)
 

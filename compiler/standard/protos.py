@@ -1,6 +1,6 @@
 """Nodes, attributes and graphs as ONNX messages; whole models are the exporter's."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,23 @@ def write_graph(proto: GraphProto, graph: Graph, tensor: TensorWriter = tensor_p
             if not value.parameter and is_float(value.constant.dtype):
                 initializer.doc_string = CONSTANT_MARK
             proto.initializer.append(initializer)
-    proto.node.extend(call_proto(n, tensor) for n in graph.nodes())
+    proto.node.extend(call_protos(graph.nodes(), tensor))
+
+
+def call_protos(nodes: Sequence[Node], tensor: TensorWriter = tensor_proto) -> Iterator[NodeProto]:
+    """Write the nodes of one graph, no two of one name: bodies that are called twice repeat theirs.
+
+    onnxruntime refuses a graph with two nodes of one name.
+    """
+    taken, seen = {n.name for n in nodes}, dict.fromkeys((n.name for n in nodes), 0)
+    for node in nodes:
+        proto = call_proto(node, tensor)
+        seen[node.name] += 1
+        while node.name and seen[node.name] > 1 and proto.name in taken:
+            proto.name = f"{node.name}_{seen[node.name]}"
+            seen[node.name] += proto.name in taken
+        taken.add(proto.name)
+        yield proto
 
 
 def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
