@@ -199,7 +199,7 @@ class BoundStepper:
         read, write = ({n: np.array(a, order="C") for n, a in state.items()} for _ in range(2))
         self._states = (read, write)
         self._staged: dict[str, np.ndarray] = {}
-        self._fed: frozenset[str] = frozenset()
+        self._is_empty = False
         fed_back = set(feedback.values())
         results = [v for v in executable.outputs if v.name not in fed_back]
         self._fixed: dict[str, np.ndarray] = {}
@@ -215,7 +215,7 @@ class BoundStepper:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
         self._stage(feeds)
-        if any(map(has_no_elements, self._staged.values())):
+        if self._is_empty:
             return self._run_without_elements(feeds)
         with told_as_ours():
             self._opened.run(self._run_bound)
@@ -266,14 +266,9 @@ class BoundStepper:
 
     def _stage(self, feeds: Mapping[str, Any]) -> None:
         """Copy the feeds to where they are bound; bind again where a shape is new."""
-        feeds = require_mapping(feeds, "feeds")
-        if feeds.keys() == self._fed and all(
-            type(a) is np.ndarray and a.dtype == b.dtype and a.shape == b.shape
-            for a, b in zip(feeds.values(), map(self._staged.__getitem__, feeds), strict=True)
-        ):
-            for name, array in feeds.items():
-                self._staged[name][...] = array
+        if self._stage_alike(feeds):
             return
+        feeds = require_mapping(feeds, "feeds")
         for value, array in zip(self._inputs, check_feeds(self._inputs, feeds), strict=True):
             buffer = self._staged.get(value.name)
             if buffer is None or buffer.shape != array.shape:
@@ -281,7 +276,23 @@ class BoundStepper:
                 for binding in self._bindings:
                     _bind(binding.bind_input, value.name, buffer)
             buffer[...] = array
-        self._fed = frozenset(feeds)
+        self._is_empty = any(map(has_no_elements, self._staged.values()))
+
+    def _stage_alike(self, feeds: Any) -> bool:
+        """Copy feeds that are like the last ones, without a check more than that takes."""
+        if type(feeds) is not dict or len(feeds) != len(self._inputs):
+            return False
+        for name, array in feeds.items():
+            buffer = self._staged.get(name)
+            if (
+                buffer is None
+                or type(array) is not np.ndarray
+                or array.dtype != buffer.dtype
+                or array.shape != buffer.shape
+            ):
+                return False
+            buffer[...] = array
+        return True
 
 
 class DeviceStepper:
