@@ -11,6 +11,8 @@ from ..compiler.graph.dims import evaluate
 from ..compiler.graph.ir import Value
 from ..compiler.graph.types import OptionalType, SequenceType, TensorType, Type, dtype_name
 
+_PLAIN = frozenset("biufc")
+
 Sizes = dict[str, tuple[int, str]]
 """The size of each symbolic dimension met so far, and in which input."""
 
@@ -25,6 +27,15 @@ def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
             one symbolic dimension.
     """
     feeds = require_mapping(feeds, "feeds")
+    if len(feeds) != len(inputs) or not all([v.name in feeds for v in inputs]):
+        _check_names(inputs, feeds)
+    sizes: Sizes = {}
+    arrays = [_check(v.name, v.type, feeds.get(v.name, v.constant), sizes) for v in inputs]
+    _check_sums(sizes)
+    return arrays
+
+
+def _check_names(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> None:
     known = {v.name for v in inputs}
     surplus = [name for name in feeds if name not in known]
     missing = [v.name for v in inputs if v.name not in feeds and v.constant is None]
@@ -33,10 +44,6 @@ def check_feeds(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[Any]:
         said += [f"not an input: {', '.join(surplus)}"] if surplus else []
         takes = ", ".join(f"{v.name}: {v.type}" for v in inputs) or "nothing"
         raise GraphError(f"{'; '.join(said)}. The graph takes {takes}")
-    sizes: Sizes = {}
-    arrays = [_check(v.name, v.type, feeds.get(v.name, v.constant), sizes) for v in inputs]
-    _check_sums(sizes)
-    return arrays
 
 
 def _check_sums(sizes: Sizes) -> None:
@@ -49,6 +56,9 @@ def _check_sums(sizes: Sizes) -> None:
 
 
 def _check(name: str, type_: Type, given: Any, sizes: Sizes) -> Any:
+    if type(given) is np.ndarray and type(type_) is TensorType:  # most are just what they must be
+        if given.shape == type_.shape and given.dtype is type_.dtype and given.dtype.kind in _PLAIN:
+            return given
     if isinstance(type_, OptionalType):
         return None if given is None else _check(name, type_.element, given, sizes)
     if isinstance(type_, SequenceType):

@@ -6,13 +6,12 @@ It is shared by the backends that execute kernels; it neither picks a device nor
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..compiler.composites import STANDARD_BODIES
-from ..compiler.errors import UnsupportedOpError, locate
+from ..compiler.errors import UnsupportedOpError
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.inference.node_types import TYPES_BY_BODY
 from ..compiler.opset import COMPOSITE_DOMAIN
@@ -21,16 +20,12 @@ from .base import Stepper
 from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
-from .kernels.registry import KERNELS, KernelDoesNotApply, KernelEntry
+from .kernels.registry import KERNELS, KernelEntry
 from .overwriting import overwriting_order
 from .owning_stepper import OwningStepper
 from .size_checks import checked, with_checked_results
 from .stepping import RunStepper
-
-Function = Callable[..., Any]
-
-_NONE = 0
-"""The slot that always holds None, for omitted inputs."""
+from .steps import NONE, Function, Step, Steps, whole
 
 
 class Device(Protocol):
@@ -50,17 +45,19 @@ class Device(Protocol):
         """Give a function of a node's inputs that runs a kernel of ours."""
         ...
 
+    def bound(
+        self,
+        node: Node,
+        entry: KernelEntry,
+        attributes: Mapping[str, Any],
+        fixed: Mapping[int, np.ndarray],
+    ) -> Function | None:
+        """Give what `entry.bind` makes of the kernel, if the device takes it."""
+        ...
+
     def reference(self, node: Node) -> Function:
         """Give a function of a node's inputs that runs ONNX's reference."""
         ...
-
-
-class _Step(NamedTuple):
-    function: Function
-    inputs: Callable[[list[Any]], Sequence[Any]]
-    outputs: tuple[int, ...]
-    frees: tuple[int, ...]
-    node: Node
 
 
 class Plan:
@@ -81,6 +78,7 @@ class Plan:
         self._template: list[Any] = [None]
         self._references: dict[Node, Function] = {}
         self.captures = graph.captures()
+        self._varying = {*graph.inputs, *self.captures}
         readers = _readers(graph)
         for value in graph.values():
             slot = self._slot(value)
@@ -93,57 +91,37 @@ class Plan:
         self.overwrites: dict[Node, frozenset[int]] = {}
         if owned:
             nodes, self.overwrites = overwriting_order(graph, nodes, owned)
-        self._steps = [self._step(n, frees) for n, frees in _last_uses(graph, nodes)]
+        steps = [self._step(n, frees) for n, frees in _last_uses(graph, nodes)]
+        self._steps = Steps(steps, [*self.inputs, *self._captured], self.outputs, self._template)
 
     def run(self, inputs: Sequence[Any], captured: Sequence[Any] = ()) -> list[Any]:
         """Run on inputs and captured values; give the outputs."""
-        values = self._template.copy()
-        for slot, array in zip(self.inputs, inputs, strict=True):
-            values[slot] = array
-        for slot, array in zip(self._captured, captured, strict=True):
-            values[slot] = array
-        for function, pick, writes, frees, node in self._steps:
-            arguments = pick(values)
-            try:
-                results = function(*arguments)
-            except KernelDoesNotApply:
-                results = self._refer(node)(*arguments)
-            except Exception as error:
-                locate(error, _describe(node, arguments))
-                raise
-            if len(writes) == 1:
-                values[writes[0]] = results[0] if type(results) is tuple else results
-            else:
-                for slot, result in zip(writes, results, strict=False):
-                    values[slot] = result
-                values[_NONE] = None
-            for slot in frees:
-                values[slot] = None
-        return [values[i] for i in self.outputs]
+        return self._steps.run([*inputs, *captured] if captured else inputs)
 
     def watch(self, wrap: Callable[[Node, Function], Function]) -> None:
         """Run `wrap(node, function)` in place of the function of each step."""
-        self._steps = [s._replace(function=wrap(s.node, s.function)) for s in self._steps]
+        self._steps = self._steps.watched(wrap)
 
     def _slot(self, value: Value | None) -> int:
         if value is None:
-            return _NONE
+            return NONE
         if value not in self._slots:
             self._slots[value] = len(self._template)
             self._template.append(None)
         return self._slots[value]
 
-    def _step(self, node: Node, frees: list[Value]) -> _Step:
+    def _step(self, node: Node, frees: list[Value]) -> Step:
         function, inputs = self._function(node)
-        return _Step(
+        return Step(
             checked(node, function),
-            _picker([self._slot(v) for v in inputs]),
+            tuple(self._slot(v) for v in inputs),
             tuple(self._slot(v) for v in node.outputs),
             tuple(self._slot(v) for v in frees),
             node,
         )
 
     def _function(self, node: Node) -> tuple[Function, Sequence[Value | None]]:
+        count, refer = len(node.outputs), partial(self._refer, node)
         maker = SUBGRAPH_KERNELS.get((node.domain, node.op_type))
         if maker is not None:
             plans = {
@@ -152,19 +130,31 @@ class Plan:
                 if isinstance(graph, Graph)
             }
             function = maker(self._device.xp, node, plans)
-            return function, [*node.inputs, *(v for p in plans.values() for v in p.captures)]
+            captures = (v for p in plans.values() for v in p.captures)
+            return whole(function, count, refer), [*node.inputs, *captures]
         entry = KERNELS.get((node.domain, node.op_type))
         if entry is None:
-            return self._refer(node), node.inputs
+            return whole(refer(), count, refer), node.inputs
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
         if entry.takes_outputs:
-            attributes["outputs"] = len(node.outputs)
+            attributes["outputs"] = count
         if node in self.overwrites:
             attributes["overwrite"] = self.overwrites[node]
+        bound = self._device.bound(node, entry, attributes, self._fixed(node))
+        if bound is not None:
+            return bound, node.inputs
         function = self._device.kernel(node, entry, attributes)
         if not entry.ours:
             function = with_checked_results(node, entry.function, function)
-        return function, node.inputs
+        return whole(function, count, refer), node.inputs
+
+    def _fixed(self, node: Node) -> dict[int, np.ndarray]:
+        """Give the inputs that are the same at every run, by position."""
+        return {
+            k: v.constant
+            for k, v in enumerate(node.inputs)
+            if v is not None and v.constant is not None and v not in self._varying
+        }
 
     def _refer(self, node: Node) -> Function:
         if node.operator in TYPES_BY_BODY:  # ONNX knows nothing of it
@@ -209,12 +199,14 @@ class Interpreter:
         step = partial(self._run, plan, in_place=names)
         stepper = OwningStepper(self.run, step, feedback, state)
 
+        first = next(iter(plan.overwrites))  # they stand in the order of the steps
+
         def watch(node: Node, function: Function) -> Function:
             def run(*arguments: Any) -> Any:
                 stepper.begin_writing()
                 return function(*arguments)
 
-            return run if node in plan.overwrites else function
+            return run if node is first else function
 
         plan.watch(watch)
         return stepper
@@ -226,10 +218,18 @@ class Interpreter:
         arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
         with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
             results = plan.run(arrays)
-        owners = self._shared | {id(_owner(a)) for a in arrays}
-        outputs = {}
-        for name, result in zip(self._outputs, results, strict=True):
-            outputs[name] = result if name in in_place else _unaliased(result, owners)
+        outputs = dict(zip(self._outputs, results, strict=True))
+        owners: set[int] | None = None
+        for name, result in outputs.items():
+            if name in in_place:
+                continue
+            if isinstance(result, np.generic):
+                outputs[name] = np.asarray(result)
+                continue
+            if owners is None:
+                kept = [outputs[name] for name in in_place]
+                owners = self._shared | {id(_owner(a)) for a in (*arrays, *kept)}
+            outputs[name] = _unaliased(result, owners)
             owners.add(id(_owner(outputs[name])))
         return outputs
 
@@ -237,8 +237,6 @@ class Interpreter:
 def _unaliased(result: Any, owners: set[int]) -> Any:
     if result is None:
         return None  # an empty optional
-    if isinstance(result, np.generic):
-        return np.asarray(result)
     repeats = 0 in getattr(result, "strides", ())  # a broadcast view, which cannot be written to
     return result.copy() if repeats or id(_owner(result)) in owners else result
 
@@ -247,11 +245,6 @@ def _owner(array: Any) -> Any:
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
-
-
-def _picker(slots: list[int]) -> Callable[[list[Any]], Sequence[Any]]:
-    """Give what takes a step's inputs out of all values, as fast as Python can."""
-    return itemgetter(*slots) if len(slots) > 1 else lambda values: [values[i] for i in slots]
 
 
 def native_composites() -> frozenset[str]:
@@ -297,10 +290,3 @@ def _last_uses(graph: Graph, nodes: list[Node]) -> list[tuple[Node, list[Value]]
         seen.update(touched)
         result.append((node, frees))
     return result[::-1]
-
-
-def _describe(node: Node, arguments: Sequence[Any]) -> str:
-    shapes = ", ".join(
-        f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else type(a).__name__ for a in arguments
-    )
-    return f"while running {node.label} on ({shapes})"

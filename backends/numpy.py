@@ -29,10 +29,18 @@ class Host:
     def kernel(
         self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]
     ) -> Callable[..., Any]:
-        """Give NumPy's own function, or the kernel with its attributes bound."""
-        if entry.same_as:
-            return getattr(np, entry.same_as)
+        """Give the kernel with its attributes bound."""
         return partial(entry.function, np, **attributes)
+
+    def bound(
+        self,
+        node: Node,
+        entry: KernelEntry,
+        attributes: Mapping[str, Any],
+        fixed: Mapping[int, np.ndarray],
+    ) -> Callable[..., Any] | None:
+        """Give the kernel without what the node decides."""
+        return entry.bind and entry.bind(np, node, attributes, fixed)
 
     def reference(self, node: Node) -> Callable[..., Any]:
         """Give ONNX's reference of the node."""

@@ -36,6 +36,7 @@ class OwningStepper:
         self._run = first
         self._later = later
         self._feedback = feedback
+        self._fed_back = set(feedback.values())
         self._state = dict(state)
         self._is_torn = False
 
@@ -52,8 +53,7 @@ class OwningStepper:
         self._state = {name: results[output] for name, output in self._feedback.items()}
         self._is_torn = False
         self._run = self._later
-        fed_back = set(self._feedback.values())
-        return {name: result for name, result in results.items() if name not in fed_back}
+        return {name: a for name, a in results.items() if name not in self._fed_back}
 
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""

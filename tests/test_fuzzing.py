@@ -93,8 +93,8 @@ def plant_in(
 ) -> None:
     """Put another function into the entry that a table has of an operator."""
     entry = table["", op]
-    same = {"same_as": ""} if isinstance(entry, KernelEntry) else {}
-    monkeypatch.setitem(table, ("", op), replace(entry, function=function, **same))
+    unbound = {"bind": None} if isinstance(entry, KernelEntry) else {}
+    monkeypatch.setitem(table, ("", op), replace(entry, function=function, **unbound))
 
 
 def sloppy(op: str) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """Elementwise functions of many passes, run block by block so that each pass stays in cache."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .registry import Array
@@ -25,16 +25,19 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
     return y
 
 
-def in_blocks(xp: Any, *arrays: Array) -> Iterator[Sequence[Array]]:
-    """Yield views of arrays of one shape, block by block, the same elements of each.
+def in_blocks(xp: Any, *arrays: Array) -> Iterable[Sequence[Array]]:
+    """Give views of arrays of one shape, block by block, the same elements of each.
 
     Where an array does not lie in order, blocks are rows.
     """
+    if arrays[0].nbytes <= BLOCK_BYTES or xp.__name__ != "numpy":  # a GPU wants large launches
+        return (arrays,)
+    return _blocks(arrays)
+
+
+def _blocks(arrays: Sequence[Array]) -> Iterator[Sequence[Array]]:
     first = arrays[0]
     size = BLOCK_BYTES // first.itemsize
-    if first.size <= size or xp.__name__ != "numpy":  # a GPU wants few, large launches
-        yield arrays
-        return
     if all(a.flags.c_contiguous for a in arrays):
         arrays = tuple(a.reshape(-1) for a in arrays)
     else:

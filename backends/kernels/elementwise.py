@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from .precision import element_dtype, is_plain
-from .registry import Array, Kernel, KernelDoesNotApply, kernel
+from .registry import Array, Binder, Kernel, KernelDoesNotApply, kernel
 
 _UNARY = {
     "Abs": "absolute",
@@ -69,10 +69,15 @@ def _variadic(name: str) -> Kernel:
     return lambda xp, *inputs: functools.reduce(getattr(xp, name), inputs)
 
 
+def _itself(name: str) -> Binder:
+    """Let a node call the function of xp that its kernel is."""
+    return lambda xp, node, attributes, fixed: getattr(xp, name)
+
+
 for _op_type, _name in _UNARY.items():
-    kernel(_op_type, same_as=_name)(_unary(_name))
+    kernel(_op_type, bind=_itself(_name))(_unary(_name))
 for _op_type, _name in _BINARY.items():
-    kernel(_op_type, same_as=_name)(_binary(_name))
+    kernel(_op_type, bind=_itself(_name))(_binary(_name))
 for _op_type, _name in _VARIADIC.items():
     kernel(_op_type)(_variadic(_name))
 

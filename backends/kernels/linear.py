@@ -2,10 +2,13 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from ...compiler.graph.ir import Node
+from ...compiler.graph.types import TensorType
 from .precision import is_half, widen, widened
-from .registry import Array, kernel
+from .registry import Array, Kernel, kernel
 
 
 def _for_blas(xp: Any, x: Array) -> Array:
@@ -37,7 +40,27 @@ def matmul(xp: Any, a: Array, b: Array) -> Array:
     return product(xp, a, b)
 
 
-@kernel("Gemm")
+def _bind_gemm(
+    xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]
+) -> Kernel | None:
+    """Leave what is asked at every call: transposes, factors, half precision."""
+    type_ = node.first_input.type
+    assert isinstance(type_, TensorType)
+    if type_.dtype not in ("float32", "float64") or (attributes["alpha"], attributes["beta"]) != (
+        1,
+        1,
+    ):
+        return None
+    turn_a, turn_b, dot, add = attributes["transA"], attributes["transB"], xp.dot, xp.add
+
+    def run(a: Array, b: Array, c: Array = None) -> Array:
+        y = dot(a.T if turn_a else a, b.T if turn_b else b)
+        return y if c is None else add(y, c, y)
+
+    return run
+
+
+@kernel("Gemm", bind=_bind_gemm)
 @widened
 def gemm(
     xp: Any,
@@ -50,7 +73,7 @@ def gemm(
     transB: int = 0,
 ) -> Array:
     """Return alpha·a·b + beta·c; a and b transposed on request, c broadcasts."""
-    y = xp.matmul(_for_blas(xp, a.T if transA else a), _for_blas(xp, b.T if transB else b))
+    y = xp.dot(a.T if transA else a, b.T if transB else b)
     if alpha != 1:
         y = (y * alpha).astype(y.dtype, copy=False)
     if c is None or beta == 0:

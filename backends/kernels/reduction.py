@@ -1,43 +1,74 @@
 """Reductions over axes, the arguments of extremes, and sums down to a shape."""
 
-import functools
 import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from ...compiler.graph.ir import Node
+from ...compiler.graph.types import TensorType
 from .precision import is_half, widen, widened
 from .registry import Array, Kernel, composite_kernel, kernel
 
 
-def reduced_axes(x: Array, axes: Array, noop_with_empty_axes: int = 0) -> tuple[int, ...]:
+def reduced_axes(rank: int, axes: Array, noop_with_empty_axes: int = 0) -> tuple[int, ...]:
     """Return the axes to reduce: all where none are given, unless that means none."""
     if axes is not None and axes.size:
         return tuple(axes.ravel().tolist())
-    return () if noop_with_empty_axes else tuple(range(x.ndim))
+    return () if noop_with_empty_axes else tuple(range(rank))
 
 
-def _reduction(function: Kernel) -> Kernel:
+def _reduction(op_type: str) -> Callable[[Kernel], Kernel]:
+    """Register a function that takes axes and keepdims as NumPy does."""
+
+    def register(function: Kernel) -> Kernel:
+        kernel(op_type, bind=partial(_bind_reduction, function))(_with_inputs(function))
+        return function
+
+    return register
+
+
+def _bind_reduction(
+    function: Kernel,
+    xp: Any,
+    node: Node,
+    attributes: Mapping[str, Any],
+    fixed: Mapping[int, Array],
+) -> Kernel | None:
+    """Read the axes once, where they never change."""
+    type_, axes = node.first_input.type, node.input(1)
+    assert isinstance(type_, TensorType)
+    if type_.shape is None or is_half(type_) or (axes is not None and 1 not in fixed):
+        return None
+    over = reduced_axes(len(type_.shape), fixed.get(1), attributes["noop_with_empty_axes"])
+    keepdims = bool(attributes["keepdims"])
+
+    def run(x: Array, axes: Array = None) -> Array:
+        return function(xp, x, axis=over, keepdims=keepdims)
+
+    return run
+
+
+def _with_inputs(function: Kernel) -> Kernel:
     """Make a kernel with ONNX's inputs of one that takes axes and keepdims as NumPy does."""
 
     @widened
     def run(
         xp: Any, x: Array, axes: Array = None, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Array:
-        return function(
-            xp, x, axis=reduced_axes(x, axes, noop_with_empty_axes), keepdims=bool(keepdims)
-        )
+        over = reduced_axes(x.ndim, axes, noop_with_empty_axes)
+        return function(xp, x, axis=over, keepdims=bool(keepdims))
 
     return run
 
 
-@kernel("ReduceSum")
-@_reduction
+@_reduction("ReduceSum")
 def reduce_sum(xp: Any, x: Array, **over: Any) -> Array:
     """Sum over axes in the dtype of x."""
     return xp.add.reduce(x, dtype=x.dtype, **over) if over["axis"] else x
 
 
-@kernel("ReduceMean")
-@_reduction
+@_reduction("ReduceMean")
 def reduce_mean(xp: Any, x: Array, **over: Any) -> Array:
     """Average over axes."""
     if x.dtype.kind == "f":
@@ -46,43 +77,37 @@ def reduce_mean(xp: Any, x: Array, **over: Any) -> Array:
     return xp.mean(x, **over).astype(x.dtype)
 
 
-@kernel("ReduceProd")
-@_reduction
+@_reduction("ReduceProd")
 def reduce_prod(xp: Any, x: Array, **over: Any) -> Array:
     """Multiply over axes in the dtype of x."""
     return xp.prod(x, dtype=x.dtype, **over)
 
 
-@kernel("ReduceSumSquare")
-@_reduction
+@_reduction("ReduceSumSquare")
 def reduce_sum_square(xp: Any, x: Array, **over: Any) -> Array:
     """Sum the squares over axes."""
     return xp.sum(xp.square(x), dtype=x.dtype, **over)
 
 
-@kernel("ReduceL1")
-@_reduction
+@_reduction("ReduceL1")
 def reduce_l1(xp: Any, x: Array, **over: Any) -> Array:
     """Sum the absolute values over axes."""
     return xp.sum(xp.absolute(x), dtype=x.dtype, **over)
 
 
-@kernel("ReduceL2")
-@_reduction
+@_reduction("ReduceL2")
 def reduce_l2(xp: Any, x: Array, **over: Any) -> Array:
     """Return the Euclidean norm over axes."""
     return xp.sqrt(xp.sum(xp.square(x), dtype=x.dtype, **over)).astype(x.dtype, copy=False)
 
 
-@kernel("ReduceLogSum")
-@_reduction
+@_reduction("ReduceLogSum")
 def reduce_log_sum(xp: Any, x: Array, **over: Any) -> Array:
     """Return the logarithm of the sum over axes."""
     return xp.log(xp.sum(x, dtype=x.dtype, **over)).astype(x.dtype, copy=False)
 
 
-@kernel("ReduceLogSumExp")
-@_reduction
+@_reduction("ReduceLogSumExp")
 def reduce_log_sum_exp(xp: Any, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Return log Σ exp(x) over axes, shifted by the largest element."""
     if not x.size:
@@ -107,15 +132,13 @@ def _extreme(xp: Any, x: Array, name: str, sign: int, over: dict[str, Any]) -> A
     return getattr(xp, name)(x, initial=x.dtype.type(limit), **over)
 
 
-@kernel("ReduceMax")
-@_reduction
+@_reduction("ReduceMax")
 def reduce_max(xp: Any, x: Array, **over: Any) -> Array:
     """Return the largest element over axes."""
     return _extreme(xp, x, "max", 1, over)
 
 
-@kernel("ReduceMin")
-@_reduction
+@_reduction("ReduceMin")
 def reduce_min(xp: Any, x: Array, **over: Any) -> Array:
     """Return the smallest element over axes."""
     return _extreme(xp, x, "min", -1, over)
@@ -133,8 +156,8 @@ def _argument(
     return xp.expand_dims(y, axis) if keepdims else y
 
 
-kernel("ArgMax")(functools.partial(_argument, "argmax"))
-kernel("ArgMin")(functools.partial(_argument, "argmin"))
+kernel("ArgMax")(partial(_argument, "argmax"))
+kernel("ArgMin")(partial(_argument, "argmin"))
 
 
 @composite_kernel("ReduceToShape")

@@ -5,10 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...compiler.graph.ir import Node
 from ...compiler.opset import COMPOSITE_DOMAIN
 
 Array = Any  # an array of NumPy or CuPy: kernels are written once for both
 Kernel = Callable[..., Any]
+Binder = Callable[[Any, Node, Mapping[str, Any], Mapping[int, Array]], Kernel | None]
+"""`bind(xp, node, attributes, fixed)` gives a function of a node's inputs alone, or None.
+
+It does what the kernel does, less what the types of the node, its attributes and the inputs that
+never change (`fixed`, by position) decide beforehand; it applies to whatever the node may be fed,
+and gives exactly the node's outputs.
+"""
 
 
 class KernelDoesNotApply(Exception):
@@ -19,14 +27,14 @@ class KernelDoesNotApply(Exception):
 class KernelEntry:
     """A kernel `fn(xp, *inputs, **attributes)` and whether it asks which outputs are wanted.
 
-    `same_as` names the function of xp that the kernel is, where it is one; what a kernel of a user
-    gives is held against the types of its node, as it is no `ours`. `overwrites` says which input's
-    memory an output may take, {output: input}: those that a backend allows come as `overwrite`.
+    `bind` may know a leaner way for a node. What a kernel of a user gives is held against the types
+    of its node, as it is no `ours`. `overwrites` says which input's memory an output may take,
+    {output: input}: those that a backend allows come as `overwrite`.
     """
 
     function: Kernel
     takes_outputs: bool
-    same_as: str = ""
+    bind: Binder | None = None
     ours: bool = True
     overwrites: Mapping[int, int] = field(default_factory=dict)
 
@@ -37,7 +45,7 @@ KERNELS: dict[tuple[str, str], KernelEntry] = {}
 def kernel(
     *op_types: str,
     domain: str = "",
-    same_as: str = "",
+    bind: Binder | None = None,
     overwrites: Mapping[int, int] | None = None,
 ) -> Callable[[Kernel], Kernel]:
     """Register a kernel `fn(xp, *inputs, **attributes)` for the named operators.
@@ -50,7 +58,7 @@ def kernel(
 
     def register(function: Kernel) -> Kernel:
         takes_outputs = "outputs" in inspect.signature(function).parameters
-        entry = KernelEntry(function, takes_outputs, same_as, overwrites=overwrites or {})
+        entry = KernelEntry(function, takes_outputs, bind, overwrites=overwrites or {})
         for op_type in op_types:
             assert (domain, op_type) not in KERNELS, op_type
             KERNELS[domain, op_type] = entry
@@ -60,7 +68,7 @@ def kernel(
 
 
 def composite_kernel(
-    *op_types: str, overwrites: Mapping[int, int] | None = None
+    *op_types: str, bind: Binder | None = None, overwrites: Mapping[int, int] | None = None
 ) -> Callable[[Kernel], Kernel]:
     """Register a kernel for composites, see `kernel`."""
-    return kernel(*op_types, domain=COMPOSITE_DOMAIN, overwrites=overwrites)
+    return kernel(*op_types, domain=COMPOSITE_DOMAIN, bind=bind, overwrites=overwrites)
