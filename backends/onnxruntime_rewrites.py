@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from ..compiler.composites.expand import expand_node, has_body
-from ..compiler.emission.accumulation import as_float32, cast_to, is_half
+from ..compiler.emission.accumulation import as_float32, cast_to
 from ..compiler.emission.masking import MANY, masked
 from ..compiler.emission.ops import Ops
 from ..compiler.emission.replacing import put_in_place
@@ -210,17 +210,6 @@ def product_with_mask(op: Ops, node: Node) -> list[Value | None] | None:
 def _is_zero(value: Value) -> bool:
     constant = None if value.parameter else value.constant
     return constant is not None and constant.size == 1 and not constant.any()
-
-
-@rewrite("ScatterElements")
-def half_reduction(op: Ops, node: Node) -> list[Value | None] | None:
-    """Reduce in float32: the kernel takes half precision, but does not reduce it."""
-    x, indices, updates = node.inputs
-    assert x is not None and updates is not None
-    if node.attributes.get("reduction", "none") == "none" or not is_half(x):
-        return None
-    wide = as_float32(op, x), indices, as_float32(op, updates)
-    return [cast_to(op, op.ScatterElements(*wide, **node.attributes), x)]
 
 
 @rewrite("Pow")

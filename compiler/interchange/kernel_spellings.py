@@ -1,13 +1,14 @@
 """Calls that onnxruntime's kernels refuse by an attribute or a rank, said so that they do not.
 
-onnxruntime 1.32 loads none of these: recurrent layers whose batch comes first, and LRN over an even
-number of channels, in float64, or of other ranks than 4.
+onnxruntime 1.32 runs none of these: recurrent layers whose batch comes first, LRN over an even
+number of channels, in float64, or of other ranks than 4, and scatters that reduce half precision.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from ..emission.accumulation import as_float32, cast_to, is_half
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
 from ..graph.ir import Node
@@ -71,12 +72,24 @@ def _sums_of_slices(op: Ops, node: Node) -> Results:
     return [op.Div(x, op.Pow(base, op.like(attribute(node, "beta"), x)))]
 
 
+def _reduces_halves(node: Node) -> bool:
+    return attribute(node, "reduction") != "none" and is_half(node.first_input)
+
+
+def _reduced_in_float32(op: Ops, node: Node) -> Results:
+    x, indices, updates = node.required(3)
+    wide = as_float32(op, x), indices, as_float32(op, updates)
+    return [cast_to(op, op.emit(node.op_type, *wide, **node.attributes), x)]
+
+
 _APPLIES: dict[str, Callable[[Node], bool]] = {
     **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_first),
+    **dict.fromkeys(["ScatterElements", "ScatterND"], _reduces_halves),
     "LRN": _other_neighbors,
 }
 
 _SAID: dict[str, Callable[[Ops, Node], Results]] = {
     **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_second),
+    **dict.fromkeys(["ScatterElements", "ScatterND"], _reduced_in_float32),
     "LRN": _sums_of_slices,
 }

@@ -42,3 +42,17 @@ def test_neighbouring_channels(dtype: str, size: int, shape: tuple[int, ...]) ->
     expected = x / (1 + 0.5 / size * np.stack(sums, 1)) ** 0.75
     found = saved_and_run("LRN", [x], size=size, alpha=0.5)["y0"]
     np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+@pytest.mark.parametrize("op_type", ["ScatterElements", "ScatterND"])
+def test_scatters_that_reduce_half_precision(op_type: str, reduction: str) -> None:
+    x, u = np.array([1, 2, 3], np.float16), np.array([4, 0.5, 6], np.float16)
+    at = np.array([0, 2, 0])
+    ufunc = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[reduction]
+    expected = x.astype(np.float32)
+    ufunc.at(expected, at, u.astype(np.float32))
+    places = at[:, None] if op_type == "ScatterND" else at
+    found = saved_and_run(op_type, [x, places, u], reduction=reduction)["y0"]
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, expected)
