@@ -12,7 +12,7 @@ from ..emission.ops import Ops
 from ..emission.sequences import add, zeros_like
 from ..errors import GradientError, locate
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import is_differentiable
+from ..graph.types import OptionalType, is_differentiable
 from .reverse import Sums, apply_rule, expand_path, has_rule, total, walk_back
 from .rules import TANGENT_RULES, GradientOps, Refused
 
@@ -60,9 +60,7 @@ def _transposed(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     moving = [v for v in node.writes() if is_differentiable(v.type)]
     if not moving:
         return {}
-    dummies = {v: zeros_like(op, v) for v in moving}
-    for value, dummy in dummies.items():
-        dummy.type = value.type
+    dummies = {v: _dummy(op, v) for v in moving}
     log = GradientOps(graph, op.prefix, frozenset())
     entries = apply_rule(log, node, [dummies.get(v) if v else None for v in node.outputs])
     sums: Sums = {}
@@ -76,6 +74,14 @@ def _transposed(op: Ops, node: Node, tangents: Tangents) -> Tangents:
     walk_back(graph, [n for n in log.emitted if n in reached], sums, reached)
     _measure_values_not_dummies(op, dummies)
     return {v: t for v, u in dummies.items() if (t := total(op, sums, u)) is not None}
+
+
+def _dummy(op: Ops, value: Value) -> Value:
+    """Give zeros that rules take for any cotangent, also where they were put into an optional."""
+    zeros = zeros_like(op, value)
+    dummy: Value = op.Identity(zeros) if isinstance(value.type, OptionalType) else zeros
+    dummy.type = value.type
+    return dummy
 
 
 def _reached_from(graph: Graph, emitted: list[Node], dummies: Iterable[Value]) -> set[Value | Node]:

@@ -175,3 +175,23 @@ def test_an_optional_of_integers_is_refused() -> None:
     loaded = og.load(helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)]))
     with pytest.raises(og.GradientError, match="optional"):
         og.vjp(loaded, "y", "x")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("kind", ["tensor", "sequence"])
+def test_the_tangent_goes_through_an_optional_that_the_graph_made(kind: str, backend: str) -> None:
+    """y = (what was put in)²: ẏ = 2x·ẋ, and its gradient by x 2ẋ."""
+    b = og.Builder("made")
+    op = b.op
+    x = b.input("x", "float64", (3,))
+    held = op.OptionalGetElement(
+        op.Optional(x if kind == "tensor" else op.SequenceConstruct(x + 1.0, x))
+    )
+    y = held if kind == "tensor" else op.SequenceAt(held, 1)
+    b.output(y * y, "y")
+    pushed = og.jvp(b.build(), "y", "x")
+    second = og.vjp(pushed, "y.tangent", "x")
+    feeds = {"x": X, "x.tangent": X + 1, "y.tangent.grad": np.ones(3)}
+    found = og.compile(second, backend).run(feeds)
+    np.testing.assert_allclose(found["y.tangent"], 2 * X * (X + 1), rtol=1e-12)
+    np.testing.assert_allclose(found["x.grad"], 2 * (X + 1), rtol=1e-12)
