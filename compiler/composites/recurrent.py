@@ -10,7 +10,7 @@ from typing import Any
 
 from ..emission.ops import Ops
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import Dim, TensorType, as_dtype, fresh_dim
+from ..graph.types import Dim, TensorType, as_dtype, fresh_dim, is_static
 from ..standard.schemas import attribute
 from .registry import standard_body
 
@@ -153,12 +153,19 @@ def _layer(
         state = [s[k] or zero for s in starts]
         results.append(_scan(op, cell, given, mask, state, backward[k]))
     *ends, y = (list(parts) for parts in zip(*results, strict=True))
-    stacked = [op.Concat(*(op.Unsqueeze(v, [1]) for v in y), axis=1)]
+    stacked = [op.Concat(*map(partial(_one_direction, op, x), y, ends[0]), axis=1)]
     stacked += [op.Concat(*(op.Unsqueeze(v, [0]) for v in end), axis=0) for end in ends]
     if batch_first:
         perms = [[2, 0, 1, 3], *[[1, 0, 2]] * states]
         stacked = [op.Transpose(v, perm=p) for v, p in zip(stacked, perms, strict=True)]
     return list(stacked)
+
+
+def _one_direction(op: Ops, x: Value, y: Value, end: Value) -> Value:
+    """Give h of all steps as (steps, 1, batch, hidden); after no steps a Scan forgets the batch."""
+    if end.shape is not None and is_static(end.shape):
+        return op.Unsqueeze(y, [1])
+    return op.Reshape(y, op.Concat(op.Shape(x, end=1), [1], op.Shape(end), axis=0), allowzero=1)
 
 
 def _directions(op: Ops, x: Value | None, count: int) -> Sequence[Value | None]:

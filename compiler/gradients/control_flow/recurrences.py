@@ -19,7 +19,7 @@ from ...emission.ops import Ops
 from ...emission.sequences import add, zeros_like
 from ...graph.ir import Graph, Node, Value
 from ...graph.recurrence import Recurrence, Tape, never_stops
-from ...graph.types import Type
+from ...graph.types import TensorType, Type, is_static
 from .backward import Backward, differentiate, recompute_sequences
 from .residuals import lead_inputs, tapes_of
 
@@ -82,9 +82,24 @@ def recurrence(op: GradientOps, node: Node, *dys: Value | None) -> Mapping[Value
     tapes = _write_entries(loop, active, reverse, gradients)
     if not reverse.types:
         return {}
-    results = reverse.emit(op, count)
+    results = list(reverse.emit(op, count))
+    first = len(reverse.states_in)
+    written = zip(results[first:], reverse.written, tapes, strict=True)
+    results[first:] = [_as_long(op, *parts) for parts in written]
     keys = [loop.initial[k] for k in active.states] + captures + tapes
     return _summed(op, keys, results)
+
+
+def _as_long(op: Ops, written: Value, spec: Tape, read: Value | None) -> Value:
+    """Give what was written the shape of what was read: over no steps a size is known if static."""
+    if read is None or not isinstance(read.type, TensorType):
+        return written
+    if read.shape is not None:
+        others = list(read.shape)
+        del others[spec.axis]
+        if is_static(tuple(others)):
+            return written
+    return op.Reshape(written, op.Shape(read), allowzero=1)
 
 
 def _count(op: Ops, loop: Recurrence) -> Value:

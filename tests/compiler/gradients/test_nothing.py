@@ -48,3 +48,39 @@ def test_a_size_of_nothing_stays_where_it_is(
     y = og.compile(b.build()).run(feeds)["y"]
     gradient = og.compile(og.vjp(b.build(), "y", "x"))
     assert gradient.run({**feeds, "y.grad": np.ones_like(y)})["x.grad"].shape == shape
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("layout", [0, 1])
+@pytest.mark.parametrize(("op_type", "gates"), [("RNN", 1), ("GRU", 3), ("LSTM", 4)])
+def test_no_steps_of_a_batch_of_any_size(
+    op_type: str, gates: int, layout: int, backend: str
+) -> None:
+    b = og.Builder("recurrent")
+    x = b.input("x", "float64", ("batch", "steps", 4) if layout else ("steps", "batch", 4))
+    h = b.input("h", "float64", ("batch", 1, 2) if layout else (1, "batch", 2))
+    rng = np.random.default_rng(0)
+    w, r = rng.normal(size=(1, gates * 2, 4)), rng.normal(size=(1, gates * 2, 2))
+    cell = getattr(b.op, op_type)
+    y, last = cell(x, w, r, None, None, h, hidden_size=2, layout=layout, outputs=2)
+    b.output(b.op.ReduceSum(y, keepdims=0) + b.op.ReduceSum(last * last, keepdims=0), "loss")
+    gradient = og.compile(og.grad(b.build(), "loss", ["x", "h"]), backend)
+    states = rng.normal(size=(3, 1, 2) if layout else (1, 3, 2))
+    found = gradient(x=np.zeros((3, 0, 4) if layout else (0, 3, 4)), h=states)
+    assert found["x.grad"].shape == ((3, 0, 4) if layout else (0, 3, 4))
+    np.testing.assert_allclose(found["h.grad"], 2 * states)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_no_steps_of_a_scan_over_entries_of_any_size(backend: str) -> None:
+    b = og.Builder("scan")
+    x = b.input("x", "float64", ("steps", "n"))
+    add = b.subgraph(
+        lambda total, entry: total + b.op.ReduceSum(entry, keepdims=0),
+        ("float64", ()),
+        ("float64", ("n",)),
+    )
+    b.output(b.op.Scan(np.zeros(()), x, body=add, num_scan_inputs=1), "loss")
+    gradient = og.compile(og.grad(b.build(), "loss", "x"), backend)
+    assert gradient(x=np.zeros((0, 5)))["x.grad"].shape == (0, 5)
+    np.testing.assert_array_equal(gradient(x=np.zeros((2, 5)))["x.grad"], np.ones((2, 5)))
