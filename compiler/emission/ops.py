@@ -87,9 +87,8 @@ class Ops:
         """
         schema = get_schema(op_type, require_text(domain, "domain"))
         inputs, attributes = by_place(schema, inputs, attributes)
-        if op_type == "Loop" and inputs and (len(inputs) < 2 or inputs[1] is None):
-            # runtimes disagree about an omitted condition
-            inputs = (*inputs[:1], self.constant(True), *inputs[2:])
+        if op_type == "Loop" and inputs:
+            inputs = (*inputs[:1], self._condition(inputs[1:2]), *inputs[2:])
         check_present(schema, inputs)
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
@@ -107,6 +106,16 @@ class Ops:
             for k, (n, t) in enumerate(zip(wanted, types, strict=False))
         )
         return self.adopt(node)
+
+    def _condition(self, given: Sequence[Input]) -> Input:
+        """Give a Loop's condition as a scalar; runtimes disagree about one that is omitted."""
+        if not given or given[0] is None:
+            return self.constant(True)
+        (condition,) = given
+        listed = isinstance(condition, Value) and isinstance(condition.type, TensorType)
+        if listed and condition.shape in (None, (1,)):
+            return self.Reshape(condition, np.zeros(0, np.int64))
+        return condition
 
     def composite(
         self, op_type: str, *inputs: Input, types: Sequence[Type | None], **attributes: Any
