@@ -71,3 +71,12 @@ class ChoosingBackend(Backend, Protocol):
     def providers(self) -> list[str]:
         """List what it can run on here."""
         ...
+
+
+@runtime_checkable
+class FormChoosingBackend(Backend, Protocol):
+    """A backend that runs some composites in another form than the default."""
+
+    def choose_form(self, node: Node) -> str | None:
+        """Name the form in which it runs a composite; None: the default."""
+        ...

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ..compiler.composites.form_choice import choose_form
 from ..compiler.errors import GraphError, UnsupportedOpError
 from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.ir import Graph, Node
@@ -47,6 +48,10 @@ class OnnxruntimeBackend:
     def supports(self, node: Node) -> bool:
         """Tell whether onnxruntime has a kernel for the operator and its types."""
         return any(has_kernel(node, opset) for opset in opsets())
+
+    def choose_form(self, node: Node) -> str | None:
+        """Name the form in which it runs a composite."""
+        return choose_form(node)
 
     def providers(self) -> list[str]:
         """List what the installed onnxruntime can run on."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.composites.form_choice import choose_light_form
 from ..compiler.errors import GraphError
 from ..compiler.graph.arguments import require_count, require_mapping
 from ..compiler.graph.ir import Graph, Node, Value
@@ -34,6 +35,10 @@ class OpenvinoBackend:
     def supports(self, node: Node) -> bool:
         """Leave it to OpenVINO, which has no list: `prepare` tells."""
         return True
+
+    def choose_form(self, node: Node) -> str | None:
+        """Name the form in which it runs a composite."""
+        return choose_light_form(node)
 
     def prepare(self, graph: Graph, *, threads: int | None = None) -> "OpenvinoExecutable":
         """Compile the graph for the CPU.

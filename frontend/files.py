@@ -32,6 +32,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 from onnxgrad.compiler.passes.runtimes import written_for
 
 from .advice import warn
+from .tuning import tuned_for_file
 
 
 def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | Any = None) -> Graph:
@@ -99,6 +100,7 @@ def save(
     functions: bool = False,
     external_data: bool | None = None,
     runtime: str | None = None,
+    tune: bool = False,
 ) -> None:
     """Write a graph as an ONNX file, whole or not at all.
 
@@ -117,9 +119,12 @@ def save(
             "onnxruntime", "onnxruntime-node", "onnxruntime-web", "openvino", "tract", "iree",
             "mnn", "tinygrad" or "tensorrt". Operators that it lacks are written by their bodies,
             composites in the forms that suit it; onnxruntime keeps its own operators.
+        tune: choose forms by timing them here, see `compile`: on onnxruntime, or on the runtime
+            "openvino". Files are then the same on one machine only.
 
     Raises:
-        GraphError: the runtime is not known, or `forms` are given beside it.
+        GraphError: the runtime is not known, or nothing here can time it; `forms` are given beside
+            `runtime` or `tune`.
         UnsupportedOpError: operators that the opset lacks; all of them at once.
         ModelFileError: the file cannot be written.
     """
@@ -131,6 +136,10 @@ def save(
         require_flag(external_data, "external_data")
     if external_data is None:
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
+    if require_flag(tune, "tune"):
+        if forms:
+            raise GraphError("save takes forms or tune=True, which chooses them")
+        graph, _ = tuned_for_file(graph, runtime, opset, {})
     refused: list[Node] = []
     contrib = False
     if runtime is not None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxgrad.backends import find_backend
 from onnxgrad.backends.base import Executable
@@ -11,8 +11,11 @@ from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
 from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import require_graph
+from onnxgrad.compiler.graph.arguments import require_flag, require_graph
 from onnxgrad.compiler.graph.ir import Graph
+
+if TYPE_CHECKING:
+    from onnxgrad.backends.tuning import Tuning
 
 
 def require_by_name(arrays: tuple[Any, ...], graph: Graph) -> None:
@@ -45,11 +48,17 @@ class Stepper:
 
 
 class Compiled:
-    """A graph made ready to run: `f(x=array)` gives the outputs by name."""
+    """A graph made ready to run: `f(x=array)` gives the outputs by name.
 
-    def __init__(self, graph: Graph, executable: Executable, backend: str) -> None:
+    `tuning` tells what `tune=True` chose; print it.
+    """
+
+    def __init__(
+        self, graph: Graph, executable: Executable, backend: str, tuning: "Tuning | None" = None
+    ) -> None:
         self.graph = graph
         self.backend = backend
+        self.tuning = tuning
         self._executable = executable
 
     def __call__(self, *arrays: Any, **feeds: Any) -> dict[str, Any]:
@@ -104,13 +113,16 @@ def _missing_state(graph: Graph, feeds: Any) -> list[str]:
 
 
 def compile(  # noqa: A001  # the public name
-    graph: Graph, backend: str = "numpy", **options: Any
+    graph: Graph, backend: str = "numpy", *, tune: bool = False, **options: Any
 ) -> Compiled:
     """Make a graph ready to run on a backend.
 
     Args:
         graph: any graph.
         backend: its name: "numpy", "onnxruntime", "openvino", "cupy" or a registered one.
+        tune: choose the forms of gradients by timing them here, each alone, 50 ms for each form;
+            winners are kept in the user's cache, for this processor, runtime and thread count. What
+            has a size without a number is not timed. `.tuning` of the result tells what was chosen.
         options: what the backend takes. That is for onnxruntime `providers`, names such as "cuda"
             or pairs of a name and options, the first choice first; `options`, its session options
             by name; for onnxruntime and openvino `threads`, how many an operator may use.
@@ -127,4 +139,10 @@ def compile(  # noqa: A001  # the public name
             f"the backend '{backend}' takes no option {', '.join(wrong)}; it takes "
             f"{', '.join(taken) or 'none'}"
         )
-    return Compiled(graph, found.prepare(require_graph(graph), **options), backend)
+    require_graph(graph)
+    if not require_flag(tune, "tune"):
+        return Compiled(graph, found.prepare(graph, **options), backend)
+    from .tuning import tuned  # loads only when it is asked for
+
+    chosen, tuning = tuned(graph, found, options)
+    return Compiled(graph, found.prepare(chosen, **options), backend, tuning)

@@ -36,6 +36,7 @@ def test_blocks_run_one_after_the_other(
     if page.name in NEEDS:
         pytest.importorskip(NEEDS[page.name])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # of forms that are tuned
     run_snippets(page)
 
 

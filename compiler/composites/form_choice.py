@@ -25,6 +25,9 @@ _COL2IM_SINCE = 18
 _OTHER_VALUES = {("ReluGrad", "product")}
 """Forms that differ from the others somewhere: nothing chooses them by itself."""
 
+_BRANCHING = {("ReluGrad", "guarded")}
+"""Forms whose batch is a loop."""
+
 
 def choose_form(node: Node, machine: Machine = ONNXRUNTIME, opset: int = OPSET) -> str | None:
     """Name the form that costs least for a node; None where nothing is known of it."""
@@ -65,23 +68,25 @@ def choose_light_form(node: Node) -> str | None:
     return "taps" if apart or sizes.windows > MOST_HELD else None
 
 
-def equal_forms(node: Node, run_only: bool) -> list[str]:
-    """List the forms of a composite that give the same values, however fast; [] if it is none.
+def equal_forms(node: Node, lasting: bool = False, opset: int = OPSET) -> list[str]:
+    """List the forms of a composite that give the same values; none where it is no composite.
 
-    With `run_only` those too that have not all the derivatives.
+    Args:
+        node: any node.
+        lasting: only those that may be differentiated again and batched.
+        opset: only those that this opset has the operators for.
     """
-    if node.domain != COMPOSITE_DOMAIN:
+    if node.domain != COMPOSITE_DOMAIN or opset < _STEPS_SINCE:
         return []
-    left_out = None if run_only else RUN_ONLY.get(node.op_type)
+    left_out = set(_OTHER_VALUES)
+    if opset < _COL2IM_SINCE:
+        left_out.add(("ConvInputGrad", "columns"))
+    if lasting:
+        left_out |= {*_BRANCHING, *RUN_ONLY.items()}
     sizes = convolution_of(node) if node.op_type in COSTS else None
-    is_long = sizes is not None and sizes.taps > _MOST_TAPS
-    return [
-        form
-        for form in FORMS.get(node.op_type, ())
-        if form != left_out
-        and (node.op_type, form) not in _OTHER_VALUES
-        and not (is_long and form in ("taps", "rows"))
-    ]
+    if sizes is not None and sizes.taps > _MOST_TAPS:
+        left_out |= {(node.op_type, "taps"), (node.op_type, "rows")}
+    return [form for form in FORMS.get(node.op_type, ()) if (node.op_type, form) not in left_out]
 
 
 def _possible(node: Node, sizes: Convolution, opset: int) -> list[str]:

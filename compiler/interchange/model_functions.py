@@ -51,7 +51,7 @@ class FunctionLibrary:
         node.outputs = tuple(v for v in node.outputs if v is not None)
 
     def _function(self, node: Node, name: str) -> FunctionProto:
-        body = _graph_of(node)
+        body = graph_of(node)
         self._expand(body, body.nodes()[0])
         self._finish(body)
         domains = {n.domain for n in body.nodes()} | {""}
@@ -67,7 +67,7 @@ class FunctionLibrary:
         return proto
 
 
-def _graph_of(node: Node) -> Graph:
+def graph_of(node: Node) -> Graph:
     """Make a graph that holds a copy of the node alone; a value it reads twice is one input."""
     graph = Graph(node.op_type)
     mapping: dict[Value, Value] = {}

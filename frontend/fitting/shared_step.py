@@ -87,7 +87,7 @@ class SharedStepper:
         return {name: np.zeros(shape, step.dtypes[name]) for name, shape in shapes.items()}
 
 
-def _share_of_cores(backend: str, group: Group) -> dict[str, int]:
+def _share_of_cores(backend: str, group: Group) -> dict[str, Any]:
     """Give the options by which a backend takes no more threads than its part of the cores.
 
     Processes that each take all cores wait for each other: a step takes twice as long.

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from workloads import WORKLOADS, Workload
@@ -23,7 +24,7 @@ def our_step(work: Workload, backend: str, file: str, threads: int) -> Callable[
     import onnxgrad as og
 
     step = og.train_step(work.build(np.load(file)), "loss", og.optim.SGD(work.rate))
-    options = {"threads": threads} if threads and backend != "numpy" else {}
+    options: dict[str, Any] = {"threads": threads} if threads and backend != "numpy" else {}
     stepper = og.compile(step, backend, **options).stepper()
     feeds = {"x": work.x, "target": work.target}
     return lambda: float(stepper.run(feeds)["loss"])
