@@ -4,22 +4,22 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
-import onnx
+from onnx.defs import OpSchema
 
 from ..compiler.composites.expand import has_body
-from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import all_nodes
-from ..compiler.graph.types import SequenceType, TensorType, Type, onnx_dtype
+from ..compiler.graph.types import type_string
 from ..compiler.interchange.downgrades import DOWNGRADES
 from ..compiler.interchange.lowering import misfit
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.widen import wider_dtypes
-from ..compiler.standard.schemas import find_schema
+from ..compiler.standard.schemas import find_schema, formal_input, formal_output
 
 _OPEN = 2**31 - 1
 """The last version of a kernel that is registered without one: it fits its first version only."""
@@ -88,17 +88,26 @@ def has_kernel(node: Node, opset: int) -> bool:
         return False
     if node.op_type == "ScatterND" and node.attributes.get("reduction", "none") != "none":
         return False  # it is there, but its threads race where indices repeat
+    return _takes(schema, _kinds(node.inputs), _kinds(node.outputs))
+
+
+def _kinds(values: Iterable[Value | None]) -> tuple[str | None, ...]:
+    return tuple(None if v is None else type_string(v.type) for v in values)
+
+
+@cache
+def _takes(
+    schema: OpSchema, inputs: tuple[str | None, ...], outputs: tuple[str | None, ...]
+) -> bool:
+    """Tell whether a kernel of an operator takes inputs and outputs of these types."""
     table, since = _kernels(), schema.since_version
-    types = [
-        (parameters[min(k, len(parameters) - 1)], _type_name(value.type))
-        for parameters, values in ((schema.inputs, node.inputs), (schema.outputs, node.outputs))
-        for k, value in enumerate(values)
-        if value is not None
-    ]
+    formal = [(formal_input(schema, k), kind) for k, kind in enumerate(inputs)]
+    formal += [(formal_output(schema, k), kind) for k, kind in enumerate(outputs)]
+    types = [(p, kind) for p, kind in formal if kind is not None]
     return not table or any(
         (first == since or first < since <= last < _OPEN)
-        and all(name in takes.get(p.type_str, takes.get(p.name, {name})) for p, name in types)
-        for first, last, takes in table.get((node.domain, node.op_type), ())
+        and all(kind in takes.get(p.type_str, takes.get(p.name, {kind})) for p, kind in types)
+        for first, last, takes in table.get((schema.domain, schema.name), ())
     )
 
 
@@ -128,13 +137,3 @@ def _rows_from_afar() -> list[_Row]:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     rows: list[_Row] = json.loads(done.stdout) if done.returncode == 0 else []
     return rows
-
-
-@cache
-def _type_name(type_: Type) -> str:
-    """Write a type as onnxruntime's kernels do: seq(tensor(float))."""
-    if isinstance(type_, TensorType):
-        number = onnx_dtype(type_.dtype)
-        return f"tensor({onnx.TensorProto.DataType.Name(number).lower()})"
-    kind = "seq" if isinstance(type_, SequenceType) else "optional"
-    return f"{kind}({_type_name(type_.element)})"

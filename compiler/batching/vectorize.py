@@ -15,6 +15,7 @@ from ..composites.expand import expand_node, has_body
 from ..differentiation.rules import has_chosen_gradient
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
+from ..graph.collection import without_collection
 from ..graph.ir import Graph, Node, Value, copy_node
 from ..graph.subgraphs import nodes_within
 from ..graph.types import Dim, TensorType, is_float, is_static
@@ -30,6 +31,7 @@ _MOST_STEPS = 2**16
 """A loop of more is taken for one that only its condition ends."""
 
 
+@without_collection()
 def vectorize(
     graph: Graph, batched: Mapping[Value, Value], of: Iterable[Value], prefix: str
 ) -> list[Value]:

@@ -11,6 +11,7 @@ from ..emission.naming import TANGENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, zeros_like
 from ..errors import GradientError, locate
+from ..graph.collection import without_collection
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, is_differentiable
 from .reverse import Sums, apply_rule, expand_path, has_rule, total, walk_back
@@ -19,6 +20,7 @@ from .rules import TANGENT_RULES, GradientOps, Refused
 Tangents = dict[Value, Value]
 
 
+@without_collection()
 def push_forward(graph: Graph, tangents: Mapping[Value, Value], of: Iterable[Value]) -> Tangents:
     """Emit the derivative of each of `of` in the direction of the tangents, in place.
 

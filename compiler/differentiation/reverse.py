@@ -13,6 +13,7 @@ from ..emission.naming import GRADIENT
 from ..emission.ops import Ops
 from ..emission.sequences import add, add_all
 from ..errors import GradientError, UnsupportedOpError, locate
+from ..graph.collection import without_collection
 from ..graph.dims import shapes_may_equal
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
@@ -35,6 +36,7 @@ Sums = dict[Value, list[Value]]
 """What has arrived at each value, yet to be added up."""
 
 
+@without_collection()
 def backpropagate(
     graph: Graph, cotangents: Mapping[Value, Value], wrt: Iterable[Value]
 ) -> Cotangents:

@@ -19,6 +19,7 @@ from ..inference.node_types import infer_elements_of, infer_types
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.attribute_values import DTYPES
 from ..standard.schemas import (
+    attribute_specs,
     by_place,
     check_call,
     check_present,
@@ -142,7 +143,7 @@ class Ops:
         asked = replace(node, outputs=tuple(outputs))
         inferred = infer_types(asked)[index]
         schema = get_schema(node.op_type, node.domain)
-        name = f"{next(node.writes()).name}.{schema.outputs[index].name}"
+        name = f"{next(node.writes()).name}.{formal_output(schema, index).name}"
         value = Value(self.graph.names.fresh(name), _known(inferred, schema, index, node.inputs))
         self.graph.add_output(node, index, value)
         return value
@@ -248,7 +249,7 @@ def _constraint(schema: OpSchema, index: int) -> str:
 
 
 def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
-    spec: Any = schema.attributes.get(name)  # onnx types only half of OpSchema
+    spec = attribute_specs(schema).get(name)
     if spec is None:
         return value
     if name in DTYPES and isinstance(value, str | type | np.dtype):
@@ -304,7 +305,7 @@ def _known(
     """Fall back on the type constraint where inference gave nothing: the dtype of its inputs."""
     if inferred is not None:
         return inferred
-    constraint = schema.outputs[min(index, len(schema.outputs) - 1)].type_str
+    constraint = formal_output(schema, index).type_str
     for k, value in enumerate(inputs):
         if value is not None and _constraint(schema, k) == constraint:
             if isinstance(value.type, TensorType):

@@ -7,7 +7,7 @@ from onnx.defs import OpSchema
 
 from ..errors import GraphError
 from ..graph.ir import Value
-from ..standard.schemas import number_of
+from ..standard.schemas import formal_output, number_of
 
 Asked = int | Sequence[str] | None
 """The first so many outputs, as many as there are names ("" omits one), or what the call says."""
@@ -44,7 +44,7 @@ def count_outputs(
         number = number_of(least, most, "output")
         raise GraphError(f"{schema.name} has {number}{here}, asked for {count}")
     for k, name in enumerate(names):
-        formal = schema.outputs[min(k, len(schema.outputs) - 1)]
+        formal = formal_output(schema, k)
         if not name and formal.option == OpSchema.FormalParameterOption.Single:
             raise GraphError(f"{schema.name} cannot omit its output '{formal.name}'; name it")
     return count

@@ -7,6 +7,7 @@ from typing import Any
 import networkx as nx
 
 from ..errors import GraphError
+from .collection import without_collection
 from .edges import Edges
 from .ends import Ends
 from .names import Names, suggestion
@@ -341,6 +342,7 @@ class Graph:
 
     # Copying
 
+    @without_collection()
     def copy(
         self,
         mapping: dict[Value, Value] | None = None,

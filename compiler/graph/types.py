@@ -99,13 +99,17 @@ def _number(name: str) -> int:
     return int(TensorProto.DataType.Value(name.upper()))
 
 
-@cache
 def type_string(type_: Type) -> str:
     """Write a type as operators' type constraints do: "tensor(float)", "seq(tensor(int64))"."""
     if isinstance(type_, TensorType):
-        return f"tensor({TensorProto.DataType.Name(onnx_dtype(type_.dtype)).lower()})"
+        return _tensor_string(type_.dtype)
     kind = "seq" if isinstance(type_, SequenceType) else "optional"
     return f"{kind}({type_string(type_.element)})"
+
+
+@cache
+def _tensor_string(dtype: np.dtype) -> str:
+    return f"tensor({TensorProto.DataType.Name(onnx_dtype(dtype)).lower()})"
 
 
 def is_packed(dtype: np.dtype) -> bool:

@@ -11,6 +11,7 @@ from ..composites.form_choice import choose_straight_form
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
 from ..graph.arguments import optional_mapping, require_flag, require_graph
+from ..graph.collection import without_collection
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import all_graphs, all_nodes, run_within
@@ -70,6 +71,7 @@ def to_onnx(
     return write_model(graph, opset, chosen, functions, tensor, contrib, look)
 
 
+@without_collection()
 def write_model(
     graph: Graph,
     opset: int,

@@ -8,6 +8,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 from ..errors import ModelFileError, OnnxgradError, UnsupportedOpError
+from ..graph.collection import without_collection
 from ..graph.ir import Graph
 from ..graph.names import Names
 from ..opset import OPSET
@@ -25,6 +26,7 @@ from .pinning import Pins, Shapes
 from .preview_training import emit_gradient
 
 
+@without_collection()
 def import_model(
     model: ModelProto, shapes: Shapes | None = None, folder: Path | None = None
 ) -> Graph:

@@ -19,10 +19,14 @@ from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
 from ..standard.contrib import is_contrib
 from ..standard.schemas import (
+    allowed_types,
     attribute_defaults,
+    attribute_specs,
     attribute_value,
     check_types,
     find_schema,
+    formal_input,
+    formal_output,
     number_of,
 )
 from . import axes
@@ -194,11 +198,11 @@ def _misfit_signature(node: Node, opset: int) -> str | None:
         return "its axes count from the end of a rank that is unknown"
     if now.since_version == then.since_version:
         return None
-    defaults = attribute_defaults(node.op_type)
+    defaults, specs = attribute_defaults(node.op_type), attribute_specs(then)
     for name, value in node.attributes.items():
-        if name not in then.attributes and not _equal(value, defaults.get(name)):
+        if name not in specs and not _equal(value, defaults.get(name)):
             return f"its attribute '{name}' is newer"
-    for name, spec in then.attributes.items():
+    for name, spec in specs.items():
         if spec.required and name not in node.attributes and name not in defaults:
             return f"it needs the attribute '{name}' there"
     return _misfit_values(node, then)
@@ -211,19 +215,20 @@ def _misfit_values(node: Node, schema: OpSchema) -> str | None:
         return f"it has {counted(schema.max_output, 'output')} there"
     optional = OpSchema.FormalParameterOption.Optional
     for k, value in enumerate(node.inputs):
-        parameter = schema.inputs[min(k, len(schema.inputs) - 1)]
+        parameter = formal_input(schema, k)
         if value is None and parameter.option != optional:
             return f"it needs the input '{parameter.name}' there"
-    known = {k: a for k, a in node.attributes.items() if k in schema.attributes}
+    specs = attribute_specs(schema)
+    known = {k: a for k, a in node.attributes.items() if k in specs}
     try:
         check_values(schema, known)
         check_types(schema, [None if v is None else v.type for v in node.inputs])
     except GraphError as error:
         return f"there {error}"
-    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    allowed = allowed_types(schema)
     for k, value in enumerate(node.outputs):
-        kind = schema.outputs[min(k, len(schema.outputs) - 1)].type_str
-        if value is not None and type_string(value.type) not in allowed.get(kind, [kind]):
+        kind = formal_output(schema, k).type_str
+        if value is not None and type_string(value.type) not in allowed.get(kind, (kind,)):
             return f"'{value.name}' cannot be {value.type} there"
     return None
 
@@ -233,9 +238,9 @@ def relabel(node: Node, opset: int) -> None:
     now, then = find_schema(node.op_type), find_schema(node.op_type, "", opset)
     if node.domain or now is None or then is None or now.since_version == then.since_version:
         return
-    defaults = attribute_defaults(node.op_type)
-    node.attributes = {k: v for k, v in node.attributes.items() if k in then.attributes}
-    for name, spec in then.attributes.items():
+    defaults, specs = attribute_defaults(node.op_type), attribute_specs(then)
+    node.attributes = {k: v for k, v in node.attributes.items() if k in specs}
+    for name, spec in specs.items():
         if name in node.attributes or name not in defaults:
             continue
         old = attribute_value(spec.default_value) if spec.default_value.type else None

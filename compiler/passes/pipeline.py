@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..errors import locate
+from ..graph.collection import without_collection
 from ..graph.dead_code import remove_dead_code, remove_dead_nodes
 from ..graph.ir import Graph
 from ..standard.verifier import verify
@@ -16,6 +17,7 @@ Pass = Callable[[Graph], bool]
 """Rewrites a graph in place; tells whether it changed anything."""
 
 
+@without_collection()
 def run_passes(graph: Graph, *passes: Pass) -> bool:
     """Run passes in order, and check the graph if they changed it; errors name the passes."""
     changed = [step.__name__ for step in passes if _run(step, graph)]

@@ -26,7 +26,7 @@ from ..graph.types import (
     onnx_dtype,
 )
 from ..standard.attribute_values import DTYPES
-from ..standard.schemas import find_schema
+from ..standard.schemas import find_schema, formal_input
 
 _BITS = {"BitCast", "DequantizeLinear", "QuantizeLinear"}
 """Operators whose element type is about bits: they keep it."""
@@ -147,7 +147,7 @@ class _Caster:
         """Give an input in the dtype that the operator takes."""
         if schema is None or new.type == old.type or not isinstance(new.type, TensorType):
             return new
-        types = schema.inputs[min(index, len(schema.inputs) - 1)].types
+        types = formal_input(schema, index).types
         if _type_name(new.dtype) in types and schema.name not in _BITS:
             return new
         return self._cast(op, new, old.dtype, self._fresh(old.name))

@@ -6,6 +6,7 @@ from functools import partial
 from ..composites.expand import expand_composites, expand_node, has_body
 from ..composites.registry import RUN_ONLY
 from ..errors import UnsupportedOpError
+from ..graph.collection import without_collection
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node
 from ..graph.subgraphs import run_within
@@ -13,6 +14,7 @@ from ..opset import COMPOSITE_DOMAIN
 from .pipeline import Pass, run_passes
 
 
+@without_collection()
 def prepare_for(
     graph: Graph,
     native: Set[str],

@@ -9,7 +9,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoPr
 
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, TensorType, is_float, to_proto
-from .schemas import find_schema
+from .schemas import attribute_specs, find_schema
 
 
 def tensor_proto(array: np.ndarray, name: str = "") -> TensorProto:
@@ -39,9 +39,10 @@ def node_proto(
     proto = NodeProto(op_type=op_type, domain=domain, name=name)
     proto.input.extend(inputs)
     proto.output.extend(outputs)
-    schema: Any = find_schema(op_type, domain)  # onnx types only half of OpSchema
+    schema = find_schema(op_type, domain)
+    specs = {} if schema is None else attribute_specs(schema)
     for key, value in attributes.items():
-        spec = schema.attributes.get(key) if schema is not None else None
+        spec = specs.get(key)
         proto.attribute.append(attribute_proto(key, value, spec.type.value if spec else 0))
     return proto
 

@@ -101,7 +101,7 @@ def attribute_defaults(op_type: str, domain: str = "") -> dict[str, Any]:
         return {}
     return {
         name: attribute_value(spec.default_value)
-        for name, spec in schema.attributes.items()
+        for name, spec in attribute_specs(schema).items()
         if spec.default_value.type
     }
 
@@ -144,12 +144,30 @@ def has_maps(op_type: str, domain: str) -> bool:
 
 def formal_input(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
     """Give what an operator says of an input; the last one may stand for several."""
-    return schema.inputs[min(index, len(schema.inputs) - 1)]
+    formal = _formal_inputs(schema)
+    return formal[min(index, len(formal) - 1)]
 
 
 def formal_output(schema: OpSchema, index: int) -> OpSchema.FormalParameter:
     """Give what an operator says of an output; the last one may stand for several."""
-    return schema.outputs[min(index, len(schema.outputs) - 1)]
+    formal = _formal_outputs(schema)
+    return formal[min(index, len(formal) - 1)]
+
+
+@cache
+def attribute_specs(schema: OpSchema) -> Mapping[str, Any]:  # onnx types only half of OpSchema
+    """Give what an operator says of each of its attributes, by name."""
+    return dict(schema.attributes)
+
+
+@cache
+def _formal_inputs(schema: OpSchema) -> tuple[OpSchema.FormalParameter, ...]:
+    return tuple(schema.inputs)  # each time that it is asked it makes them anew
+
+
+@cache
+def _formal_outputs(schema: OpSchema) -> tuple[OpSchema.FormalParameter, ...]:
+    return tuple(schema.outputs)
 
 
 def by_place(
@@ -212,10 +230,11 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
             f"{schema.name} takes {number_of(schema.min_input, schema.max_input, 'input')}, "
             f"got {inputs}: {signature(schema)}"
         )
+    specs = attribute_specs(schema)
     for name in attributes:
-        if name not in schema.attributes:
+        if name not in specs:
             raise GraphError(f"{schema.name} has no attribute '{name}': {signature(schema)}")
-    for name, spec in schema.attributes.items():
+    for name, spec in specs.items():
         if spec.required and name not in attributes:
             raise GraphError(f"{schema.name} needs the attribute '{name}': {signature(schema)}")
     check_values(schema, attributes)
@@ -223,28 +242,33 @@ def check_call(schema: OpSchema, inputs: int, attributes: dict[str, Any]) -> Non
 
 def check_types(schema: OpSchema, types: Sequence[Type | None]) -> None:
     """Refuse inputs of types that the operator does not take, or that must be equal and differ."""
-    allowed = _allowed_types(schema)
-    met: dict[str, str] = {}
-    for k, type_ in enumerate(types):
-        if type_ is None:
-            continue
-        formal, given = formal_input(schema, k), type_string(type_)
-        constraint = formal.type_str
-        if given not in allowed.get(constraint, (constraint,)):
-            raise GraphError(_type_message(schema, types, f"{formal.name} cannot be {given}"))
-        if formal.is_homogeneous and met.setdefault(constraint, given) != given:
-            reason = f"{met[constraint]} and {given} must be one type ({constraint}); use Cast"
-            raise GraphError(_type_message(schema, types, reason))
+    kinds = tuple(None if t is None else type_string(t) for t in types)
+    if (reason := _type_conflict(schema, kinds)) is not None:
+        given = ", ".join("–" if t is None else str(t) for t in types)
+        raise GraphError(f"{schema.name}({given}) does not fit {signature(schema)}: {reason}")
 
 
 @cache
-def _allowed_types(schema: OpSchema) -> dict[str, frozenset[str]]:
+def _type_conflict(schema: OpSchema, kinds: tuple[str | None, ...]) -> str | None:
+    """Tell why inputs of these types do not fit an operator, None where they do."""
+    allowed = allowed_types(schema)
+    met: dict[str, str] = {}
+    for k, given in enumerate(kinds):
+        if given is None:
+            continue
+        formal = formal_input(schema, k)
+        constraint = formal.type_str
+        if given not in allowed.get(constraint, (constraint,)):
+            return f"{formal.name} cannot be {given}"
+        if formal.is_homogeneous and met.setdefault(constraint, given) != given:
+            return f"{met[constraint]} and {given} must be one type ({constraint}); use Cast"
+    return None
+
+
+@cache
+def allowed_types(schema: OpSchema) -> Mapping[str, frozenset[str]]:
+    """Give the types that each of an operator's type constraints allows, as `type_string` does."""
     return {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
-
-
-def _type_message(schema: OpSchema, types: Sequence[Type | None], reason: str) -> str:
-    given = ", ".join("–" if t is None else str(t) for t in types)
-    return f"{schema.name}({given}) does not fit {signature(schema)}: {reason}"
 
 
 def signature(schema: OpSchema) -> str:

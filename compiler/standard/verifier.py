@@ -6,7 +6,7 @@ from ..errors import GraphError, UnsupportedOpError, locate
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, TensorType
 from ..opset import COMPOSITE_DOMAIN
-from .schemas import check_call, check_types, get_schema
+from .schemas import check_call, check_types, formal_input, get_schema
 
 
 def verify(graph: Graph) -> None:
@@ -93,7 +93,7 @@ def _verify_call(node: Node) -> None:
         raise
     for k, value in enumerate(node.inputs):
         if value is None:
-            formal = schema.inputs[min(k, len(schema.inputs) - 1)]
+            formal = formal_input(schema, k)
             if formal.option != OpSchema.FormalParameterOption.Optional:
                 raise _malformed(f"{node} omits '{formal.name}', which it needs")
     outputs = len(node.outputs)

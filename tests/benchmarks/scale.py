@@ -113,7 +113,9 @@ def main() -> None:
     """Print the tables, or do one step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 4000, 10000, 32000])
-    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=["deep", "wide"])
+    parser.add_argument(
+        "--kinds", nargs="*", choices=KINDS, default=["deep", "wide", "convolutional"]
+    )
     parser.add_argument("--gigabytes", type=float, default=2.6, help="0: no such file")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
