@@ -22,7 +22,8 @@ from .window_spellings import plain_windows
 SPELLINGS: dict[str, Downgrade] = {
     "Einsum": einsum,
     "Pad": pad,
-    **dict.fromkeys(["AveragePool", "Conv", "LpPool", "MaxPool"], plain_windows),
+    **dict.fromkeys(["AveragePool", "LpPool", "MaxPool"], plain_windows),
+    **dict.fromkeys(["Conv", "ConvInteger", "QLinearConv"], plain_windows),
 }
 """For each operator its spelling. Of Pad, onnxruntime 1.32 moves a Transpose past one of some axes
 as if it were one of all axes, and then fails."""

@@ -1,8 +1,8 @@
 """Convolutions and pools, written so that every reader lays their windows alike.
 
-onnxruntime 1.32 overlooks the dilation of a pool with SAME, pads by less than nothing where its
-stride is the longer, and loads no pool whose padding is as long as its kernel; ONNX's inference
-counts windows that ceil_mode lets begin in the padding.
+onnxruntime 1.32 overlooks the dilation of a pool with SAME, refuses that of a convolution, pads by
+less than nothing where its stride is the longer, and loads no pool whose padding is as long as its
+kernel; ONNX's inference counts windows that ceil_mode lets begin in the padding.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,9 @@ from ..emission.windows import numbers, padding, sizes_of
 from ..graph.ir import Node, Value
 from ..graph.types import is_float, is_static
 from ..standard.schemas import attribute
+
+_WEIGHTS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
+"""The input that tells the kernel's size, where no attribute has to."""
 
 
 def plain_windows(op: Ops, node: Node) -> bool:
@@ -42,8 +45,9 @@ def plain_windows(op: Ops, node: Node) -> bool:
 def _kernel(node: Node) -> list[int]:
     """Give the kernel's sizes, none where they are unknown."""
     kernel: Sequence[int | str] = node.attributes.get("kernel_shape") or ()
-    if not kernel and node.op_type == "Conv":
-        kernel = (node.required(2)[1].shape or ())[2:]
+    weight = node.input(_WEIGHTS[node.op_type]) if node.op_type in _WEIGHTS else None
+    if not kernel and weight is not None:
+        kernel = (weight.shape or ())[2:]
     return [int(k) for k in kernel] if is_static(tuple(kernel)) else []
 
 
@@ -59,17 +63,16 @@ def _reach(node: Node) -> list[int]:
 
 
 def _misread(node: Node) -> bool:
-    """Tell whether onnxruntime takes SAME otherwise."""
+    """Tell whether onnxruntime takes SAME otherwise, or refuses it."""
     strides, dilations = _steps(node)
-    longer = any(s > r for s, r in zip(strides, _reach(node), strict=True))
-    return longer or (node.op_type != "Conv" and max(dilations) > 1)
+    return max(dilations) > 1 or any(s > r for s, r in zip(strides, _reach(node), strict=True))
 
 
 def _is_padded_too_far(node: Node) -> bool:
     """Tell whether padding reaches as far as the kernel has elements."""
     pads = node.attributes.get("pads") or []
     far = any(p >= k for p, k in zip(pads, _kernel(node) * 2, strict=False))
-    return far and node.op_type != "Conv"
+    return far and node.op_type not in _WEIGHTS
 
 
 def _ceils(node: Node) -> bool:
@@ -115,7 +118,8 @@ def _padded_beforehand(op: Ops, node: Node, over: list[int]) -> bool:
     if node.op_type == "MaxPool":
         put_in_place(op, node, _largest(op, node, before, behind, plain))
         return False
-    wide = _padded(op, x, before, behind)
+    zero = node.input(2) if node.op_type in ("ConvInteger", "QLinearConv") else None
+    wide = _padded(op, x, before, behind, None if zero is None else op.Reshape(zero, _SCALAR))
     if node.op_type == "AveragePool":
         counted = ones(op, op.Concat([1, 1], sizes_of(op, x), axis=0), x)
         if attribute(node, "count_include_pad"):
@@ -126,6 +130,9 @@ def _padded_beforehand(op: Ops, node: Node, over: list[int]) -> bool:
         return False
     node.inputs, node.attributes = (wide, *node.inputs[1:]), plain
     return True
+
+
+_SCALAR = np.zeros(0, np.int64)
 
 
 def _largest(

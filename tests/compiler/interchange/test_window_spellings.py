@@ -114,3 +114,40 @@ def test_windows_lie_where_the_standard_has_them(
         np.testing.assert_allclose(found["x.grad"][0, 0], dx, rtol=1e-4, atol=1e-5)
         if op_type == "MaxPool":
             np.testing.assert_array_equal(found["indices"][0, 0], indices)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("op_type", ["Conv", "ConvInteger", "QLinearConv"])
+def test_a_dilated_convolution_pads_to_the_same_size(
+    op_type: str, mode: str, symbolic: bool
+) -> None:
+    """Of integers the zero point is what is padded with: it counts as nothing."""
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(3, 9, 8), rng.integers(0, 5, 3)
+    zero = 0 if op_type == "Conv" else 3
+    expected = np.array(
+        [
+            sum((x[at] - zero) * w[t] for t, at in enumerate(taps) if 0 <= at < 8)
+            for taps in np.arange(0, 8, 2)[:, None]
+            + np.arange(3) * 2
+            - (1 + (mode != "SAME_UPPER"))
+        ]
+    )
+    b = og.Builder("dilated")
+    dtype: Any = np.float32 if op_type == "Conv" else np.uint8
+    given = b.input("x", dtype, (1, 1, "n" if symbolic else 8))
+    weight = b.constant(w.astype(dtype)[None, None])
+    settings: Any = {"auto_pad": mode, "dilations": [2], "strides": [2]}
+    one, none = np.float32(1), np.uint8(0)
+    match op_type:
+        case "Conv":
+            y = b.op.Conv(given, weight, **settings)
+        case "ConvInteger":
+            y = b.op.ConvInteger(given, weight, np.uint8(zero), **settings)
+        case _:
+            quantized = given, one, np.uint8(zero), weight, one, none, one, none
+            y = b.op.QLinearConv(*quantized, **settings)
+    b.output(y, "y")
+    for found in run_everywhere(b.build(), {"x": x.astype(dtype)[None, None]}):
+        np.testing.assert_array_equal(found["y"][0, 0], expected)
