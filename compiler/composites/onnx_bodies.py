@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from onnx import FunctionProto
 from onnx.helper import make_opsetid
 
 from ..emission.ops import Ops
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value, copy_node
-from ..graph.types import to_proto
+from ..graph.types import TensorType, onnx_dtype, to_proto
 from ..opset import OPSET
 from ..reading.graph_reader import read_graph
 from ..reading.node_reader import read_function
@@ -58,12 +59,22 @@ def emit_function_body(
     """Emit the body of a function operator for a node, of other `inputs` if given; give outputs."""
     inputs = inputs or node.inputs
     node, captured = _aliased(op, node)
+    if _would_lose_bits(node):
+        node.attributes["stash_type"] = onnx_dtype(np.dtype(np.float64))
     body = function_body(node)
     if node.domain and not any(o.domain in ("", "ai.onnx") for o in body.opset_import):
         body.opset_import.add(domain="", version=OPSET)  # ONNX leaves out the operators it uses
     attributes = attribute_defaults(node.op_type, node.domain) | node.attributes
     context = Context({}, read_graph, captured=captured)
     return read_function(op, body, inputs, (), attributes, context)
+
+
+def _would_lose_bits(node: Node) -> bool:
+    """Tell whether a body would keep float64 in float32, the schemas' default, on the way."""
+    if "stash_type" not in attribute_defaults(node.op_type, node.domain):
+        return False
+    x, given = node.first_input, len(list(node.writes()))
+    return given == 1 and isinstance(x.type, TensorType) and x.dtype == np.float64
 
 
 def _aliased(op: Ops, node: Node) -> tuple[Node, dict[str, Value]]:

@@ -24,7 +24,7 @@ class Samples:
     count: Value
 
 
-@standard_body("RoiAlign")
+@standard_body("RoiAlign", widens=True)
 def roi_align(op: Ops, node: Node) -> Value:
     """Sample each bin of each region linearly between pixels and take the mean or the maximum.
 
@@ -156,7 +156,7 @@ def _across(op: Ops, pairs: Value, axis: int) -> Value:
     return op.Unsqueeze(pairs, [2, 4, 6] if axis == 0 else [1, 3, 5])
 
 
-@standard_body("MaxRoiPool")
+@standard_body("MaxRoiPool", widens=True)
 def max_roi_pool(op: Ops, node: Node) -> Value:
     """Take the maximum of each bin of each region, first along x, then along y; empty bins give 0.
 

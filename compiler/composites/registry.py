@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from ..emission.accumulation import as_float32, cast_to, is_half
 from ..emission.ops import Ops
 from ..errors import GraphError
 from ..graph.ir import Graph, Node, Value
@@ -31,15 +32,28 @@ STANDARD_BODIES: dict[str, Body] = {}
 """Bodies of standard operators that ONNX gives none; used where a gradient passes through."""
 
 
-def standard_body(op_type: str) -> Callable[[Body], Body]:
-    """Register a body of a standard operator."""
+def standard_body(op_type: str, widens: bool = False) -> Callable[[Body], Body]:
+    """Register a body of a standard operator; one that `widens` computes halves in float32."""
 
     def register(body: Body) -> Body:
         assert op_type not in STANDARD_BODIES, op_type
-        STANDARD_BODIES[op_type] = body
+        STANDARD_BODIES[op_type] = partial(_widened, body) if widens else body
         return body
 
     return register
+
+
+def _widened(body: Body, op: Ops, node: Node) -> Value | Sequence[Value | None]:
+    """Emit a body in float32 of inputs in half precision, and round what it gives, once."""
+    if not any(v is not None and is_half(v) for v in node.inputs):
+        return body(op, node)
+    inputs = tuple(v and as_float32(op, v) for v in node.inputs)
+    found = body(op, replace(node, inputs=inputs))
+    results = (found,) if isinstance(found, Value) else found
+    return [
+        None if y is None or new is None else cast_to(op, new, y)
+        for y, new in zip(node.outputs, results, strict=False)
+    ]
 
 
 def contrib_body(*op_types: str, domain: str = DOMAIN) -> Callable[[B], B]:

@@ -15,7 +15,7 @@ CUBIC = -0.75
 """The coefficient of cubic interpolation that GridSample's definition fixes."""
 
 
-@standard_body("AffineGrid")
+@standard_body("AffineGrid", widens=True)
 def affine_grid(op: Ops, node: Node) -> Value:
     """Map every place p of an image: θ·(p, 1), θ: (batch, axes, axes + 1), places last axis first.
 
@@ -37,7 +37,7 @@ def affine_grid(op: Ops, node: Node) -> Value:
     return op.Reshape(grid, shape, allowzero=1)
 
 
-@standard_body("GridSample")
+@standard_body("GridSample", widens=True)
 def grid_sample(op: Ops, node: Node) -> Value:
     """Read x: (batch, channels, *spatial) at the places of grid: (batch, *out, axes), x before y.
 
@@ -188,7 +188,7 @@ def _beside_others(op: Ops, v: Value, k: int, rank: int) -> Value:
     return op.Unsqueeze(v, others) if others else v
 
 
-@standard_body("DeformConv")
+@standard_body("DeformConv", widens=True)
 def deform_conv(op: Ops, node: Node) -> Value:
     """A convolution that reads every tap of its kernel at an offset, linearly between pixels.
 

@@ -231,16 +231,6 @@ def is_said_in_double(node: Node) -> bool:
 _OVER_SPACE = {"GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "InstanceNormalization"}
 """Their formulas name the axes after batch and channels."""
 
-BODIES = {"GRU", "LSTM", "MaxRoiPool", "RNN", "Resize"}
-"""In float64 their bodies stand for them; the kernels of GRU and LSTM load, and fail."""
-
-
-def is_said_by_body(node: Node) -> bool:
-    """Tell whether a node's body is written in its place."""
-    x = node.inputs[0] if node.inputs else None
-    in_double = x is not None and isinstance(x.type, TensorType) and x.dtype == np.float64
-    return not node.domain and node.op_type in BODIES and in_double
-
 
 def say_in_double(op: Ops, node: Node) -> None:
     """Replace a node by its formula, in place."""

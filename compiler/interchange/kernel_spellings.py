@@ -1,41 +1,45 @@
-"""Calls that onnxruntime's kernels refuse by an attribute or a rank, said so that they do not.
+"""Calls that onnxruntime's kernels refuse, or compute otherwise than the standard, said otherwise.
 
-onnxruntime 1.32 runs none of these: recurrent layers whose batch comes first, LRN over an even
-number of channels, in float64, or of other ranks than 4, and scatters that reduce half precision.
+Each rule says when it applies and gives its formula; of onnxruntime 1.32, whose kernels' tables
+allow these calls.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from ..composites.expand import emit_body
 from ..emission.accumulation import as_float32, cast_to, is_half
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
+from ..emission.resampling import crops, resized_axes
 from ..graph.ir import Node
-from ..graph.types import TensorType
-from ..graph.value import Value
 from ..standard.schemas import attribute
+from . import kernel_dtypes as dtypes
+from .fourier_spellings import inverse_transform
+from .kernel_bodies import is_said_by_body
+from .kernel_dtypes import Results
 
-Results = list[Value | None]
-
-
-def is_refused(node: Node) -> bool:
-    """Tell whether a node is said otherwise by this file."""
-    applies = _APPLIES.get(node.op_type) if not node.domain else None
-    return applies is not None and applies(node)
-
-
-def say_otherwise(op: Ops, node: Node) -> None:
-    """Replace a node that is refused by what is not, in place."""
-    put_in_place(op, node, _SAID[node.op_type](op, node))
+Rule = Callable[[Ops, Node], Results | None]
+"""Emits what says a node otherwise and gives its outputs; None where it does not apply."""
 
 
-def _batch_first(node: Node) -> bool:
-    return bool(attribute(node, "layout"))
+def say_otherwise(op: Ops, node: Node) -> bool:
+    """Replace a node that is refused or misunderstood by what is not, in place; tell whether."""
+    rule = RULES.get(node.op_type) if not node.domain else None
+    results = rule(op, node) if rule is not None else None
+    if results is None:
+        for emitted in reversed(op.emitted):
+            op.graph.remove(emitted)
+        return False
+    put_in_place(op, node, results)
+    return True
 
 
-def _batch_second(op: Ops, node: Node) -> Results:
+def _batch_second(op: Ops, node: Node) -> Results | None:
     """Layout 1 = layout 0 between transpositions"""
+    if not attribute(node, "layout"):
+        return None
     inputs = [
         op.Transpose(v, perm=[1, 0, 2]) if v is not None and k in (0, 5, 6) else v
         for k, v in enumerate(node.inputs)
@@ -53,16 +57,11 @@ def _batch_second(op: Ops, node: Node) -> Results:
     ]
 
 
-def _other_neighbors(node: Node) -> bool:
-    x = node.first_input
-    if not isinstance(x.type, TensorType) or x.rank is None:
-        return False
-    return node.attributes["size"] % 2 == 0 or x.rank != 4 or x.dtype == np.float64
-
-
-def _sums_of_slices(op: Ops, node: Node) -> Results:
+def _sums_of_slices(op: Ops, node: Node) -> Results | None:
     """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
     x, size = node.first_input, node.attributes["size"]
+    if x.rank is None or (size % 2 and x.rank == 4 and x.dtype != np.float64):
+        return None
     before, after = (size - 1) // 2, size // 2
     padded = op.Pad(op.Mul(x, x), [before, after], None, [1])
     channels = op.Shape(x, start=1, end=2)
@@ -72,24 +71,94 @@ def _sums_of_slices(op: Ops, node: Node) -> Results:
     return [op.Div(x, op.Pow(base, op.like(attribute(node, "beta"), x)))]
 
 
-def _reduces_halves(node: Node) -> bool:
-    return attribute(node, "reduction") != "none" and is_half(node.first_input)
+def _bernoulli(op: Ops, node: Node) -> Results | None:
+    """1 where u < p, u uniform in [0, 1); the kernel, as ONNX's body, gives 1 where u > p."""
+    (p,), (y,) = node.inputs, node.outputs
+    assert p is not None and y is not None
+    wide = as_float32(op, p)
+    uniform = op.RandomUniformLike(wide, seed=node.attributes.get("seed"))
+    return [op.Cast(op.Less(uniform, wide), to=y.dtype)]
 
 
-def _reduced_in_float32(op: Ops, node: Node) -> Results:
-    x, indices, updates = node.required(3)
-    wide = as_float32(op, x), indices, as_float32(op, updates)
-    return [cast_to(op, op.emit(node.op_type, *wide, **node.attributes), x)]
+def _zero_point_per_channel(op: Ops, node: Node) -> Results | None:
+    """conv(x, w − z) = conv(x, w) − z·conv(x, 1) for one zero point z per output channel."""
+    x, w, x_zero, w_zero = (node.input(k) for k in range(4))
+    if w is None or w_zero is None or w_zero.rank != 1 or w_zero.shape == (1,):
+        return None
+    if node.attributes.get("group", 1) != 1 or w.rank is None:
+        return None
+    ones = op.Expand(op.like(1, w), op.Concat([1], op.Shape(w, start=1), axis=0))
+    sums = op.ConvInteger(x, ones, x_zero, **node.attributes)
+    axes = list(range(1, w.rank - 1))
+    z = op.Unsqueeze(op.Cast(w_zero, to="int32"), axes)
+    products = op.ConvInteger(x, w, x_zero, **node.attributes)
+    return [op.Sub(products, op.Mul(z, sums))]
 
 
-_APPLIES: dict[str, Callable[[Node], bool]] = {
-    **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_first),
-    **dict.fromkeys(["ScatterElements", "ScatterND"], _reduces_halves),
-    "LRN": _other_neighbors,
-}
+def _unpool_then_pad(op: Ops, node: Node) -> Results | None:
+    """Indices count in the size without output_shape; what is more of it are zeros after y."""
+    x, indices, size = (node.input(k) for k in range(3))
+    if size is None or x is None or x.rank is None:
+        return None
+    y = op.MaxUnpool(x, indices, **node.attributes)
+    behind = op.Sub(size, op.Shape(y))
+    return [op.Pad(y, op.Concat(np.zeros(x.rank, np.int64), behind, axis=0))]
 
-_SAID: dict[str, Callable[[Ops, Node], Results]] = {
+
+def _length_as_scaled(op: Ops, node: Node) -> Results | None:
+    """x = start + i·(end − start)·(L − 1)/(s·L − 1), whose s·L the kernel rounds down.
+
+    With the sizes for the scales this is a crop whose end is nearer, by (⌊s·L⌋ − 1)/(s·L − 1);
+    aligned corners are the crop from 0 to 1.
+    """
+    x, roi, scales = node.first_input, node.input(1), node.input(2)
+    corners = attribute(node, "coordinate_transformation_mode") == "align_corners"
+    if not (corners or crops(node)) or scales is None or x.rank is None or is_said_by_body(node):
+        return None
+    before = op.Gather(op.Shape(x), resized_axes(node, x.rank))
+    if scales.constant is not None:
+        sizes = 1 if before.constant is None else before.constant
+        lengths = sizes * scales.constant.astype(np.float64)
+        if (lengths == np.floor(lengths)).all():
+            return None  # nothing is rounded
+    if attribute(node, "antialias"):
+        return list(emit_body(op, node))  # its filters are as wide as the scale says
+    length = op.Mul(op.Cast(before, to="float32"), scales)
+    inner = op.Sub(op.Floor(length), 1.0)
+    share = op.Div(inner, op.Where(op.Greater(inner, 0.0), op.Sub(length, 1.0), 1.0))
+    if corners or roi is None:
+        crop = op.Concat(op.Mul(share, 0.0), share, axis=0)
+    else:
+        start, end = op.Split(cast_to(op, roi, share), num_outputs=2)
+        crop = op.Concat(start, op.Add(start, op.Mul(op.Sub(end, start), share)), axis=0)
+    settings = {**node.attributes, "coordinate_transformation_mode": "tf_crop_and_resize"}
+    return [op.Resize(x, crop, None, op.Cast(op.Floor(length), to="int64"), **settings)]
+
+
+def _regions_in_single(op: Ops, node: Node) -> Results | None:
+    """Read half precision in float32: the kernel rounds the places that it reads at"""
+    if not is_half(node.first_input):
+        return None
+    x, rois, *which = node.required(3)
+    found = op.RoiAlign(as_float32(op, x), as_float32(op, rois), *which, **node.attributes)
+    return [cast_to(op, found, x)]
+
+
+RULES: dict[str, Rule] = {
     **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_second),
-    **dict.fromkeys(["ScatterElements", "ScatterND"], _reduced_in_float32),
+    **dict.fromkeys(["ReduceMax", "ReduceMin"], dtypes.reduce_truth),
+    "Bernoulli": _bernoulli,
+    "BitCast": dtypes.bits_of_truth,
+    "ConvInteger": _zero_point_per_channel,
+    "DFT": inverse_transform,
+    "DequantizeLinear": dtypes.scale_in_single,
+    "GlobalLpPool": dtypes.norm_of_channels,
     "LRN": _sums_of_slices,
+    "MaxUnpool": _unpool_then_pad,
+    "Pow": dtypes.unsigned_exponent,
+    "Range": dtypes.scalar_range,
+    "Resize": _length_as_scaled,
+    "RoiAlign": _regions_in_single,
+    "ScatterElements": dtypes.half_reduction,
+    "TopK": dtypes.unsigned_top,
 }

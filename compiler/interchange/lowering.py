@@ -30,9 +30,10 @@ from ..standard.schemas import (
     number_of,
 )
 from . import axes
-from .double_spellings import is_said_by_body, is_said_in_double, say_in_double
+from .double_spellings import is_said_in_double, say_in_double
 from .downgrades import DOWNGRADES, MEANING_SINCE
-from .kernel_spellings import is_refused, say_otherwise
+from .kernel_bodies import is_said_by_body
+from .kernel_spellings import say_otherwise
 from .spellings import SPELLINGS
 
 OLDEST = 7
@@ -95,7 +96,7 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
 def _respell(graph: Graph, node: Node) -> list[Node]:
     """Write a call so that every reader understands it; give the nodes that this adds."""
     respell = None if node.domain else SPELLINGS.get(node.op_type)
-    if respell is None or _is_known(graph, node):
+    if respell is None or _is_known(graph, node) or (is_said_by_body(node) and has_body(node)):
         return []
     op = Ops(graph, node.position, f"{node.title}/")
     if respell(op, node):
@@ -120,8 +121,7 @@ def _lower_node(
     if is_said_in_double(node):
         say_in_double(op, node)
         return
-    if is_refused(node):
-        say_otherwise(op, node)
+    if say_otherwise(op, node):
         return
     if is_said_by_body(node) and has_body(node):
         with suppress(UnsupportedOpError):  # a setting for which there is no body

@@ -217,12 +217,3 @@ def test_taps_of_a_cubic_are_moved_to_the_border(align_corners: int) -> None:
     results: Any = ReferenceEvaluator(model).run(None, {"x": x, "grid": grid})
     (y,) = run("GridSample", x, grid, **settings)
     np.testing.assert_allclose(y, results[0], atol=2e-6)
-
-
-def test_the_inverse_of_half_a_spectrum_is_refused() -> None:
-    """onnxruntime 1.32 gives other numbers, up to half the largest, without a word."""
-    b = og.Builder("irfft")
-    x = b.input("x", "float32", (1, 5, 2))
-    b.output(b.op.DFT(x, None, np.array(1), onesided=1, inverse=1), "y")
-    with pytest.raises(og.UnsupportedOpError, match="DFT.*one-sided spectrum"):
-        og.compile(b.build(), "onnxruntime")

@@ -103,12 +103,12 @@ def check_case(case: Case, backend: str) -> None:
         return
     compiled = og.compile(graph, backend)
     for inputs, expected in case.data(model):
-        results = compiled.run(_feeds(model, graph, inputs))
+        results = compiled.run(named_feeds(model, graph, inputs))
         actual = [results[o.name] for o in model.graph.output]
-        _compare(actual, expected, case)
+        compare_outputs(actual, expected, case)
 
 
-def _feeds(model: ModelProto, graph: og.Graph, inputs: Sequence[Any]) -> dict[str, Any]:
+def named_feeds(model: ModelProto, graph: og.Graph, inputs: Sequence[Any]) -> dict[str, Any]:
     fed = {v.name for v in graph.inputs}  # old models list their weights as inputs, too
     pairs = zip(model.graph.input, inputs, strict=False)
     return {i.name: a for i, a in pairs if i.name in fed}
@@ -121,7 +121,7 @@ def _check_logits(case: Case, graph: og.Graph, backend: str) -> None:
     graph.outputs.append(softmax.first_input)
     model = case.model()
     for inputs, (expected,) in case.data(model):
-        results = og.compile(graph, backend).run(_feeds(model, graph, inputs))
+        results = og.compile(graph, backend).run(named_feeds(model, graph, inputs))
         y, logits = results[output.name], results[softmax.first_input.name]
         assert y.shape == expected.shape and y.dtype == expected.dtype
         wanted = np.log(expected).reshape(logits.shape)
@@ -181,7 +181,7 @@ def _reseeded(model: ModelProto, backend: str) -> Iterator[Any]:
         yield og.compile(og.load(model), backend) if seeds else compiled
 
 
-def _compare(actual: Sequence[Any], expected: Sequence[Any], case: Case) -> None:
+def compare_outputs(actual: Sequence[Any], expected: Sequence[Any], case: Case) -> None:
     """Compare as the suite does; it knows no empty optional and no 4-bit or 8-bit floats."""
     assert len(actual) == len(expected), f"{len(actual)} outputs, expected {len(expected)}"
     for a, b in zip(actual, expected, strict=True):
@@ -189,7 +189,7 @@ def _compare(actual: Sequence[Any], expected: Sequence[Any], case: Case) -> None
             assert a is None, f"expected an empty optional, got {a!r}"
         elif isinstance(b, list):
             assert isinstance(a, list), f"expected a sequence, got {type(a).__name__}"
-            _compare(a, b, case)
+            compare_outputs(a, b, case)
         else:
             Runner.assert_similar_outputs([b], [a], case.rtol, case.atol)
 
