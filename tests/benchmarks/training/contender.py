@@ -1,85 +1,55 @@
 """One contender in a process of its own: it times steps when its standard input asks for it.
 
-Arguments: workload, contender ("torch", a backend of ours, or "exported": the saved step in stock
-onnxruntime), file of weights, threads (0: as many as each takes). The first line that it prints
-holds the losses of five steps; each line of input is answered by the seconds of one step and the
-peak memory so far in MB; with one thread they are the processor's. With the contender "weights" it
-writes the file and ends.
+Arguments: workload, contender, size, threads. The first line that it prints holds the losses of
+three steps and a sample of the results of the first, or why it cannot do the job; each line of
+input is answered by the seconds of one step and the peak memory so far in MB. With one thread they
+are the processor's.
 """
 
 import json
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable
-from tempfile import TemporaryDirectory
-from typing import Any
+from pathlib import Path
 
-import numpy as np
-from workloads import WORKLOADS, Workload
+sys.path.append(str(Path(__file__).parent.parent))
 
-
-def our_step(work: Workload, backend: str, file: str, threads: int) -> Callable[[], float]:
-    """Give the step of ours on a backend; NumPy takes its threads from the environment."""
-    import onnxgrad as og
-
-    step = og.train_step(work.build(np.load(file)), "loss", og.optim.SGD(work.rate))
-    options: dict[str, Any] = {"threads": threads} if threads and backend != "numpy" else {}
-    stepper = og.compile(step, backend, **options).stepper()
-    feeds = {"x": work.x, "target": work.target}
-    return lambda: float(stepper.run(feeds)["loss"])
+from contenders import start  # noqa: E402  # its folder is no package
+from workload import job, sampled  # noqa: E402
+from workloads import WORKLOADS  # noqa: E402
 
 
-def exported_step(work: Workload, file: str, threads: int) -> Callable[[], float]:
-    """Give the step as a file in forms for onnxruntime, in stock onnxruntime."""
-    import onnxruntime
-
-    import onnxgrad as og
-
-    step = og.train_step(work.build(np.load(file)), "loss", og.optim.SGD(work.rate))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    with TemporaryDirectory() as folder:
-        path = f"{folder}/step.onnx"
-        og.save(step, path, runtime="onnxruntime")
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    state = {name: np.array(array) for name, array in og.initial_state(step).items()}
-    names = ["loss", *(f"{name}.new" for name in state)]
-
-    def run() -> float:
-        results = session.run(names, {"x": work.x, "target": work.target, **state})
-        loss, *changed = map(np.asarray, results)
-        state.update(zip(state, changed, strict=True))
-        return float(loss)
-
-    return run
+def peak() -> float:
+    """Give the most memory that this process held in MB; Linux's ru_maxrss counts its parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (part for part in status.read_text().splitlines() if part.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(name: str, contender: str, file: str, count: str = "0") -> None:
+def main(workload: str, contender: str, size: str, threads: str) -> None:
     """Answer until the input ends."""
-    work, threads = WORKLOADS[name], int(count)
-    if contender == "weights":
-        from torch_modules import make
-
-        np.savez(file, **{k: v.detach().numpy() for k, v in make(name).state_dict().items()})
+    work = WORKLOADS[workload]
+    if threads != "0" and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
+    given = job(work, int(size), int(threads))
+    try:
+        step, results = start(contender, given)
+        losses = [step()]
+        changed = sampled(results())
+        losses += [step(), step()]
+    except Exception as error:  # a contender's own: the others go on
+        print(json.dumps({"refused": f"{type(error).__name__}: {error}"}), flush=True)
         return
-    if contender == "torch":
-        from torch_modules import torch_step
-
-        step = torch_step(name, work, threads)
-    elif contender == "exported":
-        step = exported_step(work, file, threads)
-    else:
-        step = our_step(work, contender, file, threads)
-    clock = time.process_time if threads == 1 else time.perf_counter
-    print(json.dumps([step() for _ in range(5)]), flush=True)
+    print(json.dumps({"losses": losses, "results": changed}), flush=True)
+    clock = time.process_time if threads == "1" else time.perf_counter
     for _ in sys.stdin:
-        start = clock()
+        start_time = clock()
         for _ in range(work.repeats):
             step()
-        seconds = (clock() - start) / work.repeats
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([seconds, peak]), flush=True)
+        print(json.dumps([(clock() - start_time) / work.repeats, peak()]), flush=True)
 
 
 if __name__ == "__main__":

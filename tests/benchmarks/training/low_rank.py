@@ -16,44 +16,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parent))
 
-from workloads import TOKENS, VOCABULARY, gpt  # noqa: E402  # its folder is no package
+from contenders.ours import model  # noqa: E402  # its folder is no package
+from workload import job  # noqa: E402
+from workloads import gpt  # noqa: E402
 
 import onnxgrad as og  # noqa: E402
 
-BLOCKS, WIDTH = 6, 384
-
-
-def weights() -> dict[str, np.ndarray]:
-    """Draw weights by torch's names and layouts."""
-    rng = np.random.default_rng(0)
-    found: dict[str, np.ndarray] = {}
-
-    def linear(name: str, inputs: int, outputs: int) -> None:
-        found[f"{name}.weight"] = rng.normal(0, inputs**-0.5, (outputs, inputs))
-        found[f"{name}.bias"] = np.zeros(outputs)
-
-    def norm(name: str) -> None:
-        found[f"{name}.weight"], found[f"{name}.bias"] = np.ones(WIDTH), np.zeros(WIDTH)
-
-    found["tokens.weight"] = rng.normal(size=(VOCABULARY, WIDTH))
-    found["places"] = rng.normal(0, 0.02, (TOKENS, WIDTH))
-    for k in range(BLOCKS):
-        for name in ("before", "between"):
-            norm(f"blocks.{k}.{name}")
-        for name, inputs, outputs in (
-            ("qkv", 1, 3),
-            ("out", 1, 1),
-            ("wide", 1, 4),
-            ("narrow", 4, 1),
-        ):
-            linear(f"blocks.{k}.{name}", inputs * WIDTH, outputs * WIDTH)
-    norm("last")
-    linear("head", WIDTH, VOCABULARY)
-    return {name: array.astype(np.float32) for name, array in found.items()}
+WORKLOAD = gpt.workload("", gpt.Shape(6, 384, 12, 1000, 8))
 
 
 def adapted(graph: og.Graph) -> og.Graph:
@@ -63,12 +34,11 @@ def adapted(graph: og.Graph) -> og.Graph:
 
 def contend(adapters: bool, backend: str) -> None:
     """Tell what training holds, then answer each line of input by the seconds of a step."""
-    graph = gpt(weights())
+    given = job(WORKLOAD, WORKLOAD.size)
+    graph, feeds = model(given), given.data
     step = og.train_step(adapted(graph) if adapters else graph, "loss", og.optim.AdamW(1e-3))
     state = og.initial_state(step)
     trained = [name for name in state if f"{name}.mean" in state]
-    text = np.random.default_rng(1).integers(0, VOCABULARY, (8, TOKENS + 1))
-    feeds = {"x": text[:, :-1], "target": text[:, 1:]}
     stepper = og.compile(step, backend).stepper()
     losses = [float(stepper.run(feeds)["loss"]) for _ in range(4)]
     facts = {

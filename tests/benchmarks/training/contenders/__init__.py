@@ -1,0 +1,37 @@
+"""The table of contenders: the module that starts each, and what it is told.
+
+`start(job, …)` of a module gives a step, which returns the loss, and what gives the results so far:
+the weights, or the gradient by x. No module is imported for another contender.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from workload import Arrays, Job
+
+Started = tuple[Callable[[], float], Callable[[], Arrays]]
+
+CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "torch": ("in_torch", {}),
+    "channels_last": ("in_torch", {"channels_last": True}),
+    "torch.compile": ("in_torch", {"compiled": True}),
+    "jax.jit": ("in_jax", {}),
+    "onnxruntime": ("ours", {"backend": "onnxruntime"}),
+    "exported": ("exported", {}),
+    "openvino": ("ours", {"backend": "openvino"}),
+    "numpy": ("ours", {"backend": "numpy"}),
+    "onnx-ad": ("rivals", {"tool": "onnx-ad"}),
+    "onnxsim": ("rivals", {"tool": "onnxsim"}),
+}
+"""By name; torch eager is what all are compared with, and "exported" is the file that ours writes,
+in stock onnxruntime."""
+
+OURS = ("onnxruntime", "exported", "openvino", "numpy")
+
+
+def start(name: str, job: Job) -> Started:
+    """Start a contender."""
+    module, options = CONTENDERS[name]
+    started: Started = import_module(f"contenders.{module}").start(job, **options)
+    return started
