@@ -5,10 +5,10 @@ import signal
 import sys
 from typing import NoReturn
 
-from . import execute, models, operators, train
+from . import execute, models, operators, train, tuning
 from .application import app
 
-__all__ = ["app", "execute", "main", "models", "operators", "train"]
+__all__ = ["app", "execute", "main", "models", "operators", "train", "tuning"]
 
 
 def main() -> None:

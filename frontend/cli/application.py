@@ -44,6 +44,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 _SPELLINGS = {
     r"allow_unused=True": "--allow-unused",
+    r"tune=True times forms": "forms are timed",
+    r"give its sizes numbers, shapes=\{…\}": "give its sizes numbers, --shape N=8",
     r"og\.straight_through\(graph\)": "--straight-through",
     r"\b([vj]jp)\b": r"--\1",
     r"resume=True": "--resume",

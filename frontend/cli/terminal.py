@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnxgrad.backends.checking.report import Report
+from onnxgrad.backends.tuning import Tuning
 from onnxgrad.compiler.graph.ir import Graph
 
 from ..costing import CostReport
@@ -61,8 +62,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     _console().print(table)
 
 
-def print_report(report: Report | CostReport) -> None:
-    """Print what a check or a count found."""
+def print_report(report: Report | CostReport | Tuning) -> None:
+    """Print what a check, a count or a timing found."""
     _console().print(report)
 
 

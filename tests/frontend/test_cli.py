@@ -79,6 +79,31 @@ def test_grad_then_run(model: Path, tmp_path: Path) -> None:
             np.testing.assert_allclose(arrays["w.grad"], [[2, 4], [4, 8]])
 
 
+def test_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    b = og.Builder("net")
+    x, w = b.input("x", "float32", ("N", 3, 5, 5)), b.parameter("w", np.ones((4, 3, 3, 3), "f"))
+    b.output(b.op.ReduceSum(b.op.Relu(b.op.Conv(x, w)), keepdims=0), "loss")
+    og.save(b.build(), model := tmp_path / "net.onnx")
+    given = ["tune", model, "--of", "loss", "--wrt", "w", "--threads", "1"]
+    report = json.loads(run(*given, "--shape", "N=2", "--json"))
+    assert [row["operator"] for row in report["rows"]] == ["ReluGrad", "ConvWeightGrad"]
+    assert not any(row["from_cache"] for row in report["rows"])
+    printed = run(*given, "--shape", "N=2")
+    assert "0 timed" in printed and "2 from the cache" in printed
+    written = tmp_path / "gradient.onnx"
+    assert "operators" in run(*given, "--shape", "N=2", "-o", written)
+    results = og.compile(og.load(written)).run({"x": np.ones((2, 3, 5, 5), "f")})
+    np.testing.assert_array_equal(results["w.grad"], np.full((4, 3, 3, 3), 18))
+    assert "nothing to choose: numpy" in run(*given[:-2], "--backend", "numpy")
+    for options, message in (
+        (["--backend", "numpy", "-o", written], "onnxruntime or openvino"),
+        (["--backend", "numpy", "--threads", "1"], "takes no --threads"),
+        (["--of", "x"], "takes one scalar"),
+    ):
+        assert message in refusal(*given[:-2], *options)
+
+
 def test_grad_by_vjp_and_jvp(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.onnx"
     run("grad", model, "--vjp", "--of", "y", "--of", "loss", "--wrt", "x", "-o", out)
@@ -149,7 +174,7 @@ def test_ops_lists_the_standard() -> None:
 
 
 def test_every_command_helps_with_an_example() -> None:
-    for name in ("info", "grad", "run", "validate", "draw", "ops"):
+    for name in ("info", "grad", "tune", "run", "validate", "draw", "ops"):
         assert f"Example: onnxgrad {name}" in run(name, "--help")
 
 
