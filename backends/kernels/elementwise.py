@@ -88,13 +88,30 @@ def div(xp: Any, x: Array, y: Array) -> Array:
     if x.dtype.kind not in "iu":
         return xp.true_divide(x, y)
     # the remainder takes the sign of x, hence the division is exact
-    return xp.floor_divide(x - xp.fmod(x, y), y) if x.dtype.kind == "i" else x // y
+    return xp.floor_divide(x - _truncated_rest(xp, x, y), y) if x.dtype.kind == "i" else x // y
+
+
+def _truncated_rest(xp: Any, x: Array, y: Array) -> Array:
+    """Return the remainder of x, with its sign."""
+    if x.dtype.kind == "f" or xp.__name__ == "numpy":
+        return xp.fmod(x, y)
+    rest = xp.remainder(x, y)  # CuPy's fmod takes integers through float64
+    return xp.where((rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
+
+
+def _floored_rest(xp: Any, x: Array, y: Array) -> Array:
+    """Return the remainder of x, with the sign of y."""
+    if x.dtype.kind != "f" or xp.__name__ == "numpy":
+        return xp.remainder(x, y)
+    rest = xp.fmod(x, y)  # CuPy's remainder of an infinite y is NaN, and has no −0
+    moved = xp.where((rest < 0) == (y < 0), rest, rest + y)
+    return xp.where(rest == 0, xp.copysign(rest, y), moved)
 
 
 @kernel("Mod")
 def mod(xp: Any, x: Array, y: Array, fmod: int = 0) -> Array:
     """Take the remainder, with the sign of the divisor, or of the dividend if fmod is 1."""
-    return xp.fmod(x, y) if fmod else xp.remainder(x, y)
+    return (_truncated_rest if fmod else _floored_rest)(xp, x, y)
 
 
 @kernel("Pow")
@@ -121,7 +138,14 @@ def mean(xp: Any, *inputs: Array) -> Array:
 @kernel("BitShift")
 def bit_shift(xp: Any, x: Array, y: Array, direction: str) -> Array:
     """Shift the bits of x by y places LEFT or RIGHT."""
-    return xp.left_shift(x, y) if direction == "LEFT" else xp.right_shift(x, y)
+    shift = xp.left_shift if direction == "LEFT" else xp.right_shift
+    if xp.__name__ == "numpy":
+        return shift(x, y)
+    # C++, which CuPy's kernels are written in, leaves open what a shift by all bits or more gives
+    bits = 8 * x.dtype.itemsize
+    inside = (y >= 0) & (y < bits)
+    beyond = -(x < 0).astype(x.dtype) if direction == "RIGHT" else x.dtype.type(0)
+    return xp.where(inside, shift(x, xp.where(inside, y, y.dtype.type(0))), beyond)
 
 
 @kernel("IsInf")

@@ -49,18 +49,31 @@ def _scatter(xp: Any, y: Array, rows: Array, updates: Array, reduction: str) -> 
     """Write updates: (n, width) into rows of y: (rows, width), reducing with what is there."""
     if y.shape[1] == 1:
         y, updates = y.reshape(-1), updates.reshape(-1)
+    on_host = xp.__name__ == "numpy"
     if reduction == "none":
-        y[rows] = updates
-    elif reduction == "add" and y.ndim == 2 and rows.size and xp.__name__ == "numpy":
+        y[rows] = updates if on_host else updates[_last_of_equal(xp, rows, len(y))]
+    elif reduction == "add" and y.ndim == 2 and rows.size and on_host:
         # sums of sorted runs are many times faster than add.at on rows
         order = xp.argsort(rows, kind="stable")
         ordered = rows[order]
         is_first = xp.concatenate((xp.ones(1, bool), ordered[1:] != ordered[:-1]))
         starts = xp.flatnonzero(is_first)
         y[ordered[starts]] += xp.add.reduceat(updates[order], starts, axis=0, dtype=y.dtype)
+    elif reduction in ("max", "min") and y.dtype.kind == "f" and not on_host:
+        raise NotImplementedError("CuPy's extremes at indices are of float32 and pass over NaN")
     else:
         names = {"add": "add", "mul": "multiply", "max": "maximum", "min": "minimum"}
         getattr(xp, names[reduction]).at(y, rows, updates)
+
+
+def _last_of_equal(xp: Any, rows: Array, count: int) -> Array:
+    """Return for each of the rows, all below count, the place of the last that is equal.
+
+    NumPy lets the last of them win; a GPU writes in any order, and in another one each time.
+    """
+    last = xp.zeros(count, "int64")
+    xp.maximum.at(last, rows, xp.arange(len(rows)))
+    return last[rows]
 
 
 @kernel("Gather")

@@ -129,7 +129,7 @@ def _extreme(xp: Any, x: Array, name: str, sign: int, over: dict[str, Any]) -> A
     elif x.dtype.kind in "iu":
         info = xp.iinfo(x.dtype)
         limit = info.min if sign > 0 else info.max
-    return getattr(xp, name)(x, initial=x.dtype.type(limit), **over)
+    return xp.full(xp.sum(x, **over).shape, limit, x.dtype)  # CuPy's extremes have no `initial`
 
 
 @_reduction("ReduceMax")

@@ -1,8 +1,10 @@
 """The cupy backend on a stand-in for CuPy: cases that a GPU runs too, and what only it does."""
 
+import operator
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,12 +114,52 @@ def test_why_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_stand_in_is_as_strict_as_cupy(cupy: Any) -> None:
     x = cupy.asarray(np.ones(3))
-    with pytest.raises(MixedDevices):
-        cupy.add(x, np.ones(3))
-    with pytest.raises(MixedDevices):
-        x += np.ones(3)
-    with pytest.raises(TypeError, match="initial"):
-        cupy.max(x, initial=0)
+
+    def in_place() -> None:
+        y = x
+        y += np.ones(3)
+
+    mixed: Sequence[Callable[[], Any]] = (
+        lambda: cupy.add(x, np.ones(3)),
+        lambda: x + np.ones(3),
+        lambda: np.ones(3) + x,
+        lambda: np.float64(2) * x + np.array(1.0),
+        in_place,
+        lambda: operator.setitem(x, 0, np.array(1.0)),
+        lambda: cupy.concatenate([x, np.ones(3)]),
+        lambda: cupy.where(np.array(True), x, 0),
+    )
+    for call in mixed:
+        with pytest.raises(MixedDevices):
+            call()
+    for call in (lambda: np.asarray(x), lambda: cupy.asarray([1.0, x[0]]), lambda: [0][x[0]]):
+        with pytest.raises(TypeError):
+            call()
+    refused: Sequence[tuple[Callable[[], Any], str]] = (
+        (lambda: cupy.max(x, initial=0), "initial"),
+        (lambda: cupy.add(x, 1, where=x > 0), "where"),
+        (lambda: x.sum(where=x > 0), "where"),
+        (lambda: cupy.argsort(x, kind="quicksort"), "kind"),
+        (lambda: cupy.maximum.reduce(x), "maximum.reduce"),
+        (lambda: cupy.multiply.at(x, cupy.asarray([0]), x[:1]), "multiply.at"),
+        (lambda: cupy.maximum.at(x, cupy.asarray([0]), x[:1]), "maximum.at"),
+        (lambda: cupy.nonzero(cupy.asarray(1)), "0d"),
+        (lambda: cupy.asarray(np.array(["a"], object)), "dtype object"),
+    )
+    for call, said in refused:
+        with pytest.raises((TypeError, ValueError, NotImplementedError), match=said):
+            call()
+    for name in ("busday_count", "errstate", "bmat"):
+        with pytest.raises(AttributeError):
+            getattr(cupy, name)
     with pytest.raises(AttributeError):
-        cupy.busday_count  # noqa: B018  # the access itself is what is tried
+        x.setflags(write=False)
+
+
+def test_the_stand_in_differs_from_numpy_where_cupy_does(cupy: Any) -> None:
+    x = cupy.asarray(np.arange(3.0))
     assert type(cupy.sum(x)) is FakeArray and type(x[0]) is FakeArray
+    assert x[cupy.asarray([4])].get() == [1] and cupy.take(x, cupy.asarray([-4])).get() == [2]
+    x[cupy.asarray([1, 1])] = cupy.asarray([5.0, 6.0])
+    assert x[1].item() == 5
+    assert x[1:].base is x and x[1:].T.base is x and (x + 1).base is None
