@@ -14,6 +14,7 @@ from ..compiler.graph.subgraphs import all_nodes
 from ..compiler.graph.types import TensorType
 from ..compiler.interchange.exporter import to_onnx
 from ..compiler.passes.choose_forms import choose_light_forms
+from ..compiler.passes.keep_weights_apart import keep_weights_apart
 from ..compiler.passes.prepare import prepare_for
 from .openvino_hazards import is_distrusted, is_refused, keep_infinity
 
@@ -67,6 +68,7 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
             sorted({n.operator for n in wrong}),
         )
     keep_infinity(prepared)
+    keep_weights_apart(prepared)
     return prepared
 
 

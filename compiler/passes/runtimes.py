@@ -3,7 +3,7 @@
 `make portability` measures it: what a runtime refuses there, and has a body, is in its row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..composites.form_choice import choose_form, choose_light_form
@@ -12,6 +12,8 @@ from ..graph.ir import Graph, Node
 from ..opset import EXPORT_OPSET
 from ..standard.contrib import is_contrib
 from .choose_forms import expand_chosen
+from .keep_weights_apart import keep_weights_apart
+from .pipeline import Pass, run_passes
 from .prepare import prepare_for
 
 Choose = Callable[[Node, int], str | None]
@@ -32,11 +34,19 @@ def _default(node: Node, opset: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A runtime: which operators it has not, whether it has onnxruntime's own, what suits it."""
+    """What is known of a runtime.
+
+    Attributes:
+        lacks: operators that it has not, or computes wrongly.
+        contrib: it has onnxruntime's own operators.
+        choose: which forms suit it.
+        last: what it needs of the graph as it will be written.
+    """
 
     lacks: frozenset[str] = frozenset()
     contrib: bool = False
     choose: Choose = _default
+    last: Sequence[Pass] = ()
 
     def supports(self, node: Node) -> bool:
         """Tell whether a node may be written as it is."""
@@ -49,7 +59,7 @@ RUNTIMES = {
     "onnxruntime": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-web": Runtime(choose=_cheapest),
-    "openvino": Runtime(choose=_light),
+    "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
     "tract": Runtime(_LOSSES),
     "iree": Runtime(),
     "mnn": Runtime(_LOSSES),
@@ -75,4 +85,6 @@ def written_for(graph: Graph, runtime: str, opset: int = EXPORT_OPSET) -> tuple[
     def choose_forms(part: Graph) -> bool:
         return expand_chosen(part, lambda node: choose(node, opset))
 
-    return prepare_for(graph, frozenset(), found.supports, [choose_forms]), found
+    prepared = prepare_for(graph, frozenset(), found.supports, [choose_forms])
+    run_passes(prepared, *found.last)
+    return prepared, found

@@ -55,6 +55,25 @@ def test_training_goes_as_on_numpy(batch: int | str) -> None:
         np.testing.assert_allclose(ours.state()[name], array, rtol=1e-2, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.parametrize("batch", [4, 8])
+@pytest.mark.parametrize("kind", ["Gemm", "MatMul", "Conv"])
+def test_square_weights_are_read_both_ways(kind: str, batch: int) -> None:
+    b, random = og.Builder("square"), np.random.default_rng(0)
+    w = b.constant(random.normal(size=(8, 8, 1, 1) if kind == "Conv" else (8, 8)).astype("f4"))
+    x = b.input("x", "float32", (batch, 8, 1, 1) if kind == "Conv" else (batch, 8))
+    h = x
+    for _ in range(2):
+        h = b.op.Tanh(getattr(b.op, kind)(h, w))
+    b.output(h, "y")
+    g = og.vjp(b.build(), "y", ["x"])
+    feeds = {
+        v.name: random.normal(size=[int(d) for d in v.shape or ()]).astype("f4") for v in g.inputs
+    }
+    actual, expected = (og.compile(g, name).run(feeds) for name in ("openvino", "numpy"))
+    for name, array in expected.items():
+        np.testing.assert_allclose(actual[name], array, rtol=1e-4, atol=1e-5)
+
+
 def test_arrays_without_elements_run_on_numpy() -> None:
     x = np.zeros((0, 3), np.float32)
     assert run("Relu", x).shape == (0, 3)
