@@ -1,7 +1,7 @@
 """The embedded backend: kernels on NumPy arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from ..compiler.passes.prepare import prepare_for
 from .interpreter import Interpreter, native_composites, runs_as_it_is
 from .kernels.registry import KernelEntry
 from .reference import reference_kernel
+
+_LARGEST_KEPT = (1 << 25) - (1 << 14)
+"""Bytes; more than 32 MiB with what malloc adds would teach glibc nothing."""
 
 
 class Host:
@@ -63,7 +66,18 @@ class NumpyBackend:
 
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
+        _let_malloc_keep_memory()
         return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host())
+
+
+@cache
+def _let_malloc_keep_memory() -> None:
+    """Let glibc keep what is freed for the next array: it never takes this memory in use.
+
+    Once a block of this size is freed it serves smaller ones from its heap, and gives up to twice
+    as much not back to the system, from which every page would come anew and be cleared.
+    """
+    np.empty(_LARGEST_KEPT, np.uint8)
 
 
 BACKEND = NumpyBackend()

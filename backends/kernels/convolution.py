@@ -8,19 +8,27 @@ operator reads them as (batch, channels, *spatial), the next convolution finds t
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from .blocks import copy_into
 from .precision import widened
 from .registry import Array, composite_kernel, kernel
+from .threads import in_parts
 from .windows import Windows, padded, windows
 
 _PRODUCT_BYTES = 1 << 19  # products that are added up stay in cache
-_COLUMN_BYTES = 1 << 23  # larger blocks of columns cost more page faults than they save calls
+_COLUMN_BYTES = 1 << 22  # columns that BLAS finds in the last cache
 
 
 def _channels_last(xp: Any, x: Array) -> Array:
     """Return x: (batch, channels, *spatial) as contiguous (batch, *spatial, channels)."""
-    return xp.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    x = x.transpose(0, *range(2, x.ndim), 1)
+    if x.flags.c_contiguous:
+        return x
+    y = xp.empty(x.shape, x.dtype)
+    copy_into(xp, y, x)
+    return y
 
 
 def _channels_first(y: Array) -> Array:
@@ -45,12 +53,14 @@ def _gather(xp: Any, x: Array, over: Windows, group: int) -> Array:
     )
 
 
-def _column_blocks(xp: Any, view: Array, rank: int) -> Iterator[tuple[slice, Array]]:
+def _column_blocks(
+    xp: Any, view: Array, rank: int, nbytes: int = _COLUMN_BYTES
+) -> Iterator[tuple[slice, Array]]:
     """Yield slices of the batch and their columns: (group, images·outputs, kernel·channels)."""
     group, batch = view.shape[:2]
     width = math.prod(view.shape[2 + rank :])
     image = math.prod(view.shape[2 : 2 + rank])
-    count = _COLUMN_BYTES // max(view.itemsize * group * image * width, 1)
+    count = nbytes // max(view.itemsize * group * image * width, 1)
     count = min(max(count, 1), batch)
     buffer = None
     for start in range(0, batch, count or 1):
@@ -59,13 +69,15 @@ def _column_blocks(xp: Any, view: Array, rank: int) -> Iterator[tuple[slice, Arr
             if buffer is None:
                 buffer = xp.empty(part.shape, part.dtype)
             columns = buffer[:, : part.shape[1]]
-            _copy_columns(columns, part, rank)
+            copy = partial(_copy_columns, columns, part, rank)
+            in_parts(xp, copy, part.shape[1], part.nbytes)
             part = columns
         yield slice(start, start + count), part.reshape(group, part.shape[1] * image, width)
 
 
-def _copy_columns(columns: Array, view: Array, rank: int) -> None:
-    """Copy windows tap by tap where a row of a window is too short a run to copy at once."""
+def _copy_columns(columns: Array, view: Array, rank: int, start: int, stop: int) -> None:
+    """Copy some images' windows, by taps where a row of one is too short a run to copy at once."""
+    columns, view = columns[:, start:stop], view[:, start:stop]
     if math.prod(view.shape[-2:]) > 4:
         columns[...] = view
         return
@@ -82,11 +94,22 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     if group > 1 and w.shape[-2] == 1:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
-    w = w.reshape(group, math.prod(w.shape[1:-1]), maps)
+    w = _matrices(w)
     for images, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
         out = y[images].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
         xp.matmul(columns, w, out=out)
     return y
+
+
+def _matrices(w: Array) -> Array:
+    """Return w: (group, *kernel, channels, maps) as (group, kernel·channels, maps).
+
+    Where the maps lie outermost they stay there: BLAS reads a transposed matrix as fast.
+    """
+    if w.strides[-1] < w.strides[-2]:
+        return w.reshape(len(w), math.prod(w.shape[1:-1]), w.shape[-1])
+    rows = w.transpose(0, w.ndim - 1, *range(1, w.ndim - 1))
+    return rows.reshape(*rows.shape[:2], math.prod(rows.shape[2:])).transpose(0, 2, 1)
 
 
 def _correlate_depthwise(xp: Any, x: Array, w: Array, over: Windows) -> Array:
@@ -231,9 +254,10 @@ def _input_gradient(
         for i in range(rank)
     ]  # fmt: skip
     phases = [[p for p in axis if p.taps and p.count] for axis in phases]
-    dx = xp.zeros((batch, *sizes, channels), dy.dtype)
+    whole = (batch, *sizes, channels)
     if not all(phases):
-        return _channels_first(dx)
+        return _channels_first(xp.zeros(whole, dy.dtype))
+    dx = None
     low = [min(p.first for p in axis) for axis in phases]
     high = [max(p.last for p in axis) for axis in phases]
     ends = [h + 1 - n for h, n in zip(high, dy.shape[2:], strict=True)]
@@ -253,8 +277,10 @@ def _input_gradient(
         )
         met = tuple(slice(p.first - n, p.last - n + 1) for p, n in zip(phase, low, strict=True))
         part = _correlate(xp, image[(slice(None), *met)], flipped, over)
-        if part.shape == dx.shape:
+        if part.shape == whole:
             return _channels_first(part)
+        if dx is None:
+            dx = xp.zeros(whole, dy.dtype)
         positions = tuple(slice(p.position, None, s) for p, s in zip(phase, strides, strict=True))
         dx[(slice(None), *positions)] = part
     return _channels_first(dx)
@@ -281,11 +307,18 @@ def conv_weight_grad(
     if group > 1 and channels == 1:
         dw = _weight_gradient_depthwise(xp, dy, image, group, over)
     else:
-        dw = xp.zeros((group, maps // group, math.prod(kernel_shape) * channels), dy.dtype)
-        for images, columns in _column_blocks(xp, _gather(xp, image, over, group), rank):
+        dw = xp.empty((group, maps // group, math.prod(kernel_shape) * channels), dy.dtype)
+        if not len(dy):
+            dw[...] = 0
+        view = _gather(xp, image, over, group)
+        # each block passes over dw
+        for images, columns in _column_blocks(xp, view, rank, max(_COLUMN_BYTES, dw.nbytes)):
             # (group, maps, images·outputs) · (group, images·outputs, kernel·channels)
-            part = dy[images].reshape(columns.shape[1], group, maps // group)
-            dw += xp.matmul(part.transpose(1, 2, 0), columns)
+            part = dy[images].reshape(columns.shape[1], group, maps // group).transpose(1, 2, 0)
+            if images.start:
+                dw += xp.matmul(part, columns)
+            else:
+                xp.matmul(part, columns, out=dw)
     dw = dw.reshape(maps, *kernel_shape, channels)
     return dw.transpose(0, rank + 1, *range(1, rank + 1))
 

@@ -1,10 +1,16 @@
 """Arithmetic, comparison and logic, element by element; activations are elsewhere."""
 
 import functools
+import math
+from collections.abc import Mapping
 from typing import Any
 
+from ...compiler.graph.ir import Node
+from ...compiler.graph.types import TensorType, is_static
+from .blocks import spread
 from .precision import element_dtype, is_plain
 from .registry import Array, Binder, Kernel, KernelDoesNotApply, kernel
+from .threads import PART_BYTES, core_count
 
 _UNARY = {
     "Abs": "absolute",
@@ -70,8 +76,20 @@ def _variadic(name: str) -> Kernel:
 
 
 def _itself(name: str) -> Binder:
-    """Let a node call the function of xp that its kernel is."""
-    return lambda xp, node, attributes, fixed: getattr(xp, name)
+    """Let a node call the function of xp that its kernel is, on several cores where it is large."""
+
+    def bind(
+        xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]
+    ) -> Kernel:
+        function, type_ = getattr(xp, name), node.output().type
+        assert isinstance(type_, TensorType)
+        shape = type_.shape
+        static = shape is not None and is_static(shape)
+        if core_count() < 2 or static and math.prod(map(int, shape or ())) < PART_BYTES // 8:
+            return function
+        return spread(xp, function, type_.dtype)
+
+    return bind
 
 
 for _op_type, _name in _UNARY.items():

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .blocks import by_rows
 from .precision import widen, widened
 from .reduction import reduce_to_shape
 from .registry import Array, composite_kernel, kernel
@@ -127,10 +128,21 @@ def batch_normalization(
         return y.astype(x.dtype, copy=False)
     axes = (0, *range(2, x.ndim))
     batch_mean = _average(xp, wide, axes)
-    y = wide - batch_mean
-    batch_variance = _average(xp, xp.square(y), axes)
-    y *= _per_channel(scale, x) / xp.sqrt(batch_variance + wide.dtype.type(epsilon))
-    y += _per_channel(b, x)
+    y, squares = xp.empty_like(wide), xp.empty_like(wide)
+
+    def center(y: Array, squares: Array, x: Array) -> None:
+        xp.square(xp.subtract(x, batch_mean, out=y), out=squares)
+
+    by_rows(xp, center, y, squares, wide)
+    batch_variance = _average(xp, squares, axes)
+    del squares
+    factor = _per_channel(scale, x) / xp.sqrt(batch_variance + wide.dtype.type(epsilon))
+    shift = _per_channel(b, x)
+
+    def scale_and_shift(y: Array) -> None:
+        xp.add(xp.multiply(y, factor, out=y), shift, out=y)
+
+    by_rows(xp, scale_and_shift, y)
     y = y.astype(x.dtype, copy=False)
     if outputs < 2:
         return y
@@ -162,14 +174,24 @@ def batch_normalization_grad(
     count = wide.dtype.type(x.size // max(x.shape[1], 1))
     inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
     factor = widen(scale) * inverse
-    centered = widen(x) - _per_channel(mean, x)
+    middle = _per_channel(mean, x)
+    centered, dx = xp.empty_like(wide), xp.empty_like(wide)
+
+    def center(centered: Array, product: Array, x: Array, dy: Array) -> None:
+        xp.multiply(dy, xp.subtract(x, middle, out=centered), out=product)
+
+    by_rows(xp, center, centered, dx, widen(x), wide)
     dbias = xp.add.reduce(wide, axis=axes)
-    dscale = xp.add.reduce(wide * centered, axis=axes) * inverse
+    dscale = xp.add.reduce(dx, axis=axes) * inverse
     # what each channel has in common is multiplied first: fewer passes over dx
-    centered *= _per_channel(factor * inverse * dscale / -count, x)
-    centered -= _per_channel(factor * dbias / count, x)
-    dx = wide * _per_channel(factor, x)
-    dx += centered
+    slope = _per_channel(factor * inverse * dscale / -count, x)
+    offset, factor = _per_channel(factor * dbias / count, x), _per_channel(factor, x)
+
+    def combine(dx: Array, centered: Array, dy: Array) -> None:
+        xp.subtract(xp.multiply(centered, slope, out=centered), offset, out=centered)
+        xp.add(xp.multiply(dy, factor, out=dx), centered, out=dx)
+
+    by_rows(xp, combine, dx, centered, wide)
     return (
         dx.astype(x.dtype, copy=False),
         dscale.astype(scale.dtype, copy=False),

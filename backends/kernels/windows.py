@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .blocks import copy_into
 from .registry import Array
 
 
@@ -87,5 +88,5 @@ def padded(xp: Any, x: Array, begins: Sequence[int], ends: Sequence[int], fill: 
     shape = [n + b + e for n, b, e in zip(x.shape[1:], begins, ends, strict=True)]
     y = xp.full_like(x, fill, shape=(x.shape[0], *shape))
     inside = tuple(slice(b, b + n) for n, b in zip(x.shape[1:], begins, strict=True))
-    y[(slice(None), *inside)] = x
+    copy_into(xp, y[(slice(None), *inside)], x)
     return y

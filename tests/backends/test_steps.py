@@ -1,23 +1,20 @@
 """The first run goes step by step, later ones through one function: the same bits and errors."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from op_samples import SAMPLES
-from op_samples.graphs import cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
+from prepared_samples import assert_same_bits, outcome, prepared
 
 import onnxgrad as og
-from onnxgrad.backends.interpreter import Interpreter, runs_as_it_is
+from onnxgrad.backends.interpreter import Interpreter
 from onnxgrad.backends.kernels.registry import KERNELS, KernelDoesNotApply
-from onnxgrad.backends.numpy import BACKEND, Host
+from onnxgrad.backends.numpy import Host
 from onnxgrad.backends.steps import Step, Steps, whole
 from onnxgrad.compiler.graph.ir import Node, Value
 from onnxgrad.compiler.graph.types import TensorType
-from onnxgrad.compiler.passes.prepare import prepare_for
-from onnxgrad.compiler.standard.randomness import is_random
 
 
 class Unbound(Host):
@@ -28,24 +25,6 @@ class Unbound(Host):
         return None
 
 
-def assert_same_bits(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    assert found.keys() == wanted.keys()
-    for name, array in wanted.items():
-        assert np.asarray(found[name]).dtype == np.asarray(array).dtype
-        np.testing.assert_array_equal(found[name], array, strict=True)
-
-
-def harmed(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Put NaN and infinities among the numbers."""
-    bad = {}
-    for name, array in feeds.items():
-        bad[name] = array.copy()
-        if array.dtype.kind == "f":
-            for k, number in enumerate((np.nan, np.inf, -np.inf)):
-                bad[name].reshape(-1)[k::5] = number
-    return bad
-
-
 BOUND = {op for domain, op in KERNELS if KERNELS[domain, op].bind}
 CHOSEN = {s.op: s for s in SAMPLES} | {str(s): s for s in SAMPLES if s.op in BOUND}
 
@@ -53,33 +32,13 @@ CHOSEN = {s.op: s for s in SAMPLES} | {str(s): s for s in SAMPLES if s.op in BOU
 @pytest.mark.parametrize("dtype", [np.float64, np.float16], ids=["double", "half"])
 @pytest.mark.parametrize("sample", CHOSEN.values(), ids=str)
 def test_every_run_of_every_operator_gives_the_same_bits(sample: Sample, dtype: Any) -> None:
-    try:
-        graph = graph_of(sample, dtype=dtype)
-        of = float_outputs(graph)
-        if of and wrt_of(sample):
-            graph = og.vjp(graph, of, wrt_of(sample), allow_unused=True)
-    except og.OnnxgradError:
-        return  # no half precision, or no gradient
-    if any(is_random(n) for n in graph.nodes()):
+    found = prepared(sample, dtype)
+    if found is None:
         return
-    prepared = prepare_for(graph, BACKEND.native, runs_as_it_is)
-    plain, interpreter = Interpreter(prepared, Unbound()), Interpreter(prepared, Host())
-    shapes = {v.name: v.type.shape for v in graph.inputs if isinstance(v.type, TensorType)}
-    ones = {
-        n: np.ones([d if isinstance(d, int) else 1 for d in s or ()]) for n, s in shapes.items()
-    }
-    feeds = feeds_of(graph, sample)
-    seeds = cotangents(ones, [n for n in ones if n not in feeds], suffix="")
-    feeds |= {v.name: seeds[v.name].astype(v.dtype) for v in graph.inputs if v.name in seeds}
-    for given in (feeds, feeds, harmed(feeds)):
-        try:
-            wanted = plain.run(given)
-        except og.GraphError as error:
-            with pytest.raises(og.GraphError) as caught:
-                interpreter.run(given)
-            assert str(caught.value) == str(error)
-        else:
-            assert_same_bits(interpreter.run(given), wanted)
+    graph, (feeds, bad) = found
+    plain, interpreter = Interpreter(graph, Unbound()), Interpreter(graph, Host())
+    for given in (feeds, feeds, bad):
+        assert_same_bits(outcome(interpreter.run, given), outcome(plain.run, given))
 
 
 def test_an_error_is_told_alike_at_the_first_run_and_later() -> None:
