@@ -52,7 +52,7 @@ def swish_gated(batch: Batch, node: Node, operands: Sequence[Operand | None]) ->
     return batch.op.SwiGLU(batch.spread(a), batch.spread(b), **node.attributes)
 
 
-@batching("GeluGrad", "StopGradient", "StraightThrough", composite=True)
+@batching("ChosenGradient", "GeluGrad", "StopGradient", "StraightThrough", composite=True)
 def elementwise_composite(batch: Batch, node: Node, operands: Sequence[Operand | None]) -> Result:
     """A composite of operands of one shape"""
     inputs = [batch.spread(o) for o in operands if o is not None]

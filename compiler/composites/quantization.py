@@ -1,4 +1,4 @@
-"""Body of the composite that takes one tensor's numbers and another one's derivative."""
+"""Bodies of the composites that pass a tensor on and have another derivative than it."""
 
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
@@ -8,6 +8,12 @@ from .registry import form
 @form("StopGradient")
 def stop_gradient(op: Ops, node: Node) -> Value:
     """The value itself; what differs is the derivative"""
+    return op.Identity(node.first_input)
+
+
+@form("ChosenGradient")
+def chosen_gradient(op: Ops, node: Node) -> Value:
+    """What an operator with a gradient of its user's gives; a file holds only its body"""
     return op.Identity(node.first_input)
 
 

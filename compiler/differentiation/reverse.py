@@ -18,10 +18,12 @@ from ..graph.dims import shapes_may_equal
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import TensorType, is_differentiable
 from ..inference.shapes import refine
+from ..opset import COMPOSITE_DOMAIN
 from .activity import Path, flows_inside
 from .half_precision import in_float32, reads_half
 from .rules import (
     BODY_WHERE,
+    REFUSED_GRADIENT,
     RULES,
     ZERO_GRADIENT,
     Entries,
@@ -167,7 +169,11 @@ def _path_between(graph: Graph, of: list[Value], wrt: list[Value]) -> set[Value 
     moved = {v for v in wrt if v in between}
     passed = []
     for node in [n for n in graph.nodes() if n in between]:
-        zero = (node.domain, node.op_type) in ZERO_GRADIENT
+        key = (node.domain, node.op_type)
+        if node.domain == COMPOSITE_DOMAIN and key in REFUSED_GRADIENT:
+            # also where its input has no derivative: what it stands for may have one
+            raise GradientError(f"{node.label}: {REFUSED_GRADIENT[key]}")
+        zero = key in ZERO_GRADIENT
         if not zero and any(v in moved for v in node.reads()):
             moved.update(v for v in node.writes() if is_differentiable(v.type))
             passed.append(node)

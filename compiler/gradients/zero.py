@@ -1,6 +1,6 @@
 """Operators without a gradient by any input, each group with the reason; no rule stands here."""
 
-from ..differentiation.rules import ZeroKind, zero_gradient
+from ..differentiation.rules import ZeroKind, refused_gradient, zero_gradient
 from ..opset import COMPOSITE_DOMAIN
 
 zero_gradient(
@@ -99,5 +99,12 @@ zero_gradient(
     ZeroKind.INDEPENDENT,
     "stop_gradient holds it there",
     "StopGradient",
+    domain=COMPOSITE_DOMAIN,
+)
+
+refused_gradient(
+    "the file holds the value of a function whose gradient its author chose, and not that "
+    "gradient; differentiate where the function is defined, then save",
+    "ChosenGradient",
     domain=COMPOSITE_DOMAIN,
 )

@@ -27,7 +27,8 @@ class Node:
 
     `module` is the path of the layer that it is part of, "blocks.0.q_proj", where a file tells.
     `position` orders nodes that do not depend on each other; a node that replaces another takes
-    over its position.
+    over its position. `derivative` says in a graph that is written what a file has no operator for:
+    that an Identity lets no gradient pass, or that what it passes on has a gradient of its own.
     """
 
     op_type: str
@@ -38,6 +39,7 @@ class Node:
     name: str = ""
     position: int = -1
     module: str = ""
+    derivative: str = ""
     _places: tuple[object, dict[Value | None, list[int]]] = field(
         default=((), {}), init=False, repr=False
     )
@@ -397,4 +399,5 @@ def copy_node(node: Node, mapping: dict[Value, Value], names: Names, renamed: bo
         node.name,
         node.position,
         node.module,
+        node.derivative,
     )

@@ -18,6 +18,7 @@ from ..graph.wording import counted
 from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
 from ..standard.contrib import is_contrib
+from ..standard.protos import PASSED_ON
 from ..standard.schemas import (
     allowed_types,
     attribute_defaults,
@@ -86,11 +87,21 @@ def _lower(graph: Graph, opset: int, expand: Expand, refused: dict[str, str]) ->
         for node in pending:
             if node not in before:
                 continue  # another spelling took its place
-            if node.domain == COMPOSITE_DOMAIN:
+            if node.operator in _PASSED_ON:
+                _write_derivative(node)
+            elif node.domain == COMPOSITE_DOMAIN:
                 expand(graph, node)
             else:
                 _lower_node(graph, node, opset, expand, refused)
         pending = [n for n in graph.nodes() if n not in before]
+
+
+_PASSED_ON = {f"{COMPOSITE_DOMAIN}.{name}" for name in PASSED_ON}
+
+
+def _write_derivative(node: Node) -> None:
+    """Write a composite that passes its input on as an Identity whose metadata names it."""
+    node.op_type, node.domain, node.derivative = "Identity", "", node.op_type
 
 
 def _respell(graph: Graph, node: Node) -> list[Node]:

@@ -33,19 +33,25 @@ def prepare_for(
     run_passes(graph, *passes)
     expand_composites(graph, RUN_ONLY, native)
     if supports is not None:
-        _expand_functions(graph, supports)
+        _expand_functions(graph, supports, native)
     remove_dead_code(graph)
     return graph
 
 
-def _expand_functions(graph: Graph, supports: Callable[[Node], bool]) -> None:
+def _expand_functions(graph: Graph, supports: Callable[[Node], bool], native: Set[str]) -> None:
+    """Expand what is not supported, and composites that bodies emit."""
     pending = graph.nodes()
     while pending:
         node = pending.pop()
-        if node.domain != COMPOSITE_DOMAIN and not supports(node) and has_body(node):
-            try:
-                pending += expand_node(graph, node)
-            except UnsupportedOpError:
-                continue  # ONNX gives no body for these types; the backend has the last word
+        if node.domain == COMPOSITE_DOMAIN:
+            lacks = node.op_type not in native
         else:
-            run_within(partial(_expand_functions, supports=supports), graph, node)
+            lacks = not supports(node) and has_body(node)
+        if not lacks:
+            within = partial(_expand_functions, supports=supports, native=native)
+            run_within(within, graph, node)
+            continue
+        try:
+            pending += expand_node(graph, node, RUN_ONLY.get(node.op_type))
+        except UnsupportedOpError:
+            continue  # ONNX gives no body for these types; the backend has the last word

@@ -9,15 +9,16 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
 from ..emission.ops import Ops
 from ..errors import GraphError, ModelFileError, OnnxgradError, locate
-from ..graph.ir import Graph, Value
+from ..graph.ir import Graph, Node, Value
 from ..graph.types import OptionalType, SequenceType, Shape, TensorType, Type, fresh_dim, is_float
 from ..graph.wording import counted, settings
 from ..inference.exact_moves import constant
+from ..opset import COMPOSITE_DOMAIN
 from ..standard.schemas import attribute_value, check_call, find_schema, without_omitted
 from .body_types import loop_types, map_types, scan_types
 from .branches import read_chosen
 from .held_weights import weight_names
-from .modules import module_of
+from .modules import derivative_of, module_of
 from .node_order import in_order
 from .reading_context import Context, FunctionKey, Scope, domain_of
 from .tensor_reader import densify
@@ -94,6 +95,8 @@ class NodeReader:
         version = self.context.versions.get(domain, 1)
         results: Sequence[Value | None] | None = self._chosen(proto, inputs, names)
         if results is None:
+            results = self._passed_on(proto, inputs, names)
+        if results is None:
             attributes = self._attributes(proto, inputs)
             call = Call(proto.op_type, inputs, names, attributes, domain, version, proto.name)
             held = not self.weights.isdisjoint(proto.output)
@@ -114,6 +117,16 @@ class NodeReader:
 
         may_fail = self.context.pinned and context.trials <= NESTED_TRIALS
         return read_chosen(self.op, proto, inputs, names, read, may_fail)
+
+    def _passed_on(
+        self, proto: NodeProto, inputs: Sequence[Value | None], names: Sequence[str]
+    ) -> list[Value | None] | None:
+        """Read an Identity whose metadata gives it another derivative, None for other nodes."""
+        composite = derivative_of(proto)
+        if composite is None or not inputs or (x := inputs[0]) is None:
+            return None
+        y = Value(names[0], x.type)
+        return [*self.op.adopt(Node(composite, (x,), (y,), {}, COMPOSITE_DOMAIN, proto.name))]
 
     def _read(self, call: Call, overload: str, held: bool) -> Sequence[Value | None]:
         """Emit what a call stands for; give its outputs. `held` marks a Constant as a weight."""

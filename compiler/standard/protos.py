@@ -26,6 +26,12 @@ def tensor_proto(array: np.ndarray, name: str = "") -> TensorProto:
 SCOPES_KEY = "pkg.torch.onnx.name_scopes"
 """Key of a node's metadata under which torch's exporter lists the modules around it."""
 
+DERIVATIVE_KEY = "onnxgrad.derivative"
+"""Key of an Identity's metadata that says which composite it is: its derivative is another one."""
+
+PASSED_ON = frozenset({"ChosenGradient", "StopGradient"})
+"""Composites that a file holds as such an Identity."""
+
 
 def node_proto(
     op_type: str,
@@ -157,6 +163,8 @@ def call_proto(node: Node, tensor: TensorWriter = tensor_proto) -> NodeProto:
     if node.module:
         scopes = ["", node.module, node.name]
         proto.metadata_props.add(key=SCOPES_KEY, value=repr(scopes))
+    if node.derivative:
+        proto.metadata_props.add(key=DERIVATIVE_KEY, value=node.derivative)
     for key, graph in node.attributes.items():
         if isinstance(graph, Graph):
             attribute = proto.attribute.add(name=key, type=AttributeProto.GRAPH)

@@ -20,7 +20,7 @@ _numbers = count(1)
 def stop_gradient(x: Tensor) -> Tensor:
     """Give a tensor through which no gradient flows: the derivative by what it is made of is 0.
 
-    Files hold the value alone: one that is loaded and differentiated lets gradients pass again.
+    A file that is saved holds an Identity, whose metadata tells `load` to stop there again.
 
     Raises:
         GraphError: it is no tensor of a builder.
@@ -38,7 +38,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     that arrive, which gives one gradient for each of `xs`, None where it is zero. The second is
     called where the value is differentiated, and may read what the first computed.
 
-    Files hold the value alone: differentiate first, then save.
+    Files hold the value alone, and refuse a gradient that passes it: differentiate, then save.
 
     Example:
         >>> @og.custom_gradient

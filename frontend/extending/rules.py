@@ -8,7 +8,7 @@ import numpy as np
 from onnx.defs import OpSchema
 
 from onnxgrad.compiler.composites.registry import Body, types_by_body
-from onnxgrad.compiler.differentiation.rules import Entry, RuleFunction
+from onnxgrad.compiler.differentiation.rules import Entry, RuleFunction, has_chosen_gradient
 from onnxgrad.compiler.emission.broadcasting import reduce_to
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError, GraphError, OnnxgradError, locate
@@ -81,9 +81,18 @@ def as_body(function: Callable[..., Any]) -> Body:
         results = list(found) if isinstance(found, tuple | list) else [found]
         if len(results) < len(node.outputs):
             raise GraphError(f"{who} gave {len(results)} outputs, not {len(node.outputs)}")
-        return [None if r is None else value_of(builder, r, who) for r in results]
+        values = [None if r is None else value_of(builder, r, who) for r in results]
+        if not has_chosen_gradient(node):
+            return values
+        return [None if v is None else _kept(op, v) for v in values]
 
     return body
+
+
+def _kept(op: Ops, value: Value) -> Value:
+    """Mark what stands for an operator whose gradient was chosen, for who reads the file."""
+    kept: Value = op.composite("ChosenGradient", value, types=[value.type])
+    return kept
 
 
 def as_types(function: Callable[..., Any]) -> Callable[[Node], list[Type | None]]:

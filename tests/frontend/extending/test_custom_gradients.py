@@ -1,8 +1,10 @@
 """Values whose gradient is chosen where they are built."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import onnxgrad as og
@@ -136,3 +138,44 @@ def test_wrong_functions_are_named() -> None:
     b.output(narrow(x), "y")
     with pytest.raises(og.GradientError, match=r"narrow.* gave float64\[\] for 'x'"):
         og.vjp(b.build(), "y", "x")
+
+
+@pytest.mark.parametrize("functions", [False, True])
+def test_a_file_tells_where_no_gradient_flows(tmp_path: Path, functions: bool) -> None:
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    b.output(b.op.ReduceSum(og.stop_gradient(x * x) * x, keepdims=0), "y")
+    og.save(b.build(), tmp_path / "held.onnx", functions=functions)
+    loaded = og.load(tmp_path / "held.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "held.onnx"), full_check=True)
+    np.testing.assert_allclose(run(og.grad(loaded, "y", "x"), x=X)["x.grad"], X * X)
+    og.save(loaded, tmp_path / "again.onnx")
+    again = og.load(tmp_path / "again.onnx")
+    np.testing.assert_allclose(run(og.grad(again, "y", "x"), x=X)["x.grad"], X * X)
+
+
+@pytest.mark.parametrize("functions", [False, True])
+def test_a_file_refuses_a_gradient_that_it_does_not_hold(tmp_path: Path, functions: bool) -> None:
+    """By the body the derivative would be that of Round, 0."""
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    b.output(b.op.ReduceSum(rounded(x) * x, keepdims=0), "y")
+    graph = b.build()
+    og.save(graph, tmp_path / "value.onnx", functions=functions)
+    loaded = og.load(tmp_path / "value.onnx")
+    np.testing.assert_array_equal(run(loaded, x=X)["y"], run(graph, x=X)["y"])
+    for derive in (og.grad, og.jvp):
+        with pytest.raises(og.GradientError, match="ChosenGradient.*differentiate where"):
+            derive(loaded, "y", "x")
+    og.save(og.grad(graph, "y", "x"), tmp_path / "gradient.onnx", functions=functions)
+    found = run(og.load(tmp_path / "gradient.onnx"), x=X)
+    np.testing.assert_allclose(found["x.grad"], np.round(X) + X)
+
+
+def test_the_body_of_an_operator_may_hold_a_gradient() -> None:
+    row = "acme.Held(x: T) -> y: T where T: floats"
+    held = og.register_operator(row, lambda op, x: og.stop_gradient(x) * x)
+    b = og.Builder()
+    b.output(held(b.input("x", "float64", (3,))), "y")
+    for backend in ("numpy", "onnxruntime"):
+        np.testing.assert_allclose(og.compile(b.build(), backend)(x=X)["y"], X * X)
