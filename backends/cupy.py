@@ -12,7 +12,9 @@ from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.types import TensorType
 from ..compiler.passes.prepare import prepare_for
 from .base import Stepper
+from .failures import told_as_ours
 from .interpreter import Interpreter, native_composites, runs_as_it_is
+from .kernels.late_checks import at_place, late_checks
 from .kernels.registry import KERNELS, Kernel, KernelDoesNotApply, KernelEntry
 from .reference import reference_kernel
 from .stepping import RunStepper
@@ -64,12 +66,13 @@ class Gpu:
         if not all(_fits_type(v) for v in (*node.inputs, *node.outputs)):
             _warn(node, "CuPy lacks a dtype")
             return on_host
-        places = _host_places(node)
+        places, place = _host_places(node), f"while running {node.label}: "
 
         def run(*inputs: Any) -> Any:
             given = [self.unload(a) if k in places else a for k, a in enumerate(inputs)]
             try:
-                return function(self.xp, *given, **attributes)
+                with at_place(place):
+                    return function(self.xp, *given, **attributes)
             except KernelDoesNotApply:
                 raise
             except (NotImplementedError, TypeError) as error:  # how CuPy says that it lacks a thing
@@ -111,8 +114,13 @@ class CupyExecutable:
         self._interpreter = Interpreter(graph, gpu)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Run on arrays by input name; give the outputs by name."""
-        results = self._interpreter.run(feeds)
+        """Run on arrays by input name; give the outputs by name.
+
+        Raises:
+            GraphError: an index is out of range, too: that is known once all has run.
+        """
+        with told_as_ours(), late_checks(self._gpu.xp):
+            results = self._interpreter.run(feeds)
         if any(isinstance(a, self._gpu.xp.ndarray) for a in feeds.values()):
             return results
         return {name: self._gpu.unload(result) for name, result in results.items()}

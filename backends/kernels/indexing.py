@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from .late_checks import check_range_later
 from .precision import is_half, widen, widened
 from .registry import Array, KernelDoesNotApply, composite_kernel, kernel
 
@@ -11,12 +12,14 @@ def _in_range(xp: Any, indices: Array, size: int) -> Array:
     """Return indices counted from the front; raise where one is outside of [-size, size)."""
     if not indices.size:
         return indices
-    if xp.__name__ == "numpy":  # elsewhere looking would wait for the device
+    if xp.__name__ == "numpy":
         lowest, highest = indices.min(), indices.max()
         if lowest < -size or highest >= size:
             raise IndexError(f"index {lowest if lowest < -size else highest} of {size}")
         if lowest >= 0:
             return indices
+    else:
+        check_range_later(indices, size)
     return xp.where(indices < 0, indices + size, indices)
 
 
@@ -79,6 +82,8 @@ def _last_of_equal(xp: Any, rows: Array, count: int) -> Array:
 @kernel("Gather")
 def gather(xp: Any, x: Array, indices: Array, axis: int = 0) -> Array:
     """Take slices of x along an axis; negative indices count from the end."""
+    if xp.__name__ != "numpy":
+        check_range_later(indices, x.shape[axis])
     y = xp.take(x, indices, axis=axis)
     return y if x.dtype.kind != "O" else xp.asarray(y, object)  # one text alone is not an array
 

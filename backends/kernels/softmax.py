@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .late_checks import check_range_later
 from .precision import widen, widened
 from .registry import Array, composite_kernel, kernel
 
@@ -63,12 +64,14 @@ def _label_weights(
     xp: Any, x: Array, labels: Array, weights: Array | None, ignore_index: int | None
 ) -> tuple[Array, Array]:
     """Return labels that are safe to index with, and the weight of each: 0 where ignored."""
-    if ignore_index is None:
+    kept = None if ignore_index is None else labels != ignore_index
+    safe = labels if kept is None else xp.where(kept, labels, labels.dtype.type(0))
+    if xp.__name__ != "numpy":
+        check_range_later(safe, x.shape[1])
+    if kept is None:
         if weights is None:
             return labels, xp.ones(labels.shape, dtype=x.dtype)
         return labels, weights[labels]
-    kept = labels != ignore_index
-    safe = xp.where(kept, labels, labels.dtype.type(0))
     if weights is None:
         return safe, kept.astype(x.dtype)
     return safe, xp.where(kept, weights[safe], weights.dtype.type(0))

@@ -208,7 +208,7 @@ def _refuse(what: str, *args: Any, **kwargs: Any) -> Any:
 def _at(function: Any, dtypes: Any, a: np.ndarray, indices: Any, b: Any = None) -> None:
     if not dtypes:
         _refuse(f"{function.__name__}.at")
-    if a.dtype not in dtypes:
+    if a.dtype.name not in dtypes:
         raise TypeError(f"cupy.{function.__name__}.at only supports {sorted(dtypes)} as data type")
     function.at(a, indices % len(a) if len(a) else indices, b)
 
@@ -236,6 +236,14 @@ def _ascontiguousarray(value: Any, dtype: Any = None) -> Any:
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None) -> Any:
     size = a.size if axis is None else a.shape[axis]
     return np.take(a, indices % size if size else indices, axis, out)
+
+
+def _take_along_axis(a: Any, indices: Any, axis: int) -> Any:
+    return np.take_along_axis(a, indices % max(a.shape[axis], 1), axis)
+
+
+def _put_along_axis(a: Any, indices: Any, values: Any, axis: int) -> None:
+    np.put_along_axis(a, indices % max(a.shape[axis], 1), values, axis)
 
 
 def _argsort(a: Any, axis: Any = -1, kind: Any = None) -> Any:
@@ -269,7 +277,9 @@ def _generator(name: str) -> Function:
 _OWN: dict[str, Function] = {
     "argsort": _argsort,
     "nonzero": _nonzero,
+    "put_along_axis": _put_along_axis,
     "take": _take,
+    "take_along_axis": _take_along_axis,
 }
 
 
