@@ -18,8 +18,13 @@ from ..compiler.passes.keep_weights_apart import keep_weights_apart
 from ..compiler.passes.prepare import prepare_for
 from .openvino_hazards import is_distrusted, is_refused, keep_infinity
 
-_SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-"""One request at a time; products are not rounded to bfloat16 where the processor could."""
+_SETTINGS: dict[str, Any] = {
+    "PERFORMANCE_HINT": "LATENCY",
+    "INFERENCE_PRECISION_HINT": "f32",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+}
+"""One request at a time; what is multiplied is not rounded to bfloat16 where the processor could,
+nor to 8 bits where the weights are quantized."""
 
 _CUT = {np.dtype(name) for name in ("uint32", "uint64", "complex64", "complex128")}
 """What OpenVINO's CPU plugin cuts without a word. Of float64 it drops digits: a graph that takes or

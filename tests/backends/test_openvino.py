@@ -123,3 +123,45 @@ def test_a_kernel_whose_sizes_are_unknown_is_refused_with_a_way_out() -> None:
 def test_gradients_of_samples_are_those_of_numpy(sample: Sample) -> None:
     """Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
     assert judge(sample) in ("same", "refused")
+
+
+def _matmuls(op: Any, x: Any, w: Any) -> Any:
+    return x @ w, x @ op.Transpose(w, perm=[1, 0])
+
+
+def _convolutions(op: Any, x: Any, w: Any) -> Any:
+    image, weight = op.Reshape(x, [16, 64, 1, 1]), op.Reshape(w, [64, 64, 1, 1])
+    return op.ConvTranspose(image, weight), op.Conv(image, weight)
+
+
+PRODUCTS: dict[str, Any] = {
+    "Gemm": lambda op, x, w: (op.Gemm(x, w), op.Gemm(x, w, transB=1)),
+    "MatMul": _matmuls,
+    "Tanh": lambda op, x, w: _matmuls(op, x, op.Tanh(w)),
+    "Conv": _convolutions,
+}
+"""x·w and x·wᵀ, by the operator that is told apart; Tanh of a constant is one, too."""
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_square_weight_is_not_taken_for_its_transpose(name: str) -> None:
+    random = np.random.default_rng(0)
+    x, w = (random.normal(size=(k, 64)).astype("f4") for k in (16, 64))
+    b = og.Builder(name)
+    made = PRODUCTS[name](b.op, b.input("x", "float32", (16, 64)), b.parameter("w", w))
+    for key, product in zip(("plain", "transposed"), made, strict=True):
+        b.output(product, key)
+    taken = np.tanh(w) if name == "Tanh" else w
+    found = og.compile(b.build(), "openvino").run({"x": x})
+    for key, right in (("plain", taken), ("transposed", taken.T)):
+        np.testing.assert_allclose(found[key].reshape(16, 64), x @ right, atol=1e-4, err_msg=key)
+
+
+def test_quantized_weights_leave_what_they_meet_alone() -> None:
+    random = np.random.default_rng(0)
+    x, w = random.normal(size=(16, 64)).astype("f4"), random.integers(-100, 100, (64, 64))
+    b = og.Builder()
+    weight = b.op.DequantizeLinear(w.astype(np.int8), np.float32(0.1))
+    b.output(b.input("x", "float32", (16, 64)) @ weight, "y")
+    found = og.compile(b.build(), "openvino").run({"x": x})["y"]
+    np.testing.assert_allclose(found, x @ (w * np.float32(0.1)), rtol=1e-4, atol=1e-3)

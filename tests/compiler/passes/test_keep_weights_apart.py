@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 import onnxgrad as og
+from onnxgrad.compiler.passes.keep_weights_apart import keep_weights_apart
 
 W = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
 
@@ -72,3 +73,12 @@ def test_each_constant_is_multiplied_in_one_way(kind: str, tmp_path: Path) -> No
     found_there = onnxruntime.InferenceSession(tmp_path / "openvino.onnx").run(None, feeds)
     for actual, wanted in zip(found_there, expected.values(), strict=True):
         np.testing.assert_allclose(np.asarray(actual), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_trained_weight_is_no_constant() -> None:
+    b = og.Builder("square")
+    h = b.op.Tanh(b.input("x", "float32", (2, 4)) @ b.parameter("w", W)) @ b.parameter("v", W + 1)
+    b.output(b.op.ReduceSum(h * h, keepdims=0), "loss")
+    step = og.train_step(b.build(), "loss", og.optim.SGD(0.1))
+    before = len(step.values())
+    assert not keep_weights_apart(step) and len(step.values()) == before
