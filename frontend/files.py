@@ -30,6 +30,7 @@ from onnxgrad.compiler.interchange.importer import import_model
 from onnxgrad.compiler.interchange.other_weights import lies_apart, put_weights
 from onnxgrad.compiler.opset import EXPORT_OPSET
 from onnxgrad.compiler.passes.runtimes import written_for
+from onnxgrad.compiler.standard.contrib import DOMAIN as CONTRIB_DOMAIN
 
 from .advice import warn
 from .tuning import tuned_for_file
@@ -166,11 +167,18 @@ def _stock_refuses(target: Path, nodes: Sequence[Node]) -> str:
     """Say what stock onnxruntime will not load."""
     named = list(dict.fromkeys(f"{n.label} in {_dtype_of(n)}" for n in nodes))
     shown = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
-    advice = ", or a graph in float32" if "float64" in shown else ""
-    return (
-        f"stock onnxruntime will not load {target.name}: it has no kernel for {shown}; "
-        f"use another runtime{advice}"
-    )
+    advice = "use another runtime" + (", or a graph in float32" if "float64" in shown else "")
+    own = [n.operator for n in nodes if n.domain and not n.domain.startswith(_KNOWN)]
+    if own:
+        advice = (
+            f"give {own[0]} a body with og.register_operator, which is saved in its place, or "
+            "register a kernel of yours with that runtime"
+        )
+    return f"stock onnxruntime will not load {target.name}: it has no kernel for {shown}; {advice}"
+
+
+_KNOWN = ("ai.onnx", CONTRIB_DOMAIN)
+"""The domains, and those below them, that are not a user's own."""
 
 
 def _dtype_of(node: Node) -> str:

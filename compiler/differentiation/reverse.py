@@ -127,8 +127,8 @@ def expand_path(graph: Graph, of: Iterable[Value], wrt: Iterable[Value]) -> set[
     if without:
         listed = ", ".join(sorted({n.label for n in without}))
         raise UnsupportedOpError(
-            f"no gradient rule for {listed}; differentiate by a value after "
-            "them, or replace them by operators that have one (`onnxgrad ops` lists those)",
+            f"no gradient rule for {listed}; give them one by og.register_gradient, differentiate "
+            "by a value after them, or use others that have one (`onnxgrad ops` lists those)",
             sorted({n.operator for n in without}),
         )
     return path

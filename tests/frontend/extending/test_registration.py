@@ -1,6 +1,7 @@
 """Operators, gradients and kernels of a user, and what is said where they are wrong."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -172,10 +173,17 @@ def test_a_wrong_gradient_is_named_when_it_is_used(rule: Any, message: str) -> N
 
 def test_a_missing_gradient_or_kernel_is_named() -> None:
     cube = og.register_operator(CUBE)
-    with pytest.raises(og.UnsupportedOpError, match="no gradient rule for acme.Cube"):
+    message = "no gradient rule for acme.Cube.*og.register_gradient"
+    with pytest.raises(og.UnsupportedOpError, match=message):
         og.vjp(graph_of(cube), "y", "x")
     with pytest.raises(og.UnsupportedOpError, match="acme.Cube .* has neither a body nor a kernel"):
         og.compile(graph_of(cube))
+
+
+def test_a_file_of_an_operator_without_a_body_says_how_it_runs(tmp_path: Path) -> None:
+    graph = graph_of(cube_without_body())
+    with pytest.warns(UserWarning, match="give acme.Cube a body with og.register_operator"):
+        og.save(graph, tmp_path / "cube.onnx")
 
 
 @pytest.mark.parametrize(
