@@ -1,6 +1,7 @@
 """Files as people have them: what onnxruntime's optimizer, its quantizers and converters write."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 import onnxgrad as og
+from onnxgrad.compiler.passes.precision import with_dtype
 
 Arrays = Mapping[str, np.ndarray]
 Levels = onnxruntime.GraphOptimizationLevel
@@ -96,25 +98,22 @@ WRITERS: dict[str, Write] = {
 }
 """Tools by name."""
 
-EXACT, HALF, HALF_GRADIENT, ROUNDED, REROUNDED = 1e-4, 1e-2, 1e-1, 1e-1, 2e-2
-"""Allowed differences, relative to the largest number: in float32, in float16, of gradients there;
-of NumPy from onnxruntime where numbers that they round to other steps of 8 bits go on; and where
-onnxruntime optimizes once more what it had optimized, so that it rounds elsewhere."""
+EXACT = 1e-4
+"""Allowed difference in float32, relative to the largest number."""
+
+HALF = 2.0**-9
+"""Allowed difference in float16 of what one operator gives: two units of the largest number."""
+
+HALF_GRADIENT = 1e-2
+"""Allowed difference of gradients in float16 from those of the same file in float64: ten units."""
+
+FLIPPED = 1e-3
+"""Share of the numbers of 8 bits that may be a step off: ties that float32 breaks otherwise."""
 
 
-TOO_SMALL = 1e-2
-"""Gradients below it are lost in float16, which has no number between 0 and 6e-8."""
-
-
-def allowed(tool: str, backend: str) -> float:
-    """Give by how much a backend's outputs may differ from those of stock onnxruntime."""
-    if "float16" in tool:
-        return HALF
-    if not any(word in tool for word in ("dynamic", "QDQ", "QOperator")):
-        return EXACT
-    if backend == "numpy":
-        return ROUNDED
-    return REROUNDED if "optimized" in tool else EXACT
+def is_float(tool: str) -> bool:
+    """Tell whether a tool leaves floats, whose results go on without being rounded to steps."""
+    return not any(word in tool for word in ("dynamic", "QDQ", "QOperator", "float16"))
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it has no types
@@ -211,13 +210,16 @@ class Verdict:
     """What became of a file that a tool wrote of a model.
 
     `made` and `runs` say what the tool and stock onnxruntime made of it ("" where it went well),
-    `refused` why it does not load; `outputs` and `gradients` hold differences by backend.
+    `refused` why it does not load; `outputs` and `gradients` hold differences by backend; `flipped`
+    of `elements` rounded ones are a step off.
     """
 
     made: str = ""
     runs: str = ""
     refused: str = ""
     calls: list[str] = field(default_factory=list)
+    flipped: int = 0
+    elements: int = 0
     outputs: dict[str, float] = field(default_factory=dict)
     gradients: dict[str, float] = field(default_factory=dict)
     compared: int = 0
@@ -264,10 +266,71 @@ def judge(
         pairs = zip(found, zip(*stock, strict=True), strict=True)
         apart = max(min(distance(a, b) for b in several) for a, several in pairs)
         verdict.outputs[backend] = apart
-        if not apart <= allowed(tool, backend):
+        if is_float(tool) and not apart <= EXACT:
             verdict.wrong.append(f"outputs on {backend} differ by {apart:.1e}")
+        _judge_each_operator(verdict, graph, target, feeds, backend)
     _judge_gradients(verdict, graph, source, tool, feeds, cotangents, expected)
     return verdict
+
+
+def _judge_each_operator(
+    verdict: Verdict, graph: og.Graph, path: Path, feeds: Arrays, backend: str
+) -> None:
+    """Compare what each operator gives for the numbers that stock onnxruntime had before it.
+
+    What one rounds to another step does not go on to the next, so nothing but ties may differ.
+    """
+    values = values_in_stock(path, feeds)
+    apart = fed_apart(graph, values)
+    taken = {v.name for v in apart.inputs}
+    fed = {**feeds, **{f"{n}.fed": a for n, a in values.items() if f"{n}.fed" in taken}}
+    found = og.compile(apart, backend).run(fed)
+    for name, wanted in values.items():
+        actual = found.get(name)
+        if actual is None:
+            continue
+        if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
+            verdict.wrong.append(f"'{name}' on {backend} is {actual.dtype}{actual.shape}")
+        elif wanted.dtype.itemsize == 1 and wanted.dtype.kind in "iu":
+            steps = np.abs(actual.astype(np.int64) - wanted.astype(np.int64))
+            verdict.flipped += int((steps > 0).sum())
+            verdict.elements += steps.size
+            if steps.max(initial=0) > 1:
+                verdict.wrong.append(f"'{name}' on {backend} is {steps.max()} steps off")
+        elif not (gap := distance(actual, wanted)) <= (HALF if wanted.itemsize == 2 else EXACT):
+            verdict.wrong.append(f"'{name}' on {backend} differs by {gap:.1e}")
+    if verdict.flipped > FLIPPED * max(verdict.elements, 1 / FLIPPED):
+        verdict.wrong.append(f"{verdict.flipped} of {verdict.elements} are a step off")
+
+
+def values_in_stock(path: Path, feeds: Arrays) -> dict[str, np.ndarray]:
+    """Give every tensor between inputs and outputs of a file, as stock onnxruntime computes it."""
+    model = onnx.load(path)
+    given = {v.name for v in model.graph.output}
+    names = [n for node in model.graph.node for n in node.output if n and n not in given]
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names)
+    with tempfile.TemporaryDirectory() as folder:
+        shown = Path(folder, "shown.onnx")
+        onnx.save(model, shown)
+        opened = session(shown)
+        everything = [v.name for v in opened.get_outputs()]
+        results = opened.run(everything, dict(feeds))
+    pairs = zip(everything, results, strict=True)
+    return {n: a for n, a in pairs if isinstance(a, np.ndarray) and a.dtype.kind != "O"}
+
+
+def fed_apart(graph: og.Graph, values: Arrays) -> og.Graph:
+    """Let whatever reads one of some values read an input "<value>.fed"; give out the values."""
+    apart = graph.copy()
+    shown = []
+    for value in [v for n in apart.nodes() for v in n.writes() if v.name in values]:
+        if value.constant is None:
+            fed = apart.add_value(og.Value(f"{value.name}.fed", value.type))
+            apart.inputs.append(fed)
+            apart.replace_uses(value, fed)
+            shown.append(value)
+    apart.outputs = shown
+    return apart
 
 
 def _judge_gradients(
@@ -286,28 +349,59 @@ def _judge_gradients(
         for name in expected
         if name in feeds or original.find(name).constant is not None
     }
-    is_float = tool.startswith(("optimized", "float16"))
-    through = graph if is_float else og.straight_through(graph)
+    floating = tool.startswith(("optimized", "float16"))
+    through = graph if floating else og.straight_through(graph)
     for name, array in list(wrt.items()):
         copies = {} if array is None else copies_of(through, name, array)
         if array is not None and reads(through, copies) < reads(original, [name]):
             del wrt[name]  # what the optimizer made of some of its uses is another constant
-    for backend in BACKENDS if is_float else ("numpy",):
+    if "float16" in tool:
+        exact = (with_dtype(g, np.dtype(np.float64)) for g in (through, original))
+        wide, whole = exact
+        take_constants(whole, wide)
+        one, other = (
+            gradients_by(g, widened(feeds), cotangents, wrt, "numpy") for g in (wide, whole)
+        )
+        verdict.gradients["float64"] = error = farthest(one, other)
+        verdict.compared = len(one)
+        if not error <= (EXACT if tool == "float16" else HALF):
+            verdict.wrong.append(f"gradients in float64 differ by {error:.1e}")
+        expected = one
+    for backend in BACKENDS if floating else ("numpy",):
         found = gradients_by(through, feeds, cotangents, wrt, backend)
         verdict.compared = len(found)
-        if not is_float:
+        if not floating:
             continue
-        scale = max((np.abs(a).max(initial=0) for a in expected.values()), default=0)
-        error = 0.0
-        for name, dx in found.items():
-            size = np.abs(expected[name]).max(initial=0)
-            if "float16" in tool and size < TOO_SMALL:
-                continue
-            gap = np.abs(dx - expected[name]).max(initial=0)
-            error = max(error, float(gap / (size if size > 1e-5 * scale else scale)))
+        error = farthest(found, expected)
         verdict.gradients[backend] = error
         if not error <= (HALF_GRADIENT if "float16" in tool else EXACT):
             verdict.wrong.append(f"gradients on {backend} differ by {error:.1e}")
+
+
+def farthest(found: Arrays, expected: Arrays) -> float:
+    """Give the largest difference of gradients, relative to the largest of each, or of all."""
+    scale = max((np.abs(a).max(initial=0) for a in expected.values()), default=0)
+    error = 0.0
+    for name, dx in found.items():
+        size = np.abs(expected[name]).max(initial=0)
+        gap = np.abs(dx - expected[name]).max(initial=0)
+        error = max(error, float(gap / ((size if size > 1e-5 * scale else scale) or 1)))
+    return error
+
+
+def widened(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Give floats in float64."""
+    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in arrays.items()}
+
+
+def take_constants(graph: og.Graph, other: og.Graph) -> None:
+    """Let floats that a graph holds be those of the same name in another."""
+    given = {v.name: v.constant for v in other.values() if v.constant is not None}
+    for value in graph.values():
+        held, new = value.constant, given.get(value.name)
+        if held is not None and new is not None and held.dtype.kind == "f":
+            if new.shape == held.shape:
+                value.constant = new
 
 
 def first_line(error: Exception) -> str:
