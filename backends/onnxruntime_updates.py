@@ -152,7 +152,10 @@ class UpdatingStepper:
         owned: Collection[str],
     ) -> None:
         self._updates = executable.updates
-        self._buffers = {name: np.array(state[name], order="C") for name in owned}
+        self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+        # the first write to new memory takes most of the time of a copy, in each thread
+        copies = self._pool.map(partial(np.array, order="C"), (state[name] for name in owned))
+        self._buffers = dict(zip(owned, copies, strict=True))
         self._lent = {x for u in self._updates for x in u.inputs if isinstance(x, str)} - {*owned}
         known = {v.name for v in executable.inner.inputs}
         self._inner = executable.inner.bound_stepper(
@@ -164,7 +167,6 @@ class UpdatingStepper:
         fed_back = set(feedback.values())
         self._order = [name for name in executable.outputs if name not in fed_back]
         self._names = list(feedback)
-        self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
         self._is_torn = False
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
