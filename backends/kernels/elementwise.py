@@ -8,7 +8,7 @@ from typing import Any
 from ...compiler.graph.ir import Node
 from ...compiler.graph.types import TensorType, is_static
 from .blocks import spread
-from .precision import element_dtype, is_plain
+from .precision import element_dtype, is_plain, widened
 from .registry import Array, Binder, Kernel, KernelDoesNotApply, kernel
 from .threads import PART_BYTES, core_count
 
@@ -55,7 +55,7 @@ _BINARY = {
     "Sub": "subtract",
     "Xor": "logical_xor",
 }
-_VARIADIC = {"Max": "maximum", "Min": "minimum", "Sum": "add"}
+_VARIADIC = {"Max": "maximum", "Min": "minimum"}
 _BITS = {2: "int16", 4: "int32", 8: "int64"}
 _LARGE = 4096
 
@@ -98,6 +98,7 @@ for _op_type, _name in _BINARY.items():
     kernel(_op_type, bind=_itself(_name))(_binary(_name))
 for _op_type, _name in _VARIADIC.items():
     kernel(_op_type)(_variadic(_name))
+kernel("Sum")(widened(_variadic("add")))
 
 
 @kernel("Div")
@@ -148,6 +149,7 @@ def pow_(xp: Any, x: Array, y: Array) -> Array:
 
 
 @kernel("Mean")
+@widened
 def mean(xp: Any, *inputs: Array) -> Array:
     """Average any number of arrays that broadcast."""
     return functools.reduce(xp.add, inputs) / inputs[0].dtype.type(len(inputs))

@@ -47,7 +47,7 @@ _SPELLINGS = {
     r"tune=True times forms": "forms are timed",
     r"give its sizes numbers, shapes=\{…\}": "give its sizes numbers, --shape N=8",
     r"og\.straight_through\(graph\)": "--straight-through",
-    r"\b([vj]jp)\b": r"--\1",
+    r"(?<![-\w./'])([vj]jp)(?![-\w/']|\.\w)": r"--\1",
     r"resume=True": "--resume",
     r"load the model with shapes=\{[^}]*\}": "pass --shape",
     r"shapes\['([^']*)'\]": r"--shape \1",

@@ -26,7 +26,7 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     assert "in both of and wrt" in refusal(*grad, "--of", "loss", "--wrt", "y", "--wrt", "loss")
     assert "matches 'z*'" in refusal(*grad, "--of", "loss", "--wrt", "z*")
     both = ["--vjp", "--jvp", "--of", "y", "--wrt", "x"]
-    assert "exclude each other" in refusal(*grad, *both)
+    assert "onnxgrad: --vjp and --jvp exclude each other" in refusal(*grad, *both)
     assert "No such file" in refusal("draw", model, "-o", tmp_path / "no" / "graph.svg")
     assert "--wrt" in refusal("grad", model, "--of", "loss", "-o", out)
     assert "No such command" in refusal("gradient")

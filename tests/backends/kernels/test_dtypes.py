@@ -130,6 +130,12 @@ def test_erf_and_gelu_at_the_ends(dtype: Any) -> None:
     np.testing.assert_array_equal(grad[2:], [math.nan, 1, 0, 0.5])
 
 
+def test_many_are_added_before_half_precision_rounds() -> None:
+    x = np.array([6e4], np.float16)
+    assert call("Mean", x, x) == [6e4]
+    assert call("Sum", x, x, -x) == [6e4]
+
+
 def test_integers_divide_towards_zero() -> None:
     x = np.array([-7, 7, -7, 7, -6, 0], np.int32)
     y = np.array([2, 2, -2, -2, 2, 5], np.int32)
