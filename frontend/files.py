@@ -117,9 +117,10 @@ def save(
         functions: keep composites, and function operators that the opset lacks, as functions.
         external_data: write weights to a file of their own; None: only where they exceed 2 GB.
         runtime: write what one runtime executes, to be run and not differentiated again:
-            "onnxruntime", "onnxruntime-node", "onnxruntime-web", "openvino", "tract", "iree",
-            "mnn", "tinygrad" or "tensorrt". Operators that it lacks are written by their bodies,
-            composites in the forms that suit it; onnxruntime keeps its own operators.
+            "onnxruntime", "onnxruntime-node", "onnxruntime-web", "openvino", "tract", "tvm",
+            "opencv", "iree", "mnn", "tinygrad", "reference" or "tensorrt". Operators that it
+            lacks are written by their bodies, composites in the forms that suit it;
+            onnxruntime keeps its own operators.
         tune: choose forms by timing them here, see `compile`: on onnxruntime, or on the runtime
             "openvino". Files are then the same on one machine only.
 

@@ -53,19 +53,34 @@ def stuffed(op: Ops, node: Node) -> Value:
     the length of X. With stride 1 all of that is the convolution's own padding, if p < K'.
     """
     dy, w, x_shape = node.required(3)
-    group, rank = node.attributes["group"], len(node.attributes["strides"])
-    dilations, pads = node.attributes["dilations"], node.attributes["pads"]
+    sizes = op.Slice(x_shape, [2], [FAR])
+    named = (node.attributes[k] for k in ("strides", "dilations", "pads", "group"))
+    return stuffed_convolution(op, dy, w, sizes, *named)
+
+
+def stuffed_convolution(
+    op: Ops,
+    dy: Value,
+    w: Value,
+    sizes: Value,
+    strides: list[int],
+    dilations: list[int],
+    pads: list[int],
+    group: int,
+) -> Value:
+    """Emit the form "stuffed": spatial `sizes` of what a transposed convolution gives."""
+    rank = len(strides)
     kernel = _reversed(op, w, group, rank)
     margin = op.Sub(reach(op, sizes_of(op, w), dilations), 1)
     known = numbers(margin)
-    if known is not None and all(s == 1 for s in node.attributes["strides"]):
+    if known is not None and all(s == 1 for s in strides):
         outer = [m - p for m, p in zip([*known, *known], pads, strict=True)]
         if min(outer) >= 0:
             return op.Conv(dy, kernel, dilations=dilations, pads=outer, group=group)
-    image = _stuffed(op, dy, node.attributes["strides"])
+    image = _stuffed(op, dy, strides)
     image = op.Pad(image, op.Concat(margin, margin, axis=0), None, spatial_axes(rank))
     whole = op.Conv(image, kernel, dilations=dilations, group=group)
-    return window(op, whole, pads[:rank], op.Slice(x_shape, [2], [FAR]))
+    return window(op, whole, pads[:rank], sizes)
 
 
 @form("ConvInputGrad", "columns")

@@ -4,7 +4,7 @@ Each rule says when it applies and gives its formula; of onnxruntime 1.32, whose
 allow these calls.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -24,9 +24,13 @@ Rule = Callable[[Ops, Node], Results | None]
 """Emits what says a node otherwise and gives its outputs; None where it does not apply."""
 
 
-def say_otherwise(op: Ops, node: Node) -> bool:
-    """Replace a node that is refused or misunderstood by what is not, in place; tell whether."""
-    rule = RULES.get(node.op_type) if not node.domain else None
+def say_otherwise(op: Ops, node: Node, rules: Mapping[str, Rule] | None = None) -> bool:
+    """Replace a node that is refused or misunderstood by what is not, in place; tell whether.
+
+    `rules` are those of another runtime than onnxruntime.
+    """
+    rules = RULES if rules is None else rules
+    rule = rules.get(node.op_type) if not node.domain else None
     results = rule(op, node) if rule is not None else None
     if results is None:
         for emitted in reversed(op.emitted):
@@ -57,11 +61,16 @@ def _batch_second(op: Ops, node: Node) -> Results | None:
     ]
 
 
-def _sums_of_slices(op: Ops, node: Node) -> Results | None:
-    """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
+def _other_neighbors(op: Ops, node: Node) -> Results | None:
     x, size = node.first_input, node.attributes["size"]
     if x.rank is None or (size % 2 and x.rank == 4 and x.dtype != np.float64):
         return None
+    return sums_of_slices(op, node)
+
+
+def sums_of_slices(op: Ops, node: Node) -> Results:
+    """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
+    x, size = node.first_input, node.attributes["size"]
     before, after = (size - 1) // 2, size // 2
     padded = op.Pad(op.Mul(x, x), [before, after], None, [1])
     channels = op.Shape(x, start=1, end=2)
@@ -153,7 +162,7 @@ RULES: dict[str, Rule] = {
     "DFT": inverse_transform,
     "DequantizeLinear": dtypes.scale_in_single,
     "GlobalLpPool": dtypes.norm_of_channels,
-    "LRN": _sums_of_slices,
+    "LRN": _other_neighbors,
     "MaxUnpool": _unpool_then_pad,
     "Pow": dtypes.unsigned_exponent,
     "Range": dtypes.scalar_range,

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from ..composites.form_choice import choose_form, choose_light_form
 from ..errors import GraphError
 from ..graph.ir import Graph, Node
+from ..interchange.kernel_spellings import sums_of_slices
 from ..opset import EXPORT_OPSET
 from ..standard.contrib import is_contrib
 from .choose_forms import expand_chosen
 from .keep_weights_apart import keep_weights_apart
 from .pipeline import Pass, run_passes
 from .prepare import prepare_for
+from .respell import (
+    conv_transpose,
+    grouped_conv_transpose,
+    max_pool_of_images,
+    respell,
+    softplus,
+)
 
 Choose = Callable[[Node, int], str | None]
 """Names the form that suits a node at an opset; None: the default."""
@@ -60,10 +68,13 @@ RUNTIMES = {
     "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-web": Runtime(choose=_cheapest),
     "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
-    "tract": Runtime(_LOSSES),
-    "iree": Runtime(),
-    "mnn": Runtime(_LOSSES),
+    "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus),)),
+    "tvm": Runtime(_LOSSES | {"LayerNormalization"}),
+    "opencv": Runtime(last=(respell(Softplus=softplus, MaxPool=max_pool_of_images),)),
+    "iree": Runtime(last=(respell(ConvTranspose=conv_transpose),)),
+    "mnn": Runtime(_LOSSES, last=(respell(Softplus=softplus, LRN=sums_of_slices),)),
     "tinygrad": Runtime(_LOSSES),
+    "reference": Runtime(last=(respell(ConvTranspose=grouped_conv_transpose),)),
     "tensorrt": Runtime(_LOSSES),
 }
 """The runtimes that files can be written for; nobody ran TensorRT here."""

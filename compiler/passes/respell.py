@@ -1,0 +1,71 @@
+"""Operators that some runtimes compute wrongly or not at all, said in others, exactly."""
+
+from functools import partial
+
+from ..composites.convolution import stuffed_convolution
+from ..emission.ops import Ops
+from ..emission.windows import covered, reach, sizes_of, spatial_rank
+from ..graph.ir import Graph, Node
+from ..graph.subgraphs import run_within
+from ..interchange.double_spellings import DOUBLE
+from ..interchange.kernel_dtypes import Results
+from ..interchange.kernel_spellings import Rule, say_otherwise
+from ..standard.schemas import attribute
+from .pipeline import Pass
+
+
+def respell(**rules: Rule) -> Pass:
+    """Give the pass that says operators otherwise, by name, in subgraphs too."""
+
+    def say(graph: Graph) -> bool:
+        changed = False
+        for node in graph.nodes():
+            changed |= run_within(say, graph, node)
+            op = Ops(graph, node.position, f"{node.title}/")
+            changed |= say_otherwise(op, node, rules)
+        return changed
+
+    return say
+
+
+def softplus(op: Ops, node: Node) -> Results:
+    """The formula of which nothing overflows: some runtimes take log(1 + eˣ) as it is"""
+    return [DOUBLE["Softplus"](op, node, node.first_input)]
+
+
+def conv_transpose(op: Ops, node: Node, grouped: bool = False) -> Results | None:
+    """A convolution of x with zeros between its elements; all of them, or those in groups"""
+    x, w = node.required(2)
+    rank, group = spatial_rank(node), attribute(node, "group")
+    automatic = attribute(node, "auto_pad") != "NOTSET" or node.attributes.get("output_shape")
+    if rank is None or automatic or (grouped and group == 1):
+        return None
+    strides = node.attributes.get("strides") or [1] * rank
+    dilations = node.attributes.get("dilations") or [1] * rank
+    pads = node.attributes.get("pads") or [0] * (2 * rank)
+    extra = node.attributes.get("output_padding") or [0] * rank
+    whole = covered(op, sizes_of(op, x), reach(op, sizes_of(op, w), dilations), strides)
+    cut = [e - p - q for e, p, q in zip(extra, pads[:rank], pads[rank:], strict=True)]
+    y = stuffed_convolution(op, x, w, op.Add(whole, cut), strides, dilations, pads, group)
+    bias = node.input(2)
+    return [y if bias is None else op.Add(y, op.Unsqueeze(bias, list(range(1, rank + 1))))]
+
+
+grouped_conv_transpose: Rule = partial(conv_transpose, grouped=True)
+
+
+def max_pool_of_images(op: Ops, node: Node) -> Results | None:
+    """With indices, a pool along one axis is one of images of width 1"""
+    x = node.first_input
+    if x.rank != 3 or len(node.outputs) < 2 or node.outputs[1] is None:
+        return None
+    wide = {
+        name: [*values, 1]
+        for name in ("kernel_shape", "strides", "dilations")
+        if (values := node.attributes.get(name))
+    }
+    if pads := node.attributes.get("pads"):
+        wide["pads"] = [pads[0], 0, pads[1], 0]
+    rest = {k: v for k, v in node.attributes.items() if k not in (*wide, "pads")}
+    found = op.MaxPool(op.Unsqueeze(x, [3]), outputs=2, **rest, **wide)
+    return [op.Squeeze(v, [3]) for v in found]

@@ -1,0 +1,60 @@
+"""What is said otherwise for a runtime is the same function, and holds the operator no more."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from op_samples import SAMPLES
+from op_samples.graphs import feeds_of, graph_of
+from op_samples.sample import Sample
+
+import onnxgrad as og
+
+SAID = {"Softplus": "tract", "LRN": "mnn", "ConvTranspose": "iree"}
+"""Operators, and a runtime that has them said otherwise."""
+
+ROWS = [s for s in SAMPLES if s.op in SAID and s.onnxruntime]
+
+STAY = {"auto_pad", "output_shape"}
+"""Attributes with which ConvTranspose stays as it is."""
+
+
+def saved(graph: og.Graph, path: Path, runtime: str) -> list[str]:
+    og.save(graph, path, runtime=runtime)
+    return [n.op_type for n in onnx.load(path).graph.node]
+
+
+@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+@pytest.mark.parametrize("sample", ROWS, ids=str)
+def test_the_function_is_the_same(sample: Sample, symbolic: bool, tmp_path: Path) -> None:
+    path = tmp_path / "said.onnx"
+    graph = graph_of(sample, symbolic, "float32")
+    called = saved(graph, path, SAID[sample.op])
+    assert (sample.op in called) == bool(STAY & set(sample.attributes))
+    feeds = feeds_of(graph, sample)
+    expected = og.compile(graph).run(feeds)
+    session = onnxruntime.InferenceSession(path)
+    for actual, wanted in zip(session.run(None, feeds), expected.values(), strict=True):
+        np.testing.assert_allclose(np.asarray(actual), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_softplus_does_not_overflow(tmp_path: Path) -> None:
+    b = og.Builder("softplus")
+    b.output(b.op.Softplus(b.input("x", "float32", (3,))), "y")
+    saved(b.build(), tmp_path / "a.onnx", "opencv")
+    (y,) = onnxruntime.InferenceSession(tmp_path / "a.onnx").run(
+        None, {"x": np.array([-200, 0, 200], np.float32)}
+    )
+    np.testing.assert_allclose(np.asarray(y), [0, np.log(2), 200], rtol=1e-6)
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_only_convolutions_in_groups_are_said_otherwise(group: int, tmp_path: Path) -> None:
+    b = og.Builder("transposed")
+    x = b.input("x", "float32", (1, 4, 3, 3))
+    w = b.parameter("w", np.ones((4, 2, 2, 2), np.float32))
+    b.output(b.op.ConvTranspose(x, w, group=group, strides=[2, 2]), "y")
+    called = saved(b.build(), tmp_path / "a.onnx", "reference")
+    assert ("ConvTranspose" in called) == (group == 1)
