@@ -120,9 +120,10 @@ def compile(  # noqa: A001  # the public name
     Args:
         graph: any graph.
         backend: its name: "numpy", "onnxruntime", "openvino", "cupy" or a registered one.
-        tune: choose the forms of gradients by timing them here, each alone, 50 ms for each form;
-            winners are kept in the user's cache, for this processor, runtime and thread count. What
-            has a size without a number is not timed. `.tuning` of the result tells what was chosen.
+        tune: choose the forms of gradients by timing them here, each alone, 50 ms for each form,
+            then in the whole graph; winners are kept in the user's cache, for this processor,
+            runtime and thread count. What has a size without a number is not timed. `.tuning` of
+            the result tells what was chosen.
         options: what the backend takes. That is for onnxruntime `providers`, names such as "cuda"
             or pairs of a name and options, the first choice first; `options`, its session options
             by name; for onnxruntime and openvino `threads`, how many an operator may use.

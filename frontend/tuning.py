@@ -44,7 +44,7 @@ def tuned(
     if tuning.left:
         name, why = next(iter(tuning.left.items()))
         more = f" and {len(tuning.left) - 1} more" if len(tuning.left) > 1 else ""
-        warn(f"not timed, so the model of costs chooses the form of {name}{more}: {why}")
+        warn(f"not timed, and left in the usual form: {name}{more}: {why}")
     return chosen, tuning
 
 

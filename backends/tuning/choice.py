@@ -1,11 +1,10 @@
 """Choose the form of each composite by timing all of them, each alone, where they will run."""
 
-import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...compiler.composites.form_choice import MOST_HELD
 from ...compiler.errors import OnnxgradError
@@ -16,104 +15,16 @@ from ...compiler.passes.peak_memory import peak_of
 from ..base import Backend
 from ..checking.comparison import compare
 from ..checking.random_feeds import draw_feeds
-from ..checking.report import render
 from .cache import Cache
 from .machine import describe
+from .report import Chosen, Tuning
 from .sites import Site, merged, sites_in
 from .timing import Clock, time_in_turns
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from .whole import Whole
 
 WORTH = 0.9
-"""A form takes the place of the usual one if it takes so much of its time, or less: a difference
-below that is often noise, or lost again beside what stands around it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What was chosen for composites that are alike: their forms, and the seconds of each.
-
-    `held` are the bytes that a form holds besides what it reads and gives. `refused` says why a
-    form was not in question.
-    """
-
-    operator: str
-    name: str
-    sizes: str
-    count: int
-    usual: str
-    form: str
-    seconds: Mapping[str, float]
-    held: Mapping[str, int]
-    refused: Mapping[str, str]
-    from_cache: bool
-
-    @property
-    def saved(self) -> float:
-        """The seconds that all of them save together in a run."""
-        before = self.seconds.get(self.usual, self.seconds[self.form])
-        return self.count * (before - self.seconds[self.form])
-
-
-@dataclass(slots=True)
-class Tuning:
-    """What tuning did: a row for all composites that are alike, and how many seconds it took.
-
-    `left` are composites that could not be timed, and why; the model of costs chose for them.
-    """
-
-    title: str
-    backend: str
-    rows: list[Chosen] = field(default_factory=list)
-    left: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> list[Chosen]:
-        """The rows whose form is another one than without tuning."""
-        return [row for row in self.rows if row.form != row.usual]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give everything as dicts and lists."""
-        return asdict(self)
-
-    def to_json(self) -> str:
-        """Give everything as JSON."""
-        return json.dumps(self.as_dict(), indent=2)
-
-    def summary(self) -> list[str]:
-        """Give the lines under the table."""
-        timed = sum(not row.from_cache for row in self.rows)
-        lines = [
-            f"{timed} timed in {self.seconds:.2g} s, {len(self.rows) - timed} from the cache; "
-            f"{len(self.changed)} changed, which should save "
-            f"{sum(row.saved for row in self.changed) * 1e3:.3g} ms a run"
-        ]
-        if not self.rows and not self.left:
-            lines = [f"nothing to choose: {self.backend} leaves no operator here to several forms"]
-        lines += [f"not timed, left to the model of costs: {n}: {w}" for n, w in self.left.items()]
-        for row in self.rows:
-            lines += [f"{row.name} not as {form}: {why}" for form, why in row.refused.items()]
-        return lines
-
-    def __rich__(self) -> "RenderableType":
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table("operator", "sizes", "count", "was", "is", "ms of each form",
-                      title=self.title, title_justify="left")  # fmt: skip
-        for row in self.rows:
-            style = "green" if row.form != row.usual else ""
-            each = ", ".join(f"{f} {s * 1e3:.3g}" for f, s in row.seconds.items())
-            cells = [row.operator, row.sizes, str(row.count), row.usual]
-            table.add_row(*map(Text, cells), Text(row.form, style), Text(each))
-        lines = map(Text, self.summary())
-        return Group(table, *lines) if self.rows else Group(Text(self.title), *lines)
-
-    def __str__(self) -> str:
-        return render(self)
+"""A form takes the place of the usual one if it takes so much of its time alone, or less: a
+difference below that is often noise, or lost again beside what stands around it."""
 
 
 def tune(
@@ -137,7 +48,6 @@ def tune(
         opset: take forms only that this opset has the operators for.
     """
     start = clock()
-    graph = graph.copy()
     tuning = Tuning(f"forms of {graph.name} on {backend.name}", backend.name)
     machine = describe(backend, options)
     alike: dict[str, list[Site]] = {}
@@ -145,9 +55,10 @@ def tune(
         if site.unknown is not None:
             tuning.left[site.node.label] = site.unknown
         else:
-            alike.setdefault(json.dumps(site.key), []).append(site)
+            alike.setdefault(site.identity, []).append(site)
     prepare = partial(_prepare, backend, options)
-    for sites in alike.values():
+    rows: dict[str, Chosen] = {}
+    for identity, sites in alike.items():
         first = sites[0]
         key = merged(first.key, machine)
         entry = cache.find(key)
@@ -158,11 +69,16 @@ def tune(
                 tuning.left[first.node.label] = next(iter(entry["refused"].values()))
                 continue
             cache.keep(key, entry)
-        tuning.rows.append(_row(sites, entry, from_cache))
-        for site in sites:
-            site.expand(entry["form"])
+        rows[identity] = _row(sites, entry, from_cache)
+    whole = Whole(partial(sites_in, backend=backend, lasting=lasting, opset=opset), prepare, clock)
+    try:
+        forms, tuning.whole = whole.confirm(graph, rows, cache, machine)
+    except OnnxgradError as error:  # it may want other arrays than those that are drawn
+        forms = {identity: row.usual for identity, row in rows.items()}
+        tuning.left["the whole graph"] = str(error)
+    tuning.rows = [replace(row, form=forms[identity]) for identity, row in rows.items()]
     tuning.seconds = clock() - start
-    return graph, tuning
+    return whole.expanded(graph, forms), tuning
 
 
 def _row(sites: list[Site], entry: Mapping[str, Any], from_cache: bool) -> Chosen:

@@ -51,6 +51,11 @@ class Site:
         }
 
     @property
+    def identity(self) -> str:
+        """The key as text: what is alike has the same."""
+        return json.dumps(self.key)
+
+    @property
     def sizes(self) -> str:
         """The types of what the node reads and does not know."""
         return ", ".join(str(v.type) for v in self.node.reads() if not self._is_known(v))

@@ -18,7 +18,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "torch.compile": ("in_torch", {"compiled": True}),
     "jax.jit": ("in_jax", {}),
     "onnxruntime": ("ours", {"backend": "onnxruntime"}),
-    "exported": ("exported", {}),
+    "exported": ("exported", {"runtime": "onnxruntime"}),
     "openvino": ("ours", {"backend": "openvino"}),
     "numpy": ("ours", {"backend": "numpy"}),
     "onnx-ad": ("rivals", {"tool": "onnx-ad"}),
@@ -27,11 +27,26 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
 """By name; torch eager is what all are compared with, and "exported" is the file that ours writes,
 in stock onnxruntime."""
 
+BY_FORM: dict[str, tuple[str, dict[str, Any]]] = {
+    "onnxruntime": CONTENDERS["onnxruntime"],
+    "onnxruntime, tuned": ("ours", {"backend": "onnxruntime", "tune": True}),
+    "numpy": CONTENDERS["numpy"],
+    "numpy, tuned": ("ours", {"backend": "numpy", "tune": True}),
+    "file, default forms": (
+        "exported",
+        {"forms": {"ConvWeightGrad": "unfold", "ConvInputGrad": "transposed"}},
+    ),
+    "file": ("exported", {}),
+    "file, tuned": ("exported", {"tune": True}),
+    "file for onnxruntime": CONTENDERS["exported"],
+}
+"""What forms.py compares: how the forms of gradients are chosen. Files run in stock onnxruntime."""
+
 OURS = ("onnxruntime", "exported", "openvino", "numpy")
 
 
 def start(name: str, job: Job) -> Started:
     """Start a contender."""
-    module, options = CONTENDERS[name]
+    module, options = {**CONTENDERS, **BY_FORM}[name]
     started: Started = import_module(f"contenders.{module}").start(job, **options)
     return started

@@ -1,4 +1,4 @@
-"""The file that ours writes for onnxruntime, in stock onnxruntime."""
+"""The file that ours writes, in stock onnxruntime."""
 
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,14 +13,14 @@ from . import Started
 from .ours import derived
 
 
-def start(job: Job) -> Started:
-    """Give the step of the saved file; the state goes in and comes out as arrays."""
+def start(job: Job, **how: Any) -> Started:
+    """Give the step of the file, saved so; the state goes in and comes out as arrays."""
     graph = derived(job)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job.threads
     with TemporaryDirectory() as folder:
         path = f"{folder}/step.onnx"
-        og.save(graph, path, runtime="onnxruntime")
+        og.save(graph, path, **how)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     feeds: dict[str, Any] = dict(job.data)
     if job.work.by == "weights":

@@ -10,12 +10,12 @@ import onnxgrad as og
 from . import Started
 
 
-def start(job: Job, backend: str) -> Started:
+def start(job: Job, backend: str, tune: bool = False) -> Started:
     """Give the step on a backend; NumPy takes its threads from the environment."""
     options: dict[str, Any] = {}
     if job.threads and backend != "numpy":
         options["threads"] = job.threads
-    compiled = og.compile(derived(job), backend, **options)
+    compiled = og.compile(derived(job), backend, tune=tune, **options)
     feeds = dict(job.data)
     if job.work.by == "weights":
         stepper = compiled.stepper()
