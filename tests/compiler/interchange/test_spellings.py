@@ -135,3 +135,20 @@ def test_equal_elements_are_normalized_to_zero(dtype: str, opset: int) -> None:
     centered = wide - wide.mean(1, keepdims=True)
     expected = centered / (np.sqrt((centered**2).mean(1, keepdims=True)) + 1e-9)
     np.testing.assert_allclose(y, expected, rtol=1e-3 if dtype == "float16" else 1e-6)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_a_resized_axis_is_as_long_as_the_exact_product(mode: str) -> None:
+    """5·1.4 in float32 is 7, which onnxruntime takes; the scale itself is less than 1.4."""
+    x = np.random.default_rng(0).normal(size=(1, 1, 5)).astype(np.float32)
+    b = og.Builder("resize")
+    scales = np.array([1, 1, 1.4], np.float32)
+    b.output(b.op.Resize(b.input("x", "float32", x.shape), None, scales, mode=mode), "y")
+    graph = og.vjp(b.build(), "y", "x")
+    feeds = {"x": x, "y.grad": np.ones((1, 1, 6), np.float32)}
+    expected = og.compile(graph).run(feeds)
+    assert expected["y"].shape == (1, 1, 6)
+    named = dict(zip([v.name for v in graph.outputs], run_saved(graph, feeds), strict=True))
+    for found in (og.compile(graph, "onnxruntime").run(feeds), named):
+        np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found["x.grad"], expected["x.grad"], rtol=1e-4, atol=1e-5)
