@@ -41,8 +41,9 @@ def measure(name: str, size: int, contenders: list[str], rounds: int, threads: i
     reference: Any = None
     for group in [[c] for c in contenders] if work.alone else [contenders]:
         running = {}
-        for contender in group:
-            process = Process(name, contender, size, threads)
+        started = {contender: Process(name, contender, size, threads) for contender in group}
+        for contender, process in started.items():
+            process.begin()
             reference = reference or process.first
             refused = process.first.get("refused") or differs(process.first, reference, start, work)
             if refused:

@@ -7,7 +7,6 @@ are the processor's.
 """
 
 import json
-import os
 import resource
 import sys
 import time
@@ -32,8 +31,6 @@ def peak() -> float:
 def main(workload: str, contender: str, size: str, threads: str) -> None:
     """Answer until the input ends."""
     work = WORKLOADS[workload]
-    if threads != "0" and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
     given = job(work, int(size), int(threads))
     try:
         step, results = start(contender, given)

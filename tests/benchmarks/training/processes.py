@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Process:
-    """Runs contender.py; `first` is what it says first, and `turn` lets it run one timing."""
+    """Runs contender.py; `first` is what it says first, once it has begun."""
 
     def __init__(self, workload: str, contender: str, size: int, threads: int) -> None:
         few = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
@@ -22,9 +22,13 @@ class Process:
             text=True,
             env={**os.environ, **(few if threads else {})},
         )
-        self.first: dict[str, Any] = self._answer()
+        self.first: dict[str, Any] = {}
         self.seconds: list[float] = []
         self.megabytes = 0.0
+
+    def begin(self) -> None:
+        """Wait for what it says first; others may start beside it."""
+        self.first = self._answer()
 
     def turn(self) -> None:
         """Let it run one timing."""

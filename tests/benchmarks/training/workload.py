@@ -46,12 +46,13 @@ class Draw:
 class Workload:
     """A loss of weights and data, and what is asked of it.
 
-    title: what it is, with "{}" for the size. size: what `--growth` doubles. weights: draws them.
-    data: gives what is fed. ours, in_torch, in_jax: the loss. by: what it is differentiated by;
-    weights are trained, "x" gives the gradient of every example by itself, for which `ours` and
-    `in_jax` write one example, that vmap batches, and `in_torch` writes the batch. rate: η. within:
-    what gradients may differ by, of the largest. repeats: steps in one timing. alone: it takes so
-    much memory that its contenders run one after the other, and only when asked for by name.
+    title: a name, a comma, and what it is, with "{}" for the size, which `--growth` doubles.
+    weights: draws them. data: gives what is fed. ours, in_torch, in_jax: the loss. by: what it is
+    differentiated by; weights are trained, "x" gives the gradient of every example by itself, for
+    which `ours` and `in_jax` write one example, that vmap batches, and `in_torch` writes the batch.
+    rate: η. within: what gradients may differ by, of the largest. repeats: steps in one timing.
+    alone: it takes so much memory that its contenders run one after the other, and only when asked
+    for by name.
     """
 
     title: str

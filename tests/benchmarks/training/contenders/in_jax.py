@@ -1,5 +1,6 @@
 """A workload in jax, its whole step compiled; the state is donated."""
 
+import os
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,9 @@ from . import Started
 
 
 def start(job: Job) -> Started:
-    """Give the step on arrays of jax's."""
+    """Give the step on arrays of jax's, which takes as many threads as it is shown cores."""
+    if job.threads and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-job.threads :])
     data = {name: jnp.asarray(array) for name, array in job.data.items()}
     weights = {name: jnp.asarray(array) for name, array in job.weights.items()}
     loss = partial(job.work.in_jax, jax)

@@ -54,5 +54,5 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
 
 
 WORKLOAD = Workload(
-    "three convolutions on 28×28, batch {}", 64, weights, data, ours, in_torch, in_jax, repeats=2
+    "convolutions, three on 28×28, batch {}", 64, weights, data, ours, in_torch, in_jax, repeats=2
 )

@@ -110,4 +110,4 @@ def in_jax(jax: Any, w: Any, x: Any, label: Any, box: Any, held: Any) -> Any:
     return (found + missed + 0.1 * (abs(sides - box) * held).sum()) / held.sum()
 
 
-WORKLOAD = Workload("detector on 128×128, batch {}", 8, weights, data, ours, in_torch, in_jax)
+WORKLOAD = Workload("detector, 128×128, batch {}", 8, weights, data, ours, in_torch, in_jax)

@@ -116,5 +116,5 @@ def in_jax(jax: Any, w: Any, x: Any) -> Any:
 
 
 WORKLOAD = Workload(
-    "forces of {} molecules by vmap, SchNet-like", 32, weights, data, ours, in_torch, in_jax, by="x"
+    "forces, SchNet-like, {} molecules by vmap", 32, weights, data, ours, in_torch, in_jax, by="x"
 )

@@ -129,9 +129,9 @@ def workload(title: str, shape: Shape, size: int = 128, **settings: Any) -> Work
     )
 
 
-SMALL = workload("four GPT blocks of width 256, batch 8, {} tokens", Shape(4, 256, 8, 1000, 8))
+SMALL = workload("GPT blocks, four of width 256, batch 8, {} tokens", Shape(4, 256, 8, 1000, 8))
 LARGE = workload(
-    "GPT of 162 M parameters, AdamW, {} tokens",
+    "GPT of 162 M, AdamW, {} tokens",
     Shape(12, 768, 12, 50257, 1),
     optimizer="AdamW",
     rate=1e-4,

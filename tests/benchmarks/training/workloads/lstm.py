@@ -60,5 +60,5 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
 
 
 WORKLOAD = Workload(
-    "LSTM of 128 units, batch 32, {} steps", 64, weights, data, ours, in_torch, in_jax, rate=0.1
+    "LSTM, 128 units, batch 32, {} steps", 64, weights, data, ours, in_torch, in_jax, rate=0.1
 )

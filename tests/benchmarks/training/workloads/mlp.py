@@ -45,6 +45,6 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
 
 
 WORKLOAD = Workload(
-    "MLP 784-1024-1024-10 with GELU, batch {}", 128, weights, data, ours, in_torch, in_jax,
+    "MLP, 784-1024-1024-10 with GELU, batch {}", 128, weights, data, ours, in_torch, in_jax,
     repeats=3,
 )  # fmt: skip

@@ -87,7 +87,7 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
 
 
 WORKLOAD = Workload(
-    "ResNet-18 on 32×32, batch {}",
+    "ResNet-18, 32×32, batch {}",
     32,
     weights,
     data,

@@ -38,4 +38,6 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
     return ((h @ w["1.weight"].T + w["1.bias"] - target) ** 2).mean()
 
 
-WORKLOAD = Workload("MLP 2-16-1, batch {}", 8, weights, data, ours, in_torch, in_jax, repeats=200)
+WORKLOAD = Workload(
+    "tiny MLP, 2-16-1, batch {}", 8, weights, data, ours, in_torch, in_jax, repeats=200
+)

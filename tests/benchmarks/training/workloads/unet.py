@@ -114,4 +114,4 @@ def in_jax(jax: Any, w: Any, x: Any, target: Any) -> Any:
     return cross_entropy(jax, jax.numpy.moveaxis(found, 1, -1), target)
 
 
-WORKLOAD = Workload("U-Net on 64×64, batch {}", 8, weights, data, ours, in_torch, in_jax, rate=0.1)
+WORKLOAD = Workload("U-Net, 64×64, batch {}", 8, weights, data, ours, in_torch, in_jax, rate=0.1)
