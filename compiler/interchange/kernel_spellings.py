@@ -61,16 +61,11 @@ def _batch_second(op: Ops, node: Node) -> Results | None:
     ]
 
 
-def _other_neighbors(op: Ops, node: Node) -> Results | None:
+def _sums_of_slices(op: Ops, node: Node) -> Results | None:
+    """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
     x, size = node.first_input, node.attributes["size"]
     if x.rank is None or (size % 2 and x.rank == 4 and x.dtype != np.float64):
         return None
-    return sums_of_slices(op, node)
-
-
-def sums_of_slices(op: Ops, node: Node) -> Results:
-    """y = x/(bias + α/size·Σ x²)^β, over size neighboring channels: one slice for each"""
-    x, size = node.first_input, node.attributes["size"]
     before, after = (size - 1) // 2, size // 2
     padded = op.Pad(op.Mul(x, x), [before, after], None, [1])
     channels = op.Shape(x, start=1, end=2)
@@ -162,7 +157,7 @@ RULES: dict[str, Rule] = {
     "DFT": inverse_transform,
     "DequantizeLinear": dtypes.scale_in_single,
     "GlobalLpPool": dtypes.norm_of_channels,
-    "LRN": _other_neighbors,
+    "LRN": _sums_of_slices,
     "MaxUnpool": _unpool_then_pad,
     "Pow": dtypes.unsigned_exponent,
     "Range": dtypes.scalar_range,

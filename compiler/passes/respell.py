@@ -1,6 +1,6 @@
 """Operators that some runtimes compute wrongly or not at all, said in others, exactly."""
 
-from functools import partial
+from collections.abc import Callable
 
 from ..composites.convolution import stuffed_convolution
 from ..emission.ops import Ops
@@ -33,12 +33,16 @@ def softplus(op: Ops, node: Node) -> Results:
     return [DOUBLE["Softplus"](op, node, node.first_input)]
 
 
-def conv_transpose(op: Ops, node: Node, grouped: bool = False) -> Results | None:
-    """A convolution of x with zeros between its elements; all of them, or those in groups"""
+def _always(node: Node) -> bool:
+    return True
+
+
+def conv_transpose(op: Ops, node: Node, when: Callable[[Node], bool] = _always) -> Results | None:
+    """A convolution of x with zeros between its elements"""
     x, w = node.required(2)
     rank, group = spatial_rank(node), attribute(node, "group")
     automatic = attribute(node, "auto_pad") != "NOTSET" or node.attributes.get("output_shape")
-    if rank is None or automatic or (grouped and group == 1):
+    if rank is None or automatic or not when(node):
         return None
     strides = node.attributes.get("strides") or [1] * rank
     dilations = node.attributes.get("dilations") or [1] * rank
@@ -51,21 +55,11 @@ def conv_transpose(op: Ops, node: Node, grouped: bool = False) -> Results | None
     return [y if bias is None else op.Add(y, op.Unsqueeze(bias, list(range(1, rank + 1))))]
 
 
-grouped_conv_transpose: Rule = partial(conv_transpose, grouped=True)
+def in_groups(node: Node) -> bool:
+    return bool(attribute(node, "group") != 1)
 
 
-def max_pool_of_images(op: Ops, node: Node) -> Results | None:
-    """With indices, a pool along one axis is one of images of width 1"""
-    x = node.first_input
-    if x.rank != 3 or len(node.outputs) < 2 or node.outputs[1] is None:
-        return None
-    wide = {
-        name: [*values, 1]
-        for name in ("kernel_shape", "strides", "dilations")
-        if (values := node.attributes.get(name))
-    }
-    if pads := node.attributes.get("pads"):
-        wide["pads"] = [pads[0], 0, pads[1], 0]
-    rest = {k: v for k, v in node.attributes.items() if k not in (*wide, "pads")}
-    found = op.MaxPool(op.Unsqueeze(x, [3]), outputs=2, **rest, **wide)
-    return [op.Squeeze(v, [3]) for v in found]
+def of_single_channels(node: Node) -> bool:
+    """Tell whether one channel becomes one, as in the gradient of AveragePool."""
+    shape = node.required(2)[1].shape
+    return shape is not None and shape[:2] == (1, 1)

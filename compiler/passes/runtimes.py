@@ -5,11 +5,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..composites.form_choice import choose_form, choose_light_form
 from ..errors import GraphError
 from ..graph.ir import Graph, Node
-from ..interchange.kernel_spellings import sums_of_slices
 from ..opset import EXPORT_OPSET
 from ..standard.contrib import is_contrib
 from .choose_forms import expand_chosen
@@ -18,8 +18,8 @@ from .pipeline import Pass, run_passes
 from .prepare import prepare_for
 from .respell import (
     conv_transpose,
-    grouped_conv_transpose,
-    max_pool_of_images,
+    in_groups,
+    of_single_channels,
     respell,
     softplus,
 )
@@ -61,6 +61,9 @@ class Runtime:
         return node.operator not in self.lacks and (self.contrib or not is_contrib(node))
 
 
+_grouped = partial(conv_transpose, when=in_groups)
+_single = partial(conv_transpose, when=of_single_channels)
+
 _LOSSES = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 
 RUNTIMES = {
@@ -68,13 +71,13 @@ RUNTIMES = {
     "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-web": Runtime(choose=_cheapest),
     "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
-    "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus),)),
+    "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),
-    "opencv": Runtime(last=(respell(Softplus=softplus, MaxPool=max_pool_of_images),)),
+    "opencv": Runtime(last=(respell(Softplus=softplus),)),
     "iree": Runtime(last=(respell(ConvTranspose=conv_transpose),)),
-    "mnn": Runtime(_LOSSES, last=(respell(Softplus=softplus, LRN=sums_of_slices),)),
+    "mnn": Runtime(_LOSSES),
     "tinygrad": Runtime(_LOSSES),
-    "reference": Runtime(last=(respell(ConvTranspose=grouped_conv_transpose),)),
+    "reference": Runtime(last=(respell(ConvTranspose=_grouped),)),
     "tensorrt": Runtime(_LOSSES),
 }
 """The runtimes that files can be written for; nobody ran TensorRT here."""

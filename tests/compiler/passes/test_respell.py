@@ -12,7 +12,7 @@ from op_samples.sample import Sample
 
 import onnxgrad as og
 
-SAID = {"Softplus": "tract", "LRN": "mnn", "ConvTranspose": "iree"}
+SAID = {"Softplus": "tract", "ConvTranspose": "iree"}
 """Operators, and a runtime that has them said otherwise."""
 
 ROWS = [s for s in SAMPLES if s.op in SAID and s.onnxruntime]
