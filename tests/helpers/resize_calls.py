@@ -105,7 +105,12 @@ def disagreement(call: Call, backend: str) -> str:
     shape = np.shape(call.inputs[0])  # type: ignore[arg-type]
     right = [(m.T @ dy.ravel()).reshape(shape) for own, m in passes if own.shape == y.shape]
     for fed in ([0], range(4)):
-        actual = gradient(call, backend, fed, dy)
+        try:
+            actual = gradient(call, backend, fed, dy)
+        except og.OnnxgradError:
+            if fed == [0]:
+                raise
+            continue  # which axes are resized only run time tells, and there is no kernel for all
         error = tolerance * max(1, np.abs(dy).sum())
         if not any(np.allclose(actual, expected, tolerance, error) for expected in right):
             return f"{call}: {actual} with {len(fed)} inputs fed, right is {right[0]}"
