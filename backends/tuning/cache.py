@@ -47,9 +47,17 @@ class Cache:
             self._tell("old", f"{path} is damaged or of another version: it is made anew")
         return entry
 
-    def keep(self, key: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
-        """Write the entry of a key, whole or not at all."""
-        path = self._path(key)
+    def keep(self, key: Mapping[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+        """Write the entry of a key, whole or not at all; give the one that holds from now on.
+
+        That is the one of another process that was faster, so that both make the same choice.
+        """
+        if (found := self.find(key)) is not None:
+            return found
+        self._write(self._path(key), key, entry)
+        return entry
+
+    def _write(self, path: Path | None, key: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         if path is None:
             self._tell("write", "there is no home to keep tuned forms in: they are timed each time")
             return

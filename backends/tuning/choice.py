@@ -68,7 +68,7 @@ def tune(
             if not entry["seconds"]:
                 tuning.left[first.node.label] = next(iter(entry["refused"].values()))
                 continue
-            cache.keep(key, entry)
+            entry = cache.keep(key, entry)
         rows[identity] = _row(sites, entry, from_cache)
     whole = Whole(partial(sites_in, backend=backend, lasting=lasting, opset=opset), prepare, clock)
     try:

@@ -74,8 +74,9 @@ class Whole:
         entry = cache.find(key)
         if entry is None:
             winner, seconds = self._race(graph, variants)
-            entry = {"form": winner, "seconds": seconds, "refused": {}}
-            cache.keep(key, {**entry, "held": dict.fromkeys(seconds, 0)})
+            held = dict.fromkeys(seconds, 0)
+            entry = {"form": winner, "seconds": seconds, "held": held, "refused": {}}
+            entry = cache.keep(key, entry)
         return variants[entry["form"]], entry["seconds"]
 
     def _race(self, graph: Graph, variants: Mapping[str, Forms]) -> tuple[str, dict[str, float]]:

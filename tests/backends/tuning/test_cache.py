@@ -79,6 +79,14 @@ def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
+def test_who_comes_second_takes_what_stands(tmp_path: Path) -> None:
+    first, second = make(tmp_path)[0], make(tmp_path)[0]
+    assert first.keep(KEY, ENTRY) == ENTRY
+    assert second.keep(KEY, {**ENTRY, "form": "rows"})["form"] == "taps"
+    found = second.find(KEY)
+    assert found is not None and found["form"] == "taps"
+
+
 def test_many_write_and_read_at_once(tmp_path: Path) -> None:
     def work(k: int) -> list[str]:
         cache, told = make(tmp_path)
