@@ -34,10 +34,10 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
 def by_rows(xp: Any, work: Callable[..., None], *arrays: Array) -> None:
     """Call work on the same rows of all arrays, a few at a time, on all cores."""
     first = arrays[0]
-    if first.nbytes <= BLOCK_BYTES or xp.__name__ != "numpy":
+    if first.nbytes <= PART_BYTES or xp.__name__ != "numpy":
         work(*arrays)
         return
-    count = max(1, BLOCK_BYTES * len(first) // first.nbytes)
+    count = max(1, PART_BYTES * len(first) // first.nbytes)  # smaller ones cost more calls
 
     def run(start: int, stop: int) -> None:
         for row in range(start, stop, count):

@@ -86,7 +86,11 @@ def padded(xp: Any, x: Array, begins: Sequence[int], ends: Sequence[int], fill: 
     if not any(begins) and not any(ends):
         return x
     shape = [n + b + e for n, b, e in zip(x.shape[1:], begins, ends, strict=True)]
-    y = xp.full_like(x, fill, shape=(x.shape[0], *shape))
+    y = xp.empty_like(x, shape=(x.shape[0], *shape))
     inside = tuple(slice(b, b + n) for n, b in zip(x.shape[1:], begins, strict=True))
+    for axis, within in enumerate(inside, 1):
+        before = (slice(None),) * axis
+        y[(*before, slice(within.start))] = fill
+        y[(*before, slice(within.stop, None))] = fill
     copy_into(xp, y[(slice(None), *inside)], x)
     return y
