@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from ..composites.convolution import stuffed_convolution
 from ..emission.ops import Ops
-from ..emission.windows import covered, reach, sizes_of, spatial_rank
+from ..emission.windows import (
+    covered,
+    multiplied,
+    reach,
+    reshaped,
+    size_at,
+    sizes_of,
+    spatial_axes,
+    spatial_rank,
+)
 from ..graph.ir import Graph, Node
 from ..graph.subgraphs import run_within
 from ..interchange.double_spellings import DOUBLE
@@ -63,3 +72,24 @@ def of_single_channels(node: Node) -> bool:
     """Tell whether one channel becomes one, as in the gradient of AveragePool."""
     shape = node.required(2)[1].shape
     return shape is not None and shape[:2] == (1, 1)
+
+
+def max_pool_of_one_image(op: Ops, node: Node) -> Results | None:
+    """All images are channels of one, for OpenCV counts indices within an image, of two axes"""
+    x, rank = node.first_input, spatial_rank(node)
+    if len(node.outputs) < 2 or node.outputs[1] is None or rank not in (1, 2):
+        return None
+    if rank == 2 and size_at(op, x, 0) == 1:
+        return None
+    attributes = dict(node.attributes)
+    sizes = [size_at(op, x, axis) for axis in spatial_axes(rank)]
+    if rank == 1:
+        sizes = [*sizes, 1]
+        for name in attributes.keys() & {"kernel_shape", "strides", "dilations"}:
+            attributes[name] = [*attributes[name], 1]
+        if pads := attributes.get("pads"):
+            attributes["pads"] = [pads[0], 0, pads[1], 0]
+    image = reshaped(op, x, 1, multiplied(op, size_at(op, x, 0), size_at(op, x, 1)), *sizes)
+    found = op.MaxPool(image, outputs=2, **attributes)
+    shape = op.Concat(op.Shape(x, end=2), op.Shape(found[0], start=2, end=2 + rank), axis=0)
+    return [op.Reshape(v, shape, allowzero=1) for v in found]

@@ -19,6 +19,7 @@ from .prepare import prepare_for
 from .respell import (
     conv_transpose,
     in_groups,
+    max_pool_of_one_image,
     of_single_channels,
     respell,
     softplus,
@@ -73,7 +74,7 @@ RUNTIMES = {
     "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),
-    "opencv": Runtime(last=(respell(Softplus=softplus),)),
+    "opencv": Runtime(last=(respell(Softplus=softplus, MaxPool=max_pool_of_one_image),)),
     "iree": Runtime(last=(respell(ConvTranspose=conv_transpose),)),
     "mnn": Runtime(_LOSSES),
     "tinygrad": Runtime(_LOSSES),
