@@ -36,15 +36,18 @@ def expand_node(graph: Graph, node: Node, form: str | None = None) -> list[Node]
     The output values stay what they are; what is emitted, and returned, takes the
     node's place in the order.
     """
-    prefix = f"{node.title}/"
-    op = Ops(graph, node.position, prefix)
+    op = Ops(graph, node.position, f"{node.title}/")
+    put_in_place(op, node, emit_body_of(op, node, form))
+    return op.emitted
+
+
+def emit_body_of(op: Ops, node: Node, form: str | None) -> Sequence[Value | None]:
+    """Emit the body of a node, as `emit_body` does; errors name the node."""
     try:
-        results = emit_body(op, node, form)
+        return emit_body(op, node, form)
     except Exception as error:
         locate(error, f"in the body of {node.label}")
         raise
-    put_in_place(op, node, results)
-    return op.emitted
 
 
 def emit_body(op: Ops, node: Node, form: str | None = None) -> Sequence[Value | None]:

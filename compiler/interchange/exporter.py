@@ -6,7 +6,8 @@ import onnx
 from onnx import ModelProto
 
 from ..composites import find_body
-from ..composites.expand import Forms, expand_node
+from ..composites.copied_bodies import CopiedBodies
+from ..composites.expand import Forms
 from ..composites.form_choice import choose_straight_form
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
@@ -88,9 +89,11 @@ def write_model(
     for op_type, name in forms.items():
         find_body(op_type, name)
 
+    bodies = CopiedBodies()
+
     def expand(part: Graph, node: Node) -> None:
         form = forms.get(node.op_type) or choose_straight_form(node, opset=opset)
-        expand_node(part, node, form)
+        bodies.expand(part, node, form)
 
     def finish(part: Graph) -> None:
         lower(part, opset, expand)

@@ -6,8 +6,8 @@ from typing import Any
 import onnx
 from onnx import FunctionProto, NodeProto
 
+from ..composites.copied_bodies import body_key
 from ..graph.ir import Graph, Node, Value
-from ..inference.node_types import freeze
 from ..opset import COMPOSITE_DOMAIN
 from ..standard.protos import call_proto, call_protos
 from ..standard.schemas import DOMAIN_VERSIONS
@@ -40,7 +40,7 @@ class FunctionLibrary:
         if self._opset < CONSTANTS_SINCE or any(s.captures() for s in node.subgraphs):
             self._expand(graph, node)
             return
-        key = _key(node)
+        key = body_key(node)
         if key not in self._names:
             count = self._taken[node.op_type] = self._taken.get(node.op_type, 0) + 1
             name = node.op_type if count == 1 else f"{node.op_type}_{count}"
@@ -97,17 +97,3 @@ def _constants(graph: Graph) -> list[NodeProto]:
             node = Node("Constant", (), (value,), {"value": value.constant})
             found.append(call_proto(node))
     return found
-
-
-def _key(node: Node) -> Any:
-    def known(value: Value | None) -> Any:
-        if value is None:
-            return None
-        held = None if value.parameter or value.constant is None else freeze(value.constant)
-        return value.type, held, value.elements
-
-    inputs = tuple(known(v) for v in node.inputs)
-    repeats = tuple(node.inputs.index(v) for v in node.inputs)
-    outputs = tuple(None if v is None else v.type for v in node.outputs)
-    attributes = tuple((k, freeze(a)) for k, a in sorted(node.attributes.items()))
-    return node.operator, inputs, repeats, outputs, attributes
