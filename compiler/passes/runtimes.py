@@ -74,7 +74,9 @@ RUNTIMES = {
     "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),
-    "opencv": Runtime(last=(respell(Softplus=softplus, MaxPool=max_pool_of_one_image),)),
+    "opencv": Runtime(
+        last=(respell(ConvTranspose=_grouped, Softplus=softplus, MaxPool=max_pool_of_one_image),)
+    ),
     "iree": Runtime(last=(respell(ConvTranspose=conv_transpose),)),
     "mnn": Runtime(_LOSSES),
     "tinygrad": Runtime(_LOSSES),
