@@ -8,6 +8,7 @@ from ..graph.ir import Node
 from ..graph.types import Dim, Shape, TensorType
 from ..standard.schemas import attribute
 from .refusal import require
+from .shapes import elements_of
 
 
 def shape_of(node: Node, index: int) -> Shape | None:
@@ -133,13 +134,17 @@ def _rotary(node: Node) -> None:
         if isinstance(width, int):
             require(node, width % heads == 0, f"num_heads={heads} cannot share {width}")
             width //= heads
-    fits = not isinstance(width, int) or turned <= width
-    require(node, fits, f"rotary_embedding_dim={turned} is more than a head's {width}")
+    if isinstance(width, int):
+        require(
+            node, turned <= width, f"rotary_embedding_dim={turned} is more than a head's {width}"
+        )
+        require(node, turned or width % 2 == 0, f"a head's {width} elements are turned in pairs")
 
 
 def _attention(node: Node) -> None:
     """Check the heads of Q, K and V, and that these have as many examples and keys as values."""
     heads, groups = (node.attributes.get(f"{k}_num_heads") or 0 for k in ("q", "kv"))
+    require(node, attribute(node, "softcap") >= 0, "softcap must be 0, for none, or more")
     for index, count, name in ((0, heads, "q_num_heads"), (1, groups, ""), (2, groups, "")):
         shape, name = shape_of(node, index), name or "kv_num_heads"
         if shape is None:
@@ -151,11 +156,13 @@ def _attention(node: Node) -> None:
             require(node, whole, f"{name}={count} cannot share {shape[2]}")
         elif count:
             require(node, may_equal(shape[1], count), f"{name}={count}, but there are {shape[1]}")
-    if heads and groups:
+    q, k, v = (shape_of(node, index) for index in range(3))
+    heads = heads or (q[1] if q and len(q) == 4 else 0)
+    groups = groups or (k[1] if k and len(k) == 4 else 0)
+    if isinstance(heads, int) and isinstance(groups, int) and heads and groups:
         reason = f"kv_num_heads={groups} cannot share q_num_heads={heads}"
         require(node, heads % groups == 0, reason)
     require(node, shape_of(node, 3) != (), "attn_mask must have an axis for the keys")
-    q, k, v = (shape_of(node, index) for index in range(3))
     for shape, name in ((k, "K"), (v, "V")):
         if q and shape:
             fits = may_equal(q[0], shape[0])
@@ -179,6 +186,8 @@ def _split(node: Node) -> None:
     elif sizes is not None and len(sizes) == 1:
         reason = f"split holds {sizes[0]} sizes, for {len(node.outputs)} outputs"
         require(node, may_equal(sizes[0], len(node.outputs)), reason)
+    for size in elements_of(node.input(1)) or ():
+        require(node, isinstance(size, str) or size >= 0, f"a part cannot have {size} elements")
 
 
 def _quantization(node: Node) -> None:

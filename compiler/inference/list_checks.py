@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ..graph.dims import may_equal
+from ..graph.dims import may_equal, multiply
 from ..graph.ir import Node
 from ..graph.types import Dim
 from ..standard.schemas import attribute, get_schema
@@ -35,6 +35,7 @@ _LISTS: dict[str, Sequence[int]] = {
 """Inputs that are a list, rank 1, by operator and place."""
 
 _LISTS_OR_NUMBERS: dict[str, Sequence[int]] = {
+    "Clip": [1, 2],
     "SplitToSequence": [1],
     "Squeeze": [1],
     "Unsqueeze": [1],
@@ -42,6 +43,7 @@ _LISTS_OR_NUMBERS: dict[str, Sequence[int]] = {
 """Inputs that are a list or, as runtimes have it, one number."""
 
 _NUMBERS: dict[str, Sequence[int]] = {
+    "Clip": [1, 2],
     "CumProd": [1],
     "CumSum": [1],
     "OneHot": [1],
@@ -115,6 +117,17 @@ def _labels(node: Node) -> None:
     scores = shape_of(node, 0)
     if scores is not None and len(scores) > 1:
         require_shape(node, 1, [scores[0], *scores[2:]], "the labels")
+        require_shape(node, 2, [scores[1]], "the weights of the classes")
+
+
+def _chosen(node: Node) -> None:
+    """Check that there is something for each condition; what has none is left out."""
+    x, condition, axis = shape_of(node, 0), shape_of(node, 1), attribute(node, "axis")
+    if x is None or not condition:
+        return
+    (count,), size = condition, multiply(x) if axis is None else x[axis]
+    if isinstance(count, int) and isinstance(size, int):
+        require(node, count <= size, f"there are {count} conditions for {size} elements")
 
 
 def _like_data(node: Node) -> None:
@@ -235,6 +248,7 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "STFT": _frames,
     "ScatterElements": _scatter_elements,
     "ScatterND": _scatter_nd,
+    "Compress": _chosen,
     "SoftmaxCrossEntropyLoss": _labels,
     "TensorScatter": _write_places,
     "TopK": _top,

@@ -36,6 +36,8 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = {
     "axis": ("Softmax", [(2, 3)], {"axis": 2}, "axis must lie from -2 to 1, for rank 2"),
     "axes": ("MeanVarianceNormalization", [(2, 3)], {"axes": [0, -2]}, "axes must differ"),
     "perm": ("Transpose", [(2, 3)], {"perm": [0, 0]}, "perm must hold each of .0, 1. once"),
+    "softcap": ("Attention", [(1, 2, 2, 4)] * 3, {"softcap": -1.0}, "softcap must be 0, for none"),
+    "pairs": ("RotaryEmbedding", [(1, 1, 2, 3), *[(1, 2, 1)] * 2], {}, "turned in pairs"),
     "hidden": (
         "LSTM",
         [(2, 1, 3), (1, 8, 3), (1, 8, 2)],
@@ -158,3 +160,21 @@ def test_attention_takes_as_many_examples_and_keys_as_values(shapes: Any, reason
     q, k, v = (b.input(n, "float32", s) for n, s in zip("qkv", shapes, strict=True))
     with pytest.raises(og.GraphError, match=f"Attention.*{reason}"):
         b.op.Attention(q, k, v)
+
+
+def test_parts_conditions_and_weights_that_cannot_be_are_refused() -> None:
+    b = og.Builder()
+    x, scores = b.input("x", "float32", (4,)), b.input("scores", "float32", (2, 3))
+    with pytest.raises(og.GraphError, match="a part cannot have -1 elements"):
+        b.op.Split(x, [-1, 5], outputs=2)
+    with pytest.raises(og.GraphError, match="5 conditions for 4 elements"):
+        b.op.Compress(x, np.ones(5, bool))
+    labels, weights = np.array([0, 2]), np.ones(2, np.float32)
+    for op_type in ("SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"):
+        with pytest.raises(og.GraphError, match="weights of the classes must have the shape"):
+            getattr(b.op, op_type)(scores, labels, weights)
+    with pytest.raises(og.GraphError, match="min must be one number"):
+        b.op.Clip(x, np.zeros(2, np.float32))
+    q, k = (b.input(n, "float32", (1, heads, 2, 4)) for n, heads in (("q", 3), ("k", 2)))
+    with pytest.raises(og.GraphError, match="cannot share q_num_heads=3"):
+        b.op.Attention(q, k, k, outputs=1)
