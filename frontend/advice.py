@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.gradients import ZERO_GRADIENT
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
-from onnxgrad.compiler.graph.subgraphs import nodes_within
+from onnxgrad.compiler.graph.subgraphs import all_nodes, nodes_within
 
 _QUANTIZERS = ("QuantizeLinear", "DynamicQuantizeLinear")
 
@@ -38,6 +38,8 @@ def refuse_unused(
 
 def warn_of_rounding(graph: Graph, targets: Iterable[Value], sources: Iterable[Value]) -> None:
     """Warn where a part of a gradient is zero, for it would have to pass quantization."""
+    if not any(map(_rounds, all_nodes(graph))):
+        return  # what lies between need not be looked for
     nodes = [n for node in _between(graph, targets, sources) for n in nodes_within(node)]
     rounding = [n for n in nodes if _rounds(n)]
     if rounding and not any(n.op_type == "StraightThrough" for n in nodes):
