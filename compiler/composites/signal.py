@@ -14,6 +14,10 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     The length is the window's where frame_length is omitted, else the signal's.
     """
     signal, step = node.required(2)
+    if (
+        signal.rank == 2
+    ):  # real, without the axis for its one part: as exporters and runtimes have it
+        signal = op.Unsqueeze(signal, [2])
     window, length = node.input(2), node.input(3)
     size = op.Gather(op.Shape(signal), 1)
     step = int64(op, step)
