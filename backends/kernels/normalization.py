@@ -34,6 +34,11 @@ def _per_channel(v: Array, x: Array) -> Array:
     return widen(v).reshape(-1, *[1] * (x.ndim - 2))
 
 
+def _channel_sums(xp: Any, x: Array) -> Array:
+    """Sum x: (batch, channels, …) to (channels,), each image by itself first: it rounds less."""
+    return xp.add.reduce(xp.add.reduce(x, axis=tuple(range(2, x.ndim))), axis=0)
+
+
 @kernel("LayerNormalization")
 def layer_normalization(
     xp: Any,
@@ -126,15 +131,15 @@ def batch_normalization(
         y = wide * _per_channel(factor, x)
         y += _per_channel(widen(b) - widen(mean) * factor, x)
         return y.astype(x.dtype, copy=False)
-    axes = (0, *range(2, x.ndim))
-    batch_mean = _average(xp, wide, axes)
+    count = wide.dtype.type(x.size // max(x.shape[1], 1))
+    batch_mean = _per_channel(_channel_sums(xp, wide) / count, x)
     y, squares = xp.empty_like(wide), xp.empty_like(wide)
 
     def center(y: Array, squares: Array, x: Array) -> None:
         xp.square(xp.subtract(x, batch_mean, out=y), out=squares)
 
     by_rows(xp, center, y, squares, wide)
-    batch_variance = _average(xp, squares, axes)
+    batch_variance = _per_channel(_channel_sums(xp, squares) / count, x)
     del squares
     factor = _per_channel(scale, x) / xp.sqrt(batch_variance + wide.dtype.type(epsilon))
     shift = _per_channel(b, x)
@@ -169,7 +174,6 @@ def batch_normalization_grad(
     For batch statistics `mean` and `variance` (biased), i = 1 / √(variance + epsilon) and
     n = (x - mean)·i; every sum runs over all axes but 1.
     """
-    axes = (0, *range(2, x.ndim))
     wide = widen(dy)
     count = wide.dtype.type(x.size // max(x.shape[1], 1))
     inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
@@ -181,8 +185,8 @@ def batch_normalization_grad(
         xp.multiply(dy, xp.subtract(x, middle, out=centered), out=product)
 
     by_rows(xp, center, centered, dx, widen(x), wide)
-    dbias = xp.add.reduce(wide, axis=axes)
-    dscale = xp.add.reduce(dx, axis=axes) * inverse
+    dbias = _channel_sums(xp, wide)
+    dscale = _channel_sums(xp, dx) * inverse
     # what each channel has in common is multiplied first: fewer passes over dx
     slope = _per_channel(factor * inverse * dscale / -count, x)
     offset, factor = _per_channel(factor * dbias / count, x), _per_channel(factor, x)
