@@ -5,13 +5,37 @@ the others are new arrays. Operations and their order are those of the bodies in
 compiler/composites/updates.py, so that not a bit differs.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
-from .blocks import in_blocks
-from .registry import Array, composite_kernel
+from ...compiler.graph.ir import Node
+from ...compiler.graph.types import TensorType, is_static
+from .blocks import BLOCK_BYTES, in_blocks
+from .registry import Array, Kernel, composite_kernel
 
 
-@composite_kernel("SgdUpdate", overwrites={0: 0, 1: 3})
+def _bind_sgd(
+    xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]
+) -> Kernel | None:
+    """Update a parameter of one block at once, where it is w − η·dw."""
+    type_ = node.first_input.type
+    assert isinstance(type_, TensorType)
+    shape = type_.shape
+    if shape is None or not is_static(shape) or attributes["weight_decay"] or node.input(3):
+        return None
+    if math.prod(map(int, shape)) * type_.dtype.itemsize > BLOCK_BYTES or len(node.outputs) != 1:
+        return None
+    multiply, subtract, empty_like = xp.multiply, xp.subtract, xp.empty_like
+    overwrites = 0 in attributes.get("overwrite", ())
+
+    def run(w: Array, dw: Array, rate: Array, v: None = None) -> Array:
+        return subtract(w, multiply(rate, dw), out=w if overwrites else empty_like(w))
+
+    return run
+
+
+@composite_kernel("SgdUpdate", bind=_bind_sgd, overwrites={0: 0, 1: 3})
 def sgd_update(
     xp: Any,
     w: Array,
