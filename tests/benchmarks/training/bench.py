@@ -155,8 +155,9 @@ def main() -> None:
             report["measured"] = datetime.now(UTC).isoformat(timespec="minutes")
             text = json.dumps(report, indent=1, ensure_ascii=False)
             out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    draw(report, out.with_suffix(".svg"))
-    print(f"{out.with_suffix('.json')}, {out.with_suffix('.svg')}")
+    if report["workloads"]:
+        draw(report, out.with_suffix(".svg"))
+    print(f"written: {out.with_suffix('.json')}")
     failed = [
         f"{name}, {contender}"
         for name, measured in report["workloads"].items()

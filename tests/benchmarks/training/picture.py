@@ -32,7 +32,7 @@ def draw(report: Any, file: Path) -> None:
     """Draw time above memory, narrow enough for a phone; the page's color shows through."""
     from matplotlib import pyplot as plt
 
-    panels = {"ms": "times as fast as torch eager", "MB": "peak memory, of torch eager's"}
+    panels = {"ms": "speed, torch eager = 1, more is better", "MB": "peak memory, torch eager = 1"}
     height = 1.7 + 0.62 * len(report["workloads"])
     with plt.rc_context(SETTINGS):
         figure, axes = plt.subplots(2, 1, figsize=(5, height), layout="constrained")
