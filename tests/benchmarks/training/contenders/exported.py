@@ -21,7 +21,9 @@ def start(job: Job, **how: Any) -> Started:
     with TemporaryDirectory() as folder:
         path = f"{folder}/step.onnx"
         og.save(graph, path, **how)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session: Any = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
     feeds: dict[str, Any] = dict(job.data)
     if job.work.by == "weights":
         feeds |= og.initial_state(graph)

@@ -4,9 +4,9 @@ import os
 from functools import partial
 from typing import Any
 
-import jax
+import jax  # pyright: ignore[reportMissingImports]  # of the bench extra
 import numpy as np
-from jax import numpy as jnp
+from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
 from workload import Job
 
 from . import Started

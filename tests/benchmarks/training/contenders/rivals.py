@@ -108,7 +108,7 @@ def _started(job: Job, derived: Derived) -> Started:
     written, gradients, seeds = derived
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job.threads
-    session = onnxruntime.InferenceSession(
+    session: Any = onnxruntime.InferenceSession(
         written.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     weights = {name: array.copy() for name, array in job.weights.items()}
