@@ -156,16 +156,19 @@ def _reversed(op: Ops, w: Value, group: int, rank: int) -> Value:
 
 
 def _stuffed(op: Ops, x: Value, steps: list[int]) -> Value:
-    """Put step − 1 zeros between neighboring elements along the spatial axes."""
+    """Put step − 1 zeros between neighboring elements along the spatial axes, one after the other.
+
+    So no tensor has more than one axis more than x: OpenCV takes no Pad of six.
+    """
     rank = len(steps)
     if all(s == 1 for s in steps):
         return x
-    inner = [3 + 2 * k for k in range(rank)]
-    sizes = sizes_of(op, x)
-    spread = op.Pad(
-        op.Unsqueeze(x, inner), [0] * rank + [s - 1 for s in steps], None, op.constant(inner)
-    )
-    stretched = op.Concat(op.Shape(x, end=2), op.Mul(sizes, steps), axis=0)
-    ends = op.Add(op.Mul(op.Sub(sizes, 1), steps), 1)
-    full = op.Reshape(spread, stretched, allowzero=1)
-    return op.Slice(full, [0] * rank, ends, spatial_axes(rank))
+    ends = op.Add(op.Mul(op.Sub(sizes_of(op, x), 1), steps), 1)
+    for axis, step in zip(spatial_axes(rank), steps, strict=True):
+        if step == 1:
+            continue
+        sizes = [size_at(op, x, k) for k in range(2 + rank)]
+        sizes[axis] = multiplied(op, sizes[axis], step)
+        inner = op.constant([axis + 1])
+        x = reshaped(op, op.Pad(op.Unsqueeze(x, inner), [0, step - 1], None, inner), *sizes)
+    return op.Slice(x, [0] * rank, ends, spatial_axes(rank))
