@@ -1,12 +1,16 @@
 """Operators that some runtimes compute wrongly or not at all, said in others, exactly."""
 
 from collections.abc import Callable
+from math import prod
+
+import numpy as np
 
 from ..composites.convolution import stuffed_convolution
 from ..emission.ops import Ops
 from ..emission.windows import (
     covered,
     multiplied,
+    numbers,
     reach,
     reshaped,
     size_at,
@@ -93,3 +97,15 @@ def max_pool_of_one_image(op: Ops, node: Node) -> Results | None:
     found = op.MaxPool(image, outputs=2, **attributes)
     shape = op.Concat(op.Shape(x, end=2), op.Shape(found[0], start=2, end=2 + rank), axis=0)
     return [op.Reshape(v, shape, allowzero=1) for v in found]
+
+
+def max_pool_by_plane(op: Ops, node: Node) -> Results | None:
+    """Indices modulo the plane, plus where it starts: right where they count within planes, too"""
+    x = node.first_input
+    shape = numbers(x.shape or ("?",))
+    if len(node.outputs) < 2 or node.outputs[1] is None or shape is None:
+        return None
+    y, indices = op.MaxPool(x, outputs=2, **node.attributes)
+    size = prod(shape[2:])
+    starts = np.arange(prod(shape[:2])).reshape(*shape[:2], *[1] * (len(shape) - 2)) * size
+    return [y, op.Add(op.Mod(indices, max(size, 1)), op.constant(starts))]

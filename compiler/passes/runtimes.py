@@ -19,6 +19,7 @@ from .prepare import prepare_for
 from .respell import (
     conv_transpose,
     in_groups,
+    max_pool_by_plane,
     max_pool_of_one_image,
     of_single_channels,
     respell,
@@ -77,10 +78,10 @@ RUNTIMES = {
     "opencv": Runtime(
         last=(respell(ConvTranspose=_grouped, Softplus=softplus, MaxPool=max_pool_of_one_image),)
     ),
-    "iree": Runtime(last=(respell(ConvTranspose=conv_transpose),)),
+    "iree": Runtime(last=(respell(ConvTranspose=conv_transpose, MaxPool=max_pool_by_plane),)),
     "mnn": Runtime(_LOSSES),
-    "tinygrad": Runtime(_LOSSES),
-    "reference": Runtime(last=(respell(ConvTranspose=_grouped),)),
+    "tinygrad": Runtime(_LOSSES, last=(respell(MaxPool=max_pool_by_plane),)),
+    "reference": Runtime(last=(respell(ConvTranspose=_grouped, MaxPool=max_pool_by_plane),)),
     "tensorrt": Runtime(_LOSSES),
 }
 """The runtimes that files can be written for; nobody ran TensorRT here."""
