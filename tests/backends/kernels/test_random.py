@@ -246,11 +246,11 @@ def test_reshape_of_nothing(before: Any, shape: Any, after: Any) -> None:
     assert KERNELS["", "Reshape"].function(np, np.ones(before), ints(*shape)).shape == after
 
 
-@pytest.mark.parametrize(("axis", "message"), [(1, "axis 1 of x has 3"), (None, "x has 6")])
+@pytest.mark.parametrize(("axis", "message"), [(1, "3 elements"), (None, "6 elements")])
 def test_marks_of_what_is_not_there(axis: int | None, message: str) -> None:
     b = og.Builder("marks")
-    x, marks = b.input("x", "float32", (2, 3)), b.input("marks", "bool", (7,))
+    x, marks = b.input("x", "float32", (2, 3)), b.input("marks", "bool", ("n",))
     b.output(b.op.Compress(x, marks, axis=axis), "y")
     feeds = {"x": np.ones((2, 3), np.float32), "marks": np.ones(7, bool)}
-    with pytest.raises(og.GraphError, match=f"the condition has 7 elements, .*{message}"):
+    with pytest.raises(og.GraphError, match=f"there are 7 conditions for {message}"):
         og.compile(b.build()).run(feeds)

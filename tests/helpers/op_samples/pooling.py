@@ -42,7 +42,13 @@ SAMPLES = [
         [random(1, 2, 5, 6)],
         {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]},
     ),
-    Sample("MaxPool", [random(1, 2, 5, 6)], {"kernel_shape": [2, 3], "auto_pad": "SAME_LOWER"}),
+    # written with pads of [1, 1, 0, 1], which onnx.reference takes in another order
+    Sample(
+        "MaxPool",
+        [random(1, 2, 5, 6)],
+        {"kernel_shape": [2, 3], "auto_pad": "SAME_LOWER"},
+        reference=False,
+    ),
     Sample("AveragePool", [random(2, 2, 6)], {"kernel_shape": [3]}),
     Sample("AveragePool", [random(1, 2, 5, 6)], {"kernel_shape": [2, 3], "strides": [2, 2]}),
     Sample("AveragePool", [random(1, 1, 3, 4, 3)], {"kernel_shape": [2, 2, 2]}),
