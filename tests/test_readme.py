@@ -1,10 +1,15 @@
 """README tells the truth: its snippets run, and what it names or links is there."""
 
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from command_line import run
 from snippets import run_snippets
+
+import onnxgrad as og
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -17,6 +22,12 @@ def test_snippets_run_one_after_the_other(
     run_snippets(README)
     assert capsys.readouterr().out == "(16, 3)\n['loss', 'logits', 'x.grad', 'w1.grad']\n"
     assert (tmp_path / "step.svg").exists()
+    label = np.array([0, 2])
+    np.savez(tmp_path / "train.npz", x=np.ones((2, 4), np.float32), label=label)
+    for line in re.findall(r"^    onnxgrad (.*)$", README.read_text(), re.M):
+        run(*shlex.split(line))
+    before, after = (og.load(f"{name}.onnx").find("w2").constant for name in ("model", "tuned"))
+    assert before is not None and after is not None and not np.array_equal(before, after)
 
 
 def test_paths_exist() -> None:

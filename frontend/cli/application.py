@@ -49,6 +49,7 @@ _SPELLINGS = {
     r"og\.straight_through\(graph\)": "--straight-through",
     r"(?<![-\w./'])([vj]jp)(?![-\w/']|\.\w)": r"--\1",
     r"resume=True": "--resume",
+    r"\bloss='([^']*)'": r"--loss \1",
     r"load the model with shapes=\{[^}]*\}": "pass --shape",
     r"shapes\['([^']*)'\]": r"--shape \1",
     r"\bshapes gives\b": "--shape gives",

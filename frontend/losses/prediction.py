@@ -72,6 +72,11 @@ class Prediction:
     def axis(self, axis: int | None, what: str) -> int:
         """Count an axis of the prediction from the front; None: the last, if there is no doubt."""
         rank = len(self.shape)
+        if rank == 0:
+            raise GraphError(
+                f"'{self.name}' is {self.raw.value.type}, one number, which has no {what}; if it "
+                f"is a loss already, train with loss='{self.name}'"
+            )
         if axis is None and rank > 2:
             raise GraphError(
                 f"'{self.name}' is {self.raw.value.type}: say where its {what} are, axis=-1 as in "
@@ -168,6 +173,8 @@ def only_float_output(graph: Graph, argument: str = "of") -> str:
     if len(floats) == 1:
         return floats[0].name
     listed = ", ".join(f"'{v.name}'" for v in floats) or "none"
+    scalar = next((v.name for v in floats if v.shape == ()), None)
+    ready = "" if scalar is None else f"; '{scalar}' may be a loss already: loss='{scalar}'"
     raise GraphError(
-        f"which output is the loss about? Name it with {argument}; of floats: {listed}"
+        f"which output is the loss about? Name it with {argument}; of floats: {listed}{ready}"
     )

@@ -188,3 +188,24 @@ def test_wrong_data_are_named(folder: Path) -> None:
     assert "cannot read" in train(folder, data="none.npz", status=2)
     (folder / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
     assert "cannot be read" in train(folder, data="broken.npz", status=2)
+
+
+@pytest.fixture
+def with_loss(tmp_path: Path) -> Path:
+    """A model that already has a loss beside its logits, and data."""
+    b = og.Builder("net")
+    x, label = b.input("x", "float32", ("N", 2)), b.input("label", "int64", ("N",))
+    logits = x @ b.parameter("w", np.eye(2, dtype=np.float32))
+    b.output(b.op.SoftmaxCrossEntropyLoss(logits, label), "loss")
+    b.output(logits, "logits")
+    og.save(b.build(), tmp_path / "model.onnx")
+    x_, label_ = np.ones((4, 2), np.float32), np.zeros(4, np.int64)
+    np.savez(tmp_path / "train.npz", x=x_, label=label_)
+    return tmp_path
+
+
+def test_a_loss_that_the_model_has_is_named(with_loss: Path) -> None:
+    """Whoever does not know that it can be named is told how."""
+    assert "'loss' may be a loss already: --loss loss\n" in train(with_loss, status=2)
+    assert "train with --loss loss\n" in train(with_loss, "--of", "loss", status=2)
+    assert "1 weight trained" in train(with_loss, "--loss", "loss")
