@@ -199,13 +199,19 @@ class Builder:
         self._open = [self._graph]  # the graph and the subgraphs under construction, innermost last
         self._graphs = [self._graph]  # all of them, finished subgraphs too
         self._used: list[Graph] = []
+        self._called: dict[Graph, dict[Value, Value]] = {}  # the parameters of each, and ours
         self.op: Any = TensorOps(self)
 
     @classmethod
     def extend(cls, graph: Graph) -> "Builder":
-        """Build on: start from a copy of a graph, such as a loaded model that lacks a loss."""
+        """Build on: start from a copy of a graph, such as a loaded model that lacks a loss.
+
+        A `call` of the graph reads the parameters of this copy.
+        """
         builder = cls(require_graph(graph).name)
-        builder._graph = graph.copy()
+        mapping: dict[Value, Value] = {}
+        builder._graph = graph.copy(mapping)
+        builder._called[graph] = {v: mapping[v] for v in graph.parameters}
         builder._open, builder._graphs = [builder._graph], list(all_graphs(builder._graph))
         return builder
 
@@ -262,8 +268,9 @@ class Builder:
     def call(self, graph: Graph, /, **inputs: Any) -> Any:
         """Put another graph in place, its inputs being tensors; give its output, or a tuple.
 
-        Its parameters and nodes keep their names where these are free. Sizes that the graph calls
-        by a name are those of the tensors.
+        Its parameters and nodes keep their names where these are free. A graph that is called again
+        shares its parameters, and gradients sum over the calls; to have others call `graph.copy()`,
+        which is another graph. Sizes that the graph calls by a name are those of the tensors.
 
         Args:
             graph: any graph; it stays as it is.
@@ -271,7 +278,8 @@ class Builder:
         """
         types = {v.name: v.type for v in require_graph(graph).inputs}
         given = {name: self._given(v, types.get(name)) for name, v in inputs.items()}
-        found = put_in(self._graph, self._open[-1], graph, given)
+        shared = self._called.setdefault(graph, {})
+        found = put_in(self._graph, self._open[-1], graph, given, shared)
         known = set(self._graphs)
         self._graphs += [g for g in all_graphs(self._open[-1]) if g not in known]
         tensors = [Tensor(self, v) for v in found]

@@ -19,16 +19,25 @@ from onnxgrad.compiler.graph.types import (
 )
 
 
-def put_in(outer: Graph, inner: Graph, graph: Graph, given: Mapping[str, Value]) -> list[Value]:
+def put_in(
+    outer: Graph,
+    inner: Graph,
+    graph: Graph,
+    given: Mapping[str, Value],
+    shared: dict[Value, Value],
+) -> list[Value]:
     """Let `inner`, a part of `outer`, own a copy of a graph that reads given values; give outputs.
 
-    Parameters land in `outer`, where training finds them. Sizes that the graph calls by a name are
+    Parameters land in `outer`, where training finds them; `shared` (the graph's → those of `outer`)
+    tells which are there already, and gains the others. Sizes that the graph calls by a name are
     those of what it is given; of any others nothing is known.
 
     Raises:
-        GraphError: inputs are missing or unknown, or do not have the types that the graph wants.
+        GraphError: inputs are missing or unknown, or do not have the types that the graph wants; a
+            parameter holds another array than it did when it was shared.
     """
     _require_inputs(graph, given)
+    _require_unchanged(graph, shared)
     sizes = _sizes(graph, given)
     copy = graph.copy(names=outer.names, renamed=True)
     for part in all_graphs(copy):
@@ -39,12 +48,13 @@ def put_in(outer: Graph, inner: Graph, graph: Graph, given: Mapping[str, Value])
     for value, original in list(zip(copy.inputs, graph.inputs, strict=True)):
         copy.replace_uses(value, given[original.name])
         copy.remove(value)
-    for value in copy.parameters:
-        held = Value(value.name, value.type, value.constant, parameter=True)
-        copy.rename(value, outer.names.fresh(f"{held.name}.inner"))
-        outer.add_value(held)
-        outer.names.keep(held.name)
-        copy.replace_uses(value, held)
+    for value, original in list(zip(copy.parameters, graph.parameters, strict=True)):
+        if original not in shared:
+            shared[original] = held = Value(value.name, value.type, value.constant, parameter=True)
+            copy.rename(value, outer.names.fresh(f"{held.name}.inner"))
+            outer.add_value(held)
+            outer.names.keep(held.name)
+        copy.replace_uses(value, shared[original])
         copy.remove(value)
     inside = copy.values()
     found = move_in(Ops(inner), copy)
@@ -60,6 +70,15 @@ def _require_inputs(graph: Graph, given: Mapping[str, Value]) -> None:
             raise GraphError(f"'{graph.name}' has no input '{name}'{suggestion(name, wanted)}")
     if missing := [name for name in wanted if name not in given]:
         raise GraphError(f"'{graph.name}' needs its inputs {', '.join(missing)}, too")
+
+
+def _require_unchanged(graph: Graph, shared: Mapping[Value, Value]) -> None:
+    for value in graph.parameters:
+        if value in shared and shared[value].constant is not value.constant:
+            raise GraphError(
+                f"'{value.name}' of '{graph.name}' holds another array than when the graph was "
+                f"called before, and both calls share it; call a copy, {graph.name}.copy()"
+            )
 
 
 def _sizes(graph: Graph, given: Mapping[str, Value]) -> dict[str, Dim]:

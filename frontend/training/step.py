@@ -166,14 +166,21 @@ def feed_back(step: Graph, pairs: Mapping[Value, Value]) -> None:
 def statistics_pairs(graph: Graph, finite: Value | None = None) -> dict[Value, Value]:
     """Pair running statistics with their updates, which training mode gives as outputs 1 and 2.
 
-    Where `finite` is false they stay what they are.
+    Nodes that share statistics update them one after the other. Where `finite` is false they stay
+    what they are.
     """
     pairs: dict[Value, Value] = {}
     for node, statistics in statistics_of(graph).items():
-        for before, after in zip(statistics, node.outputs[1:3], strict=False):
-            if after is not None:
-                op = Ops(graph, prefix=STEP)
-                pairs[before] = after if finite is None else op.Where(finite, after, before)
+        found = dict(zip(statistics, node.outputs[1:3], strict=False))
+        updates = {before: after for before, after in found.items() if after is not None}
+        if updates and not pairs.keys().isdisjoint(statistics):
+            read = [pairs.get(v, v) for v in statistics]
+            node.inputs = (*node.inputs[:3], *read, *node.inputs[5:])
+            graph.reconnect(node)
+        pairs |= updates
+    if finite is not None:
+        op = Ops(graph, prefix=STEP)
+        pairs = {before: op.Where(finite, after, before) for before, after in pairs.items()}
     return pairs
 
 

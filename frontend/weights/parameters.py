@@ -90,7 +90,7 @@ def _warn_if_merged(value: Value, consumers: Sequence[Node]) -> None:
     if len(readers) > 1:
         listed = ", ".join(n.title for n in readers)
         warn(
-            f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}): exporters "
-            "merge equal initializers, and training it ties these layers. og.untie(graph) gives "
-            "each its own; to leave it alone pass frozen=[…]"
+            f"'{value.name}' is a scale or bias of {len(readers)} operators ({listed}), which "
+            "training ties. Where layers are not called twice but an exporter merged equal "
+            "initializers, og.untie(graph) gives each its own; to leave it alone pass frozen=[…]"
         )

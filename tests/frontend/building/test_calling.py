@@ -65,6 +65,70 @@ def test_within_a_branch() -> None:
     np.testing.assert_allclose(found, np.tanh(-X @ W), rtol=1e-5)
 
 
+def test_a_graph_that_is_called_again_shares_its_parameters() -> None:
+    """A body first, then outside: one set of weights, whose gradients sum over all calls."""
+    inner = og.Builder("layer")
+    weight = np.linspace(-1, 1, 6).reshape(3, 2)
+    x = inner.input("x", "float64", ("N", 3))
+    inner.output(inner.op.Tanh(x @ inner.parameter("w", weight)), "y")
+    shared = inner.build()
+    b = og.Builder("siamese")
+    x, z = (b.input(name, "float64", ("N", 3)) for name in "xz")
+    body = b.subgraph(
+        lambda i, go, s: (go, s + b.op.ReduceSum(b.call(shared, x=x), keepdims=0)),
+        *(("int64", ()), ("bool", ()), ("float64", ())),
+    )
+    total = b.op.Loop(2, None, np.array(0.0), body=body)
+    both = b.call(shared, x=z) * b.call(shared, x=x * z)
+    b.output(total + b.op.ReduceSum(both, keepdims=0), "loss")
+    g = b.build()
+    assert [v.name for v in g.parameters] == ["w"]
+    rng = np.random.default_rng(0)
+    feeds = {name: rng.normal(size=(4, 3)) for name in "xz"}
+
+    def loss(w: np.ndarray) -> float:
+        x, z = feeds.values()
+        return float(2 * np.tanh(x @ w).sum() + (np.tanh(z @ w) * np.tanh((x * z) @ w)).sum())
+
+    result = og.compile(og.grad(g, "loss", "w")).run(feeds)
+    np.testing.assert_allclose(result["loss"], loss(weight), rtol=1e-12)
+    steps = 1e-5 * np.eye(6).reshape(6, 3, 2)
+    slopes = [(loss(weight + s) - loss(weight - s)) / 2e-5 for s in steps]
+    np.testing.assert_allclose(result["w.grad"].ravel(), slopes, rtol=1e-7)
+    step = og.compile(og.train_step(g, "loss", og.optim.SGD(0.1))).stepper()
+    step.run(feeds)
+    assert step.state().keys() == {"w"}
+    np.testing.assert_allclose(step.state()["w"], weight - 0.1 * result["w.grad"], rtol=1e-12)
+
+
+def test_a_copy_and_another_builder_have_weights_of_their_own() -> None:
+    shared, zeros = layer(), np.zeros(2, np.float32)
+    for _ in range(2):
+        b = og.Builder()
+        x = b.input("x", "float32", ("N", 3))
+        first, second = (b.call(g, x=x, shift=zeros) for g in (shared, shared.copy()))
+        b.output(first + second + b.call(shared, x=x, shift=zeros), "y")
+        assert [v.name for v in b.build().parameters] == ["w", "w_1"]
+
+
+def test_what_is_built_on_a_graph_shares_its_parameters() -> None:
+    g = layer()
+    b = og.Builder.extend(g)
+    other = b.input("other", "float32", ("N", 3))
+    b.output(b.value("y") - b.call(g, x=other, shift=b.value("shift")), "difference")
+    assert [v.name for v in b.build().parameters] == ["w"]
+
+
+def test_a_weight_that_changed_between_two_calls_is_refused() -> None:
+    g, zeros = layer(), np.zeros(2, np.float32)
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 3))
+    b.call(g, x=x, shift=zeros)
+    g.find("w").constant = W + 1
+    with pytest.raises(og.GraphError, match="'w' of 'layer' holds another array .* layer.copy()"):
+        b.call(g, x=x, shift=zeros)
+
+
 def test_unknown_sizes_of_two_calls_are_two() -> None:
     """How many elements are not zero is not the same in both."""
     inner = og.Builder("nonzero")

@@ -199,3 +199,29 @@ def test_a_loaded_model_gets_its_loss(tmp_path: Path) -> None:
     np.testing.assert_allclose(step(**feeds)["loss"], np.log(3), rtol=1e-6)
     np.testing.assert_allclose(step.state()["w"][0], [-1 / 3, -1 / 3, 2 / 3], rtol=1e-6)
     assert [v.name for v in model.outputs] == ["logits"]
+
+
+@pytest.mark.filterwarnings("ignore:.* is a scale or bias of 2 operators")
+@pytest.mark.parametrize("skip", [False, True])
+def test_shared_statistics_are_updated_one_after_the_other(skip: bool) -> None:
+    inner = og.Builder("layer")
+    x = inner.input("x", "float32", ("N", 2))
+    held = [inner.parameter(n, np.ones(2, np.float32)) for n in "sbmv"]
+    settings = {"training_mode": 1, "momentum": 0.5, "outputs": 3}
+    inner.output(inner.op.BatchNormalization(x, *held, **settings)[0], "y")
+    layer = inner.build()
+    b = og.Builder()
+    x, z = (b.input(n, "float32", ("N", 2)) for n in "xz")
+    product = b.call(layer, x=x) * b.call(layer, x=z)
+    b.output(b.op.ReduceSum(product, keepdims=0), "loss")
+    optimizer = og.optim.SGD(0.1)
+    step = og.train_step(
+        b.build(), "loss", og.optim.skip_non_finite(optimizer) if skip else optimizer
+    )
+    feeds = {"x": np.array([[1, 3], [2, 7]], np.float32), "z": np.eye(2, dtype=np.float32)}
+    trainer = stepper(step)
+    trainer.run(feeds)
+    for name, of in (("m", np.mean), ("v", np.var)):
+        first = 0.5 * np.ones(2) + 0.5 * of(feeds["x"], axis=0)
+        expected = 0.5 * first + 0.5 * of(feeds["z"], axis=0)
+        np.testing.assert_allclose(trainer.state()[name], expected, rtol=1e-6)
