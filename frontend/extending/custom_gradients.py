@@ -35,8 +35,9 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function of tensors a gradient that you choose: a decorator of `function(op, *xs)`.
 
     The function gives two things: its value, or a tuple of them, and a function of the gradients
-    that arrive, which gives one gradient for each of `xs`, None where it is zero. The second is
-    called where the value is differentiated, and may read what the first computed.
+    that arrive, which gives one gradient for each of `xs`, None where it is zero: `(None,)` for a
+    single one, as nothing returned at all is an error. The second is called where the value is
+    differentiated, and may read what the first computed.
 
     Files hold the value alone, and refuse a gradient that passes it: differentiate, then save.
 

@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _GRADIENTS: set[tuple[str, str]] = set()
 _KERNELS: set[tuple[str, str]] = set()
-"""What users registered, and may register anew."""
+"""What users registered, and what `register_operator` forgets."""
 
 
 class Operator:
@@ -108,14 +108,16 @@ def register_gradient(operator: str, *, broadcasts: bool = False) -> Callable[[F
 
     `call` has the inputs, outputs and attributes; `dys` are the gradients that arrive, one for
     each output, None where none does. The rule gives one gradient for each input, of its dtype and
-    shape, None where it is zero. Reverse and forward mode follow, to any order.
+    shape, None where it is zero: `(None,)` where there is one input, as nothing returned at all is
+    an error. Reverse and forward mode follow, to any order.
 
     Args:
         operator: its name, such as "acme.Swish", or that of one whose gradient is refused.
         broadcasts: sum what the rule gives to the inputs' shapes.
 
     Raises:
-        GraphError: the operator has a gradient already; `custom_gradient` is for other ones.
+        GraphError: the operator has a gradient already; `custom_gradient` is for other ones, and
+            an operator that is registered anew begins without one.
         UnsupportedOpError: there is no such operator.
 
     Example:
@@ -125,8 +127,9 @@ def register_gradient(operator: str, *, broadcasts: bool = False) -> Callable[[F
         ...     return 3.0 * x * x * dy
     """
     key = _key(operator)
-    known = key in ZERO_GRADIENT or key in RULES and key not in REFUSED_GRADIENT
-    if known and key not in _GRADIENTS:
+    if key in _GRADIENTS:
+        raise _taken(operator, "gradient")
+    if key in ZERO_GRADIENT or key in RULES and key not in REFUSED_GRADIENT:
         raise GraphError(f"{operator} has a gradient; og.custom_gradient gives a value another one")
 
     def register(rule: F) -> F:
@@ -145,7 +148,7 @@ def register_kernel(operator: str) -> Callable[[F], F]:
     gives an array, or a tuple for several outputs.
 
     Raises:
-        GraphError: the operator has a kernel already.
+        GraphError: the operator has a kernel already; one that is registered anew begins without.
         UnsupportedOpError: there is no such operator.
 
     Example:
@@ -154,7 +157,9 @@ def register_kernel(operator: str) -> Callable[[F], F]:
         ...     return x**3
     """
     key = _key(operator)
-    if key in KERNELS and key not in _KERNELS:
+    if key in _KERNELS:
+        raise _taken(operator, "kernel")
+    if key in KERNELS:
         raise GraphError(f"{operator} has a kernel of onnxgrad")
 
     def register(kernel: F) -> F:
@@ -176,6 +181,13 @@ def _forget(key: tuple[str, str]) -> None:
         if key in registered:
             registered.discard(key)
             table.pop(key, None)
+
+
+def _taken(operator: str, what: str) -> GraphError:
+    return GraphError(
+        f"{operator} has a {what} already; og.register_operator makes an operator of yours anew, "
+        "with neither kernel nor gradient"
+    )
 
 
 def _key(operator: str) -> tuple[str, str]:

@@ -148,6 +148,12 @@ def as_rule(function: Callable[..., Any], broadcasts: bool) -> RuleFunction:
         call = Call(inputs, outputs, attributes_of(node))
         who = f"the gradient {name_of(function)} of {node.operator}"
         found = _told(who, function, builder.op, call, *map(builder.tensor, dys))
+        if found is None:
+            zero = ", ".join("None" for _ in node.inputs) + "," * (len(node.inputs) == 1)
+            raise GradientError(
+                f"{who} returned nothing; give one gradient for each input, ({zero}) where it is "
+                "zero by all"
+            )
         listed = list(found) if isinstance(found, tuple | list) else [found]
         if len(listed) != len(node.inputs):
             raise GradientError(

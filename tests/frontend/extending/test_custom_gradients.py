@@ -140,6 +140,29 @@ def test_wrong_functions_are_named() -> None:
         og.vjp(b.build(), "y", "x")
 
 
+def test_a_gradient_that_gives_nothing_is_refused_and_a_zero_is_not() -> None:
+    @og.custom_gradient
+    def forgetful(op: Any, x: Any) -> Any:
+        def gradient(dy: Any) -> None:
+            2.0 * dy
+
+        return x * x, gradient
+
+    @og.custom_gradient
+    def flat(op: Any, x: Any) -> Any:
+        return x * x, lambda dy: (None,)
+
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    b.output(forgetful(x), "forgotten")
+    b.output(flat(x) + x, "y")
+    graph = b.build()
+    with pytest.raises(og.GradientError, match=r"forgetful.* returned nothing; .* \(None,\)"):
+        og.vjp(graph, "forgotten", "x")
+    found = run(og.vjp(graph, "y", "x"), x=X, **{"y.grad": X})
+    np.testing.assert_array_equal(found["x.grad"], X)
+
+
 @pytest.mark.parametrize("functions", [False, True])
 def test_a_file_tells_where_no_gradient_flows(tmp_path: Path, functions: bool) -> None:
     b = og.Builder()

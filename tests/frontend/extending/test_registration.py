@@ -44,18 +44,19 @@ def cube_with_body() -> Any:
     return og.register_operator(CUBE, lambda op, x, scale: scale * x * x * x)
 
 
-def cube_without_body() -> Any:
+def cube_gradient(op: Any, call: Any, dy: Any) -> Any:
+    (x,) = call.inputs
+    return 3.0 * call.attributes["scale"] * x * x * dy
+
+
+def cube_kernel(xp: Any, x: Any, scale: float) -> Any:
+    return (scale * x**3).astype(x.dtype)
+
+
+def cube_without_body(rule: Any = cube_gradient, kernel: Any = cube_kernel) -> Any:
     cube = og.register_operator(CUBE, shapes=lambda x, scale: x)
-
-    @og.register_gradient("acme.Cube")
-    def cube_gradient(op: Any, call: Any, dy: Any) -> Any:
-        (x,) = call.inputs
-        return 3.0 * call.attributes["scale"] * x * x * dy
-
-    @og.register_kernel("acme.Cube")
-    def cube_kernel(xp: Any, x: Any, scale: float) -> Any:
-        return (scale * x**3).astype(x.dtype)
-
+    og.register_gradient("acme.Cube")(rule)
+    og.register_kernel("acme.Cube")(kernel)
     return cube
 
 
@@ -139,14 +140,16 @@ def test_several_inputs_and_outputs_some_omitted() -> None:
 
 
 def gradient_of_cube(rule: Any) -> Any:
-    cube = cube_without_body()
-    og.register_gradient("acme.Cube")(rule)
-    graph = og.vjp(graph_of(cube), "y", "x")
+    graph = og.vjp(graph_of(cube_without_body(rule)), "y", "x")
     return og.compile(graph).run({"x": X, "y.grad": np.ones_like(X)})
 
 
 def raising(op: Any, call: Any, dy: Any) -> Any:
     raise KeyError("lost")
+
+
+def forgetful(op: Any, call: Any, dy: Any) -> None:
+    3.0 * call.inputs[0] * dy
 
 
 WRONG_GRADIENTS: list[tuple[Any, str]] = [
@@ -160,6 +163,7 @@ WRONG_GRADIENTS: list[tuple[Any, str]] = [
     (lambda op, call, dy: "dy", "gave str; it gives tensors"),
     (lambda op, call, dy: op.Reluu(dy), "in the gradient .*did you mean 'Relu'|Relu"),
     (raising, "the gradient raising of acme.Cube failed: KeyError: 'lost'"),
+    (forgetful, r"the gradient forgetful of acme.Cube returned nothing; .* \(None,\) where"),
     (lambda op, call: call.inputs[0], "the gradient .*lambda.* of acme.Cube failed: TypeError"),
 ]
 
@@ -169,6 +173,17 @@ def test_a_wrong_gradient_is_named_when_it_is_used(rule: Any, message: str) -> N
     with pytest.raises(og.OnnxgradError, match=message) as caught:
         gradient_of_cube(rule)
     assert "acme.Cube" in str(caught.value)
+
+
+def test_what_is_registered_twice_is_refused() -> None:
+    cube_without_body()
+    for register in (og.register_gradient, og.register_kernel):
+        with pytest.raises(og.GraphError, match="acme.Cube has a (gradient|kernel) already"):
+            register("acme.Cube")
+    anew = cube_without_body(lambda op, call, dy: 7.0 * dy, lambda xp, x, scale: 5 * x)
+    found = og.compile(og.vjp(graph_of(anew), "y", "x")).run({"x": X, "y.grad": X})
+    np.testing.assert_allclose(found["y"], 5 * X)
+    np.testing.assert_allclose(found["x.grad"], 7 * X)
 
 
 def test_a_missing_gradient_or_kernel_is_named() -> None:
@@ -198,8 +213,7 @@ def test_a_file_of_an_operator_without_a_body_says_how_it_runs(tmp_path: Path) -
     ],
 )
 def test_a_wrong_kernel_is_named_when_it_is_used(kernel: Any, message: str) -> None:
-    cube = cube_without_body()
-    og.register_kernel("acme.Cube")(kernel)
+    cube = cube_without_body(kernel=kernel)
     with pytest.raises(og.GraphError, match=message) as caught:
         og.compile(graph_of(cube)).run({"x": X})
     assert "acme.Cube" in str(caught.value)
