@@ -1,7 +1,6 @@
 """The command that trains a model file: data in, the same file with other weights out."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
@@ -28,6 +25,7 @@ from ..optim.wrapper import Wrapper
 from ..parallel import find_group
 from ..weights.heads import new_head
 from .application import Model, Output, command, require_file
+from .progress import Lines, showing_progress
 from .shapes import Shapes
 from .spelled_calls import Spelling
 from .terminal import read
@@ -158,6 +156,8 @@ def train(
 ) -> None:
     """Train a model on data; write it again with other weights, all else as it was.
 
+    With --validation the weights of the best epoch are written, else those of the last step.
+
     Example: onnxgrad train model.onnx --data train.npz --epochs 5 -o tuned.onnx
     """
     if curve is not None and curve.suffix not in (".png", ".svg"):
@@ -174,7 +174,8 @@ def train(
     reports = [] if log is None or group.rank > 0 else [log_to(log)]
     if tensorboard is not None and group.rank == 0:
         reports.append(tensorboard_to(tensorboard))
-    with showing_progress(folder) as show:
+    lines = Lines(folder, epochs, validation is not None)
+    with showing_progress(lines) as show:
 
         def report(record: Record) -> None:
             for tell in (show, *reports):
@@ -256,44 +257,3 @@ def count_steps(
     ]
     each = open_data(data, inputs, batch_size, Order()).per_epoch
     return epochs * (each or 1)
-
-
-@contextmanager
-def showing_progress(folder: Path) -> Iterator[Callable[[Record], None]]:
-    """Show a bar on a terminal, and a line for each validation and for a stop."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4g}"),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[speed]:.4g} examples/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, epoch=1, loss=float("nan"), rate="", speed=0.0)
-
-        def tell(record: Record) -> None:
-            if record["event"] == "step":
-                fields = {"loss": record["loss"], "speed": record["examples_per_second"]}
-                if "learning_rate" in record:
-                    fields["rate"] = f"rate {record['learning_rate']:.3g}"
-                bar.update(
-                    task,
-                    completed=record["step"],
-                    total=record["of_steps"],
-                    epoch=record["epoch"],
-                    **fields,
-                )
-            elif record["event"] == "validation":
-                metric = f", {record['metric']:.2%} right" if "metric" in record else ""
-                console.print(
-                    f"epoch {record['epoch']}: validation loss {record['loss']:.4g}{metric}"
-                )
-            else:
-                console.print(
-                    f"stopped after step {record['step']}; --resume goes on from {folder}"
-                )
-
-        yield tell

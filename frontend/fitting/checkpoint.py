@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -134,15 +135,16 @@ def require_same_run(
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise ModelFileError(f"{path} is of another model or optimizer: {listed}{more}")
     for name, value in settings.items():
-        if name == "model" and found.settings.get(name) != value:
+        made_with = found.settings.get(name, value)
+        if name == "model" and made_with != value:
             raise ModelFileError(
                 f"{path} is of a run with another model, optimizer or schedule; give the same, or "
-                "start without resume"
+                "start without resume=True"
             )
-        if found.settings.get(name) != value:
+        if made_with != value:
             raise ModelFileError(
-                f"{path} was made with {name} {found.settings.get(name)}, this run has {value}; "
-                "give the same, or start without resume"
+                f"{path} was made with {name} {made_with}, this run has {value}; "
+                "give the same, or start without resume=True"
             )
 
 
@@ -152,6 +154,11 @@ def fingerprint(step: Graph) -> str:
     said += [f"{v.name}: {v.type}" for v in [*step.inputs, *step.outputs]]
     said += [f"{n.operator} {sorted(k for k in n.attributes)}" for n in step.nodes()]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+def without_addresses(text: str) -> str:
+    """Take out of a repr where in memory its objects lie, which differs from run to run."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def _types(state: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from ..selection import Selection, copied, select_one
 from ..training.splitting import split_step
 from ..training.step import initial_state, state_names, train_step, with_parameters
 from .batches import Order
-from .checkpoint import Arrays, fingerprint
+from .checkpoint import Arrays, fingerprint, without_addresses
 from .data import open_data
 from .evaluation import Evaluation, Metric
 from .interruption import stop_on_signals
@@ -105,7 +105,8 @@ def fit(
         parallel: the processes that share the run, each with a part of every batch: "mpi" for
             those of mpiexec, "torch" for those of torchrun, "nccl" for GPUs by CuPy, or a Group of
             `onnxgrad.parallel`. The number may differ when a run is resumed.
-        report: is called with a record after each step and each validation.
+        report: is called with a record after each step and each validation, and, of a run that is
+            to go on, before the first: "resumed", or "started" where there was no checkpoint.
 
     Raises:
         GraphError: the data do not fit the inputs, or a loss is not finite.
@@ -156,7 +157,12 @@ def fit(
         data=open_data(data, fed, batch_size, order),
         epochs=epochs,
         stepper=stepper,
-        settings={"model": fingerprint(step), "seed": seed, "batch_size": batch_size},
+        settings={
+            "model": fingerprint(step),
+            "seed": seed,
+            "batch_size": batch_size,
+            "optimizer": without_addresses(repr(optimizer)),
+        },
         folder=None if checkpoints is None else as_path(checkpoints),
         evaluation=evaluation,
         patience=patience,

@@ -83,7 +83,7 @@ class Run:
         self._steps_in_all = None if each is None else each * plan.epochs
         self.best: Arrays | None = None
         self._plan = plan
-        kept = Checkpoint(Progress(), dict(start), plan.settings)
+        begun = kept = Checkpoint(Progress(), dict(start), plan.settings)
         if plan.folder is not None and plan.group.rank == 0 and (plan.folder / LAST).exists():
             kept = self._found(kept, resume)
             if kept.progress.best is not None:
@@ -94,6 +94,9 @@ class Run:
         self._stepper = plan.stepper(kept.state)
         self.progress.ended = self._is_over()
         self._keep(kept.state)
+        if resume:
+            event = "started" if kept is begun else "resumed"
+            self._report(event, ended=self.progress.ended)
 
     def _found(self, start: Checkpoint, resume: bool) -> Checkpoint:
         """Give where to begin: at the checkpoint that lies in the folder, or at the start."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -209,3 +210,31 @@ def test_a_loss_that_the_model_has_is_named(with_loss: Path) -> None:
     assert "'loss' may be a loss already: --loss loss\n" in train(with_loss, status=2)
     assert "train with --loss loss\n" in train(with_loss, "--of", "loss", status=2)
     assert "1 weight trained" in train(with_loss, "--loss", "loss")
+
+
+def test_a_run_that_is_to_go_on_says_how_it_begins(folder: Path) -> None:
+    checkpoint = folder / "tuned.checkpoints" / "last.safetensors"
+    said = train(folder, "--resume", "--epochs", 2)
+    assert f"no checkpoint at {checkpoint}: starting from scratch\n" in said
+    said = train(folder, "--resume", "--epochs", 2)
+    assert "nothing is left to do: the run ended after step 14" in said
+    assert "trained in 14 steps" in said
+    said = train(folder, "--resume", "--epochs", 3)
+    assert "going on after step 14, in epoch 3\n" in said and "trained in 21 steps" in said
+    said = train(folder, "--resume", "--epochs", 4, "--learning-rate", 0.5, status=2)
+    assert "rate=0.001" in said and "rate=0.5" in said and "start without --resume" in said
+    assert "checkpoint" not in train(folder, "--epochs", 1)
+
+
+def test_each_epoch_tells_its_losses(folder: Path) -> None:
+    """Without validation, too; the mean of what the steps reported."""
+    log = folder / "log.jsonl"
+    said = train(folder, "--epochs", 2, "--log", log)
+    losses = [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+    for epoch, mean in enumerate((np.mean(losses[:7]), np.mean(losses[7:])), 1):
+        assert f"epoch {epoch}: training loss {mean:.4g}\n" in said
+    said = train(folder, "--validation", folder / "val.npz", "--metric", "accuracy")
+    (line,) = (line for line in said.splitlines() if line.startswith("epoch "))
+    assert re.fullmatch(
+        r"epoch 1: training loss [\d.]+, validation loss [\d.]+, [\d.]+% right", line
+    )

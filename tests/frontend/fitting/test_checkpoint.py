@@ -43,9 +43,24 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         og.fit(regression(), examples(), optimizer=og.optim.SGD(0.1), **resume)  # type: ignore[arg-type]
     with pytest.raises(og.ModelFileError, match="seed 0, this run has 1"):
         og.fit(regression(), examples(), optimizer=ADAM, seed=1, **resume)  # type: ignore[arg-type]
+    for other in (og.optim.Adam(0.01), og.optim.Adam(0.02, eps=1e-6)):
+        with pytest.raises(og.ModelFileError, match=r"optimizer Adam\(.*this run has Adam\("):
+            og.fit(regression(), examples(), optimizer=other, **resume)  # type: ignore[arg-type]
     with pytest.raises(og.ModelFileError, match="'w1' float32.*float64"):
         double = regression("float64")
         og.fit(double, examples(dtype="float64"), optimizer=ADAM, **resume)  # type: ignore[arg-type]
+
+
+def test_a_schedule_of_the_users_own_goes_on(tmp_path: Path) -> None:
+    """A function has no text that tells it from others, only an address."""
+
+    def fit(rate: float) -> og.Fitted:
+        adam = og.optim.Adam(lambda op, t: op.like(rate, t))
+        return og.fit(regression(), examples(), optimizer=adam, checkpoints=tmp_path, resume=True)
+
+    assert [r["event"] for r in fit(0.1).history][0] == "started"
+    (record,) = fit(0.1).history
+    assert record["event"] == "resumed" and record["ended"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
