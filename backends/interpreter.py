@@ -23,9 +23,10 @@ from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelEntry
 from .overwriting import overwriting_order
 from .owning_stepper import OwningStepper
-from .size_checks import checked, with_checked_results
+from .size_checks import checked
 from .stepping import RunStepper
 from .steps import NONE, Function, Step, Steps, whole
+from .user_kernels import guarded
 
 
 class Device(Protocol):
@@ -145,7 +146,7 @@ class Plan:
             return bound, node.inputs
         function = self._device.kernel(node, entry, attributes)
         if not entry.ours:
-            function = with_checked_results(node, entry.function, function)
+            function = guarded(node, entry.function, function)
         return whole(function, count, refer), node.inputs
 
     def _fixed(self, node: Node) -> dict[int, np.ndarray]:

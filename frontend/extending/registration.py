@@ -144,8 +144,9 @@ def register_gradient(operator: str, *, broadcasts: bool = False) -> Callable[[F
 def register_kernel(operator: str) -> Callable[[F], F]:
     """Let NumPy and CuPy run an operator: a decorator of `kernel(xp, *inputs, **attributes)`.
 
-    `xp` is NumPy or CuPy, and the inputs are its arrays, None where one is omitted. The kernel
-    gives an array, or a tuple for several outputs.
+    `xp` is NumPy or CuPy, and the inputs are its arrays, None where one is omitted. They are
+    read-only: a kernel makes new arrays, and NumPy raises where it writes to an input. It gives an
+    array, or a tuple for several outputs.
 
     Raises:
         GraphError: the operator has a kernel already; one that is registered anew begins without.
