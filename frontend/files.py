@@ -19,6 +19,7 @@ from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_flag, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Node
+from onnxgrad.compiler.graph.subgraphs import all_nodes
 from onnxgrad.compiler.graph.types import Dim, TensorType, dtype_name
 from onnxgrad.compiler.interchange.exporter import to_onnx, weight_bytes
 from onnxgrad.compiler.interchange.external_data import (
@@ -105,8 +106,9 @@ def save(
 ) -> None:
     """Write a graph as an ONNX file, whole or not at all.
 
-    It warns where stock onnxruntime will not load the file, and names the nodes: some operators
-    have no kernel for float64 there and no formula of others that have.
+    It warns where stock onnxruntime, or the runtime that is named, will not load the file, and
+    names the nodes: some operators have no kernel for float64 in onnxruntime and no formula of
+    others that have, and no runtime knows an operator of yours that has no body.
 
     Args:
         graph: the graph, unchanged by this.
@@ -120,7 +122,8 @@ def save(
             "onnxruntime", "onnxruntime-node", "onnxruntime-web", "openvino", "tract", "tvm",
             "opencv", "iree", "mnn", "tinygrad", "reference" or "tensorrt". Operators that it
             lacks are written by their bodies, composites in the forms that suit it;
-            onnxruntime keeps its own operators.
+            onnxruntime keeps its own operators. Compile for OpenVINO with
+            {"INFERENCE_PRECISION_HINT": "f32"}: some processors compute in bfloat16 by default.
         tune: choose forms by timing them here, see `compile`: on onnxruntime, or on the runtime
             "openvino". Files are then the same on one machine only.
 
@@ -143,15 +146,20 @@ def save(
             raise GraphError("save takes forms or tune=True, which chooses them")
         graph, _ = tuned_for_file(graph, runtime, opset, {})
     refused: list[Node] = []
-    contrib = False
+    contrib, chosen = False, None
     if runtime is not None:
         if forms:
             raise GraphError("save takes forms or a runtime, which chooses them")
         graph, chosen = written_for(graph, runtime, opset)
         contrib = chosen.contrib
 
+    other = None if runtime is None or runtime.startswith("onnxruntime") else chosen
+
     def look(part: Graph) -> None:
-        refused.extend(refused_nodes(part, opset))
+        if other is None:
+            refused.extend(refused_nodes(part, opset))
+        else:
+            refused.extend(n for n in all_nodes(part) if not other.supports(n))
 
     write = partial(to_onnx, graph, opset, forms, functions=functions, contrib=contrib, look=look)
     if external_data:
@@ -160,12 +168,12 @@ def save(
         content = _serialize(write())
         with replacing(target) as part:
             part.write_bytes(content)
-    if refused and (runtime is None or runtime.startswith("onnxruntime")):
-        warn(_stock_refuses(target, refused))
+    if refused:
+        warn(_refusal("stock onnxruntime" if other is None else runtime, target, refused))
 
 
-def _stock_refuses(target: Path, nodes: Sequence[Node]) -> str:
-    """Say what stock onnxruntime will not load."""
+def _refusal(who: str | None, target: Path, nodes: Sequence[Node]) -> str:
+    """Say what a runtime will not load."""
     named = list(dict.fromkeys(f"{n.label} in {_dtype_of(n)}" for n in nodes))
     shown = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
     advice = "use another runtime" + (", or a graph in float32" if "float64" in shown else "")
@@ -175,7 +183,7 @@ def _stock_refuses(target: Path, nodes: Sequence[Node]) -> str:
             f"give {own[0]} a body with og.register_operator, which is saved in its place, or "
             "register a kernel of yours with that runtime"
         )
-    return f"stock onnxruntime will not load {target.name}: it has no kernel for {shown}; {advice}"
+    return f"{who} will not load {target.name}: it has no kernel for {shown}; {advice}"
 
 
 _KNOWN = ("ai.onnx", CONTRIB_DOMAIN)

@@ -19,11 +19,11 @@ from ..graph.subgraphs import all_graphs, all_nodes, run_within
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
 from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
-from ..standard.contrib import REGISTERED
+from ..standard.contrib import REGISTERED, is_contrib, is_registered
 from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
 from ..standard.schemas import find_schema, last_version
 from .batch_statistics import keep_statistics
-from .lowering import lower, spell_contrib
+from .lowering import lower, spell_foreign
 from .model_functions import FunctionLibrary
 
 OLDEST_IR = 4
@@ -84,7 +84,7 @@ def write_model(
 ) -> ModelProto:
     """Write a model as `to_onnx` does, also one whose ranks only run time tells.
 
-    With `contrib` operators that are none of ONNX's stay as they are, not their bodies.
+    With `contrib` operators that onnxruntime adds to ONNX's stay as they are, not their bodies.
     """
     for op_type, name in forms.items():
         find_body(op_type, name)
@@ -106,8 +106,7 @@ def write_model(
     library = FunctionLibrary(expand, finish, opset)
     drop_known(graph)
     keep_statistics(graph, opset)
-    if not contrib:
-        spell_contrib(graph, expand)
+    spell_foreign(graph, expand, is_registered if contrib else is_contrib)
     lower(graph, opset, library.call if functions else expand)
     drop_known(graph)
     compute_subgraph_outputs(graph)

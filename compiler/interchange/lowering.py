@@ -17,7 +17,6 @@ from ..graph.types import TensorType, type_string
 from ..graph.wording import counted
 from ..opset import COMPOSITE_DOMAIN, OPSET
 from ..standard.attribute_values import check_values
-from ..standard.contrib import is_contrib
 from ..standard.protos import PASSED_ON
 from ..standard.schemas import (
     allowed_types,
@@ -67,11 +66,11 @@ def lower(graph: Graph, opset: int, expand: Expand) -> None:
         raise UnsupportedOpError(f"opset {opset} cannot express {listed}", operators)
 
 
-def spell_contrib(graph: Graph, expand: Expand) -> None:
-    """Replace operators that are none of ONNX's by their bodies, in place."""
+def spell_foreign(graph: Graph, expand: Expand, foreign: Callable[[Node], bool]) -> None:
+    """Replace operators that a runtime does not know by their bodies, in place."""
     for node in graph.nodes():
-        run_within(partial(spell_contrib, expand=expand), graph, node)
-        if is_contrib(node) and has_body(node) and not _is_known(graph, node):
+        run_within(partial(spell_foreign, expand=expand, foreign=foreign), graph, node)
+        if foreign(node) and has_body(node) and not _is_known(graph, node):
             expand(graph, node)
 
 

@@ -11,7 +11,7 @@ from ..composites.form_choice import choose_form, choose_light_form
 from ..errors import GraphError
 from ..graph.ir import Graph, Node
 from ..opset import EXPORT_OPSET
-from ..standard.contrib import is_contrib
+from ..standard.contrib import is_contrib, is_registered
 from .choose_forms import expand_chosen
 from .keep_weights_apart import keep_weights_apart
 from .pipeline import Pass, run_passes
@@ -60,7 +60,8 @@ class Runtime:
 
     def supports(self, node: Node) -> bool:
         """Tell whether a node may be written as it is."""
-        return node.operator not in self.lacks and (self.contrib or not is_contrib(node))
+        foreign = is_registered(node) if self.contrib else is_contrib(node)
+        return node.operator not in self.lacks and not foreign
 
 
 _grouped = partial(conv_transpose, when=in_groups)

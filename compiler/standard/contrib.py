@@ -39,6 +39,11 @@ def is_contrib(node: Node) -> bool:
     return find_contrib(node.op_type, node.domain) is not None
 
 
+def is_registered(node: Node) -> bool:
+    """Tell whether a node's operator is a user's."""
+    return (node.domain, node.op_type) in REGISTERED
+
+
 def find_contrib(op_type: str, domain: str) -> OpSchema | None:
     """Give the schema of an operator that is none of ONNX's, None for any other."""
     key = (domain, op_type)

@@ -1,6 +1,9 @@
 """Files written for one runtime: what it lacks is spelled out, onnxruntime keeps its own."""
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -58,3 +61,36 @@ def test_a_model_message_keeps_them_on_request() -> None:
     kept = og.to_onnx(forward(), contrib=True)
     assert "FastGelu" in [n.op_type for n in kept.graph.node]
     assert "com.microsoft" in [o.domain for o in kept.opset_import]
+
+
+@pytest.fixture
+def cube() -> Callable[..., Any]:
+    return og.register_operator("runtimes.Cube(x: T) -> y: T where T: floats", shapes=lambda x: x)
+
+
+@pytest.mark.parametrize("runtime", [None, *RUNTIMES])
+def test_an_operator_without_a_body_is_named_for_every_runtime(
+    runtime: str | None, cube: Callable[..., Any], tmp_path: Path
+) -> None:
+    b = og.Builder("own")
+    x, chosen = b.input("x", "float32", (2,)), b.input("chosen", "bool", ())
+    then, otherwise = b.subgraph(lambda: cube(x)), b.subgraph(lambda: x)
+    b.output(b.op.If(chosen, then_branch=then, else_branch=otherwise), "y")
+    stock = runtime is None or runtime.startswith("onnxruntime")
+    who = "stock onnxruntime" if stock else runtime
+    told = rf"^{who} will not load own.onnx: .* for runtimes.Cube .*; give runtimes.Cube a body"
+    with pytest.warns(UserWarning, match=told):
+        og.save(b.build(), tmp_path / "own.onnx", runtime=runtime)
+
+
+@pytest.mark.parametrize("functions", [False, True])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_operator_with_a_body_is_not(runtime: str, functions: bool, tmp_path: Path) -> None:
+    swish = og.register_operator(
+        "runtimes.Swish(x: T) -> y: T where T: floats", lambda op, x: x * op.Sigmoid(x)
+    )
+    b = og.Builder("own")
+    b.output(swish(b.input("x", "float32", (2,))), "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        og.save(b.build(), tmp_path / "own.onnx", runtime=runtime, functions=functions)
