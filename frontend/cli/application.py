@@ -87,7 +87,7 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 with warnings.catch_warnings():
                     warnings.showwarning = _print_warning
                     function(*args, **kwargs)
-                sys.stdout.flush()
+                print(end="", flush=True)
             except (BrokenPipeError, typer.Exit):
                 raise  # whoever reads may have read enough
             except KeyboardInterrupt:

@@ -198,7 +198,17 @@ def test_as_a_program(model: Path, tmp_path: Path) -> None:
     assert call().returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [["info", "{}", "--json"], ["info", "{}"], ["ops"]])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", "{}", "--json"],
+        ["validate", "{}", "--backend", "numpy"],
+        ["grad", "{}", "--of", "loss", "--wrt", "x", "-o", "{}.grad"],
+        ["--help"],
+        ["--version"],
+    ],
+)
 def test_a_reader_may_have_read_enough(model: Path, arguments: list[str]) -> None:
     """As in `onnxgrad info MODEL | head -1`."""
     command = [sys.executable, "-m", "onnxgrad", *(a.format(model) for a in arguments)]
@@ -206,6 +216,7 @@ def test_a_reader_may_have_read_enough(model: Path, arguments: list[str]) -> Non
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 def test_a_letter_that_a_terminal_lacks(model: Path) -> None:
