@@ -101,7 +101,7 @@ def _hanging_over(node: Node) -> list[int]:
     pads = node.attributes.get("pads") or [0] * (2 * rank)
     if not _ceils(node):
         return [0] * rank
-    (_, _, *sizes), (_, _, *counts) = node.first_input.shape or (), node.output().shape or ()
+    sizes, counts = (node.first_input.shape or ())[2:], (node.output().shape or ())[2:]
     lasts = [(int(c) - 1) * s for c, s in zip(counts, _steps(node)[0], strict=True)]
     whole = [int(n) + pads[k] + pads[rank + k] for k, n in enumerate(sizes)]
     return [max(b + r - w, 0) for b, r, w in zip(lasts, _reach(node), whole, strict=True)]

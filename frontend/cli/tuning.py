@@ -58,10 +58,10 @@ def tune_command(
     with busy("differentiating"):
         gradient = vjp(graph, of, wrt) if use_vjp else grad(graph, of[0], wrt)
     with busy("timing forms"):
+        runtime = None if backend == "onnxruntime" else backend
         if output is None:
             chosen, tuning = tuned(gradient, found, options)
         else:
-            runtime = None if backend == "onnxruntime" else backend
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
     if output is not None:
         with busy(f"writing {output.name}"):

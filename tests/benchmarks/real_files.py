@@ -61,7 +61,7 @@ Levels = onnxruntime.GraphOptimizationLevel
 
 def main() -> None:
     """Judge all files of a folder and print a row for each package."""
-    parser = argparse.ArgumentParser(description=__doc__.replace("PACKAGES", PACKAGES))
+    parser = argparse.ArgumentParser(description=str(__doc__).replace("PACKAGES", PACKAGES))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="only paths that contain this")
     parser.add_argument("--seconds", type=int, default=120, help="for each file")

@@ -22,7 +22,7 @@ def _array(at: int, dtype: Any, shape: Sequence[int], steps: Sequence[int] | Non
     else:
         last = 1 + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
     memory = (ctypes.c_char * (max(last, 1) * size)).from_address(at)
-    flat = np.frombuffer(memory, dtype)
+    flat = np.frombuffer(memoryview(memory), dtype)
     if steps is None:
         return flat[: prod(shape)].reshape(shape)
     return np.lib.stride_tricks.as_strided(flat, shape, [s * size for s in steps])
