@@ -21,12 +21,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
-    """End an error about an unknown name: with names that are like it, or else with some."""
+    """End an error about an unknown name: with names that are like it, or else with `most`."""
     names = list(known)
     if close := nearest(name, names):
         return f"; did you mean {' or '.join(map(repr, close))}?"
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"; there are {', '.join(names[:most])}{more}" if names else ""
+    return f"; there are {', '.join(names[:most])}{more}" if names and most else ""
 
 
 class Names:

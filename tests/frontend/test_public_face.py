@@ -21,6 +21,14 @@ def test_other_names_are_not() -> None:
         og.gradient  # noqa: B018  # looking it up is the test
 
 
+@pytest.mark.parametrize(("name", "meant"), [("vmpa", "vmap"), ("traine_step", "train_step")])
+def test_a_misspelt_name_is_told_what_is_meant(name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean '{meant}'"):
+        getattr(og, name)
+    with pytest.raises(AttributeError, match=r"no attribute '__wrapped__'$"):
+        og.__wrapped__  # noqa: B018  # what nothing resembles
+
+
 def test_importing_loads_no_rules() -> None:
     code = "import sys, onnxgrad; print('onnxgrad.compiler.gradients' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
