@@ -1,7 +1,7 @@
 """Check a graph on all backends, and its gradients against finite differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from onnxgrad.backends.checking.differences import (
 from onnxgrad.backends.checking.draws import drawing_nodes, hold_draws, show_draws
 from onnxgrad.backends.checking.everywhere import compare_gradients, run_everywhere
 from onnxgrad.backends.checking.random_feeds import draw_feeds
-from onnxgrad.backends.checking.report import Report, undecided
+from onnxgrad.backends.checking.report import Comparison, Report, undecided
 from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, require_number
@@ -26,6 +26,7 @@ from onnxgrad.compiler.graph.ir import Graph, Node
 from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
 
+from .extending.custom_gradients import chosen_between
 from .selection import OF, WRT, Selection, find_values
 from .transforms import vjp
 
@@ -97,7 +98,9 @@ def check_gradients(
     Returns:
         A report, falsy where a gradient is off, overflows or cannot be compared, for the graph is
         not finite there, a backend failed, or nothing was decided. Undecided is what differences
-        cannot tell: the graph is not smooth at this point, a loop draws random numbers.
+        cannot tell: the graph is not smooth at this point, a loop draws random numbers, or a
+        `stop_gradient`, a `custom_gradient` or quantization that is passed straight through lies
+        between, whose derivative is meant to be another one.
 
     Raises:
         GradientError, UnsupportedOpError: as `grad` does.
@@ -127,7 +130,9 @@ def check_gradients(
     for name in sources:
         gradient = taken.gradients[name]
         directions = [random_direction(rng, taken.values[name]) for _ in range(DIRECTIONS)]
-        report.comparisons.append(taken.moved.check(name, gradient, directions, tolerance))
+        found = taken.moved.check(name, gradient, directions, tolerance)
+        kinds = chosen_between(taken.double, [name], targets)
+        report.comparisons.append(_unless_chosen(found, kinds))
     for backend, result in run_everywhere(taken.backward, taken.feeds, backends, report).items():
         given = {n: result[taken.outputs[n]] for n in sources}
         report.comparisons += compare_gradients(backend, given, taken.gradients, taken.terms)
@@ -139,6 +144,7 @@ class _Taken:
     """What was differentiated: in float64, at one point, and ready to run on backends."""
 
     values: Feeds
+    double: Graph
     exact: Graph
     at: Feeds
     """What `exact`, the gradient in float64, is fed."""
@@ -183,6 +189,7 @@ def _differentiate(
     narrow = [n.label for n in double.nodes() if n.op_type != "Cast" and _is_narrow(n)]
     return _Taken(
         moving,
+        double,
         exact,
         at,
         names,
@@ -193,6 +200,14 @@ def _differentiate(
         outputs,
         narrow,
     )
+
+
+def _unless_chosen(found: Comparison, kinds: Sequence[str]) -> Comparison:
+    """Leave open what compares a gradient that was chosen, unless it is not even finite."""
+    if not kinds or found.passed is False and found.note:
+        return found
+    why = f"the graph holds {', '.join(kinds)}: differences see the value's own derivative"
+    return replace(found, passed=None, note=why)
 
 
 def _larger(array: Any, by: float) -> Any:

@@ -1,5 +1,6 @@
 """Give a graph in another float precision; it changes no operator but by casts where ONNX asks."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -45,13 +46,17 @@ def with_dtype(graph: Graph, dtype: np.dtype) -> Graph:
 
 
 def _spell_out(graph: Graph) -> None:
-    for node in graph.nodes():
+    _spell_out_nodes(graph, graph.nodes())
+
+
+def _spell_out_nodes(graph: Graph, nodes: Sequence[Node]) -> None:
+    for node in nodes:
         run_within(_spell_out, graph, node)
         if node.operator == "DequantizeLinear":
             _spell_out_dequantization(graph, node)
         elif node.domain and node.operator in STANDARD_BODIES and not has_chosen_gradient(node):
             with suppress(UnsupportedOpError):  # a setting for which there is no body
-                expand_node(graph, node)
+                _spell_out_nodes(graph, expand_node(graph, node))
 
 
 def _spell_out_dequantization(graph: Graph, node: Node) -> None:

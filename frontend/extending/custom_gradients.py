@@ -1,18 +1,25 @@
 """Values whose gradient is chosen where they are built: none at all, or another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import count
 from typing import Any
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.ir import Graph, Node, Value
+from onnxgrad.compiler.graph.subgraphs import nodes_within
+from onnxgrad.compiler.opset import COMPOSITE_DOMAIN
 
 from ..building.builder import Tensor
 from .registration import register_gradient, register_operator
 from .rules import Call, emit_into, name_of
 
 _DOMAIN = "onnxgrad.custom"
+
+_CHOSEN = {
+    (COMPOSITE_DOMAIN, "StopGradient"): "a stop_gradient",
+    (COMPOSITE_DOMAIN, "StraightThrough"): "a straight-through gradient",
+}
 
 _numbers = count(1)
 
@@ -81,3 +88,17 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
         return operator(*xs, outputs=len(emit_into(scratch, value, inputs)))
 
     return call
+
+
+def chosen_between(graph: Graph, wrt: Iterable[str], of: Iterable[str]) -> list[str]:
+    """Say what lies between values that has another derivative than its value has, by choice."""
+    ahead = graph.downstream(map(graph.find, wrt))
+    path = ahead & graph.upstream(map(graph.find, of))
+    inside = [n for node in graph.nodes() if node in path for n in nodes_within(node)]
+    return list(dict.fromkeys(kind for n in inside if (kind := _kind(n))))
+
+
+def _kind(node: Node) -> str | None:
+    if node.domain == _DOMAIN:
+        return "a custom_gradient"
+    return _CHOSEN.get((node.domain, node.op_type))
