@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from onnxgrad.compiler.errors import OnnxgradError
+from onnxgrad.compiler.errors import GraphError, OnnxgradError
 
 from .. import __version__
 
@@ -36,6 +36,12 @@ def require_file(path: R) -> R:
     return path
 
 
+def require_another(model: Path, output: Path) -> None:
+    """Refuse to write over the model that was read: what is written is not the same model."""
+    if output.exists() and output.samefile(model):
+        raise GraphError(f"{output} is the model itself; give its gradient another name with -o")
+
+
 Model = Annotated[Path, typer.Argument(help="An ONNX file.", metavar="MODEL")]
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="The file to write.", callback=require_file)
@@ -54,7 +60,8 @@ _SPELLINGS = {
     r"shapes\['([^']*)'\]": r"--shape \1",
     r"\bshapes gives\b": "--shape gives",
     r"for the sizes of an input give a tuple": "for the sizes of an input give all, x=8,3 or x=8,",
-    r"names=\{[^}]*\}": "the argument names= of Python",
+    r"names=\{'([^']*)': …\}": r"--name \1=…",
+    r"\bnames has '": "--name has '",
 }
 """How the command line spells what errors advise, by how Python does."""
 

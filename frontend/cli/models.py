@@ -18,7 +18,7 @@ from ..files import save
 from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from ..weights.roles import Roles, held_floats
-from .application import AsJson, Model, Output, command
+from .application import AsJson, Model, Output, command, require_another
 from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_report, print_table, read
 
@@ -148,6 +148,20 @@ def grad_command(
     through: Annotated[
         bool, typer.Option("--straight-through", help="Let gradients pass through quantization.")
     ] = False,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="Write what one runtime executes: openvino, tract, onnxruntime-web or another."
+        ),
+    ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name",
+            metavar="VALUE=NAME",
+            help="Another name for what is new of a value, in place of VALUE.grad; repeatable.",
+        ),
+    ] = None,
     shape: Shapes = None,
 ) -> None:
     """Write the gradient of a model as plain ONNX.
@@ -156,21 +170,35 @@ def grad_command(
     """
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
-    graph = read(model, shape)
+    graph, chosen = read(model, shape), read_names(names or [])
+    require_another(model, output)
     graph = straight_through(graph) if through else graph
     if len(of) > 1 and not (use_vjp or use_jvp):
         raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
     with busy("differentiating"):
         if use_jvp:
-            result = jvp(graph, of, wrt, allow_unused=allow_unused)
+            result = jvp(graph, of, wrt, names=chosen, allow_unused=allow_unused)
         elif use_vjp:
-            result = vjp(graph, of, wrt, allow_unused=allow_unused)
+            result = vjp(graph, of, wrt, names=chosen, allow_unused=allow_unused)
         else:
-            result = grad(graph, of[0], wrt, allow_unused=allow_unused)
+            result = grad(graph, of[0], wrt, names=chosen, allow_unused=allow_unused)
     with busy(f"writing {output.name}"):
-        save(result, output, opset=opset)
+        save(result, output, opset=opset, runtime=runtime)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
     print(f"{output}: {len(result.nodes())} operators, new outputs {listed(added)}")
+
+
+def read_names(given: list[str]) -> dict[str, str]:
+    """Read `VALUE=NAME` pairs."""
+    names: dict[str, str] = {}
+    for text in given:
+        value, equals, name = text.rpartition("=")
+        if not (value and equals and name):
+            raise GraphError(f"--name wants VALUE=NAME, got '{text}'")
+        if value in names:
+            raise GraphError(f"--name gives '{value}' twice")
+        names[value] = name
+    return names
 
 
 @command("draw")

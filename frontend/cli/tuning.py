@@ -13,7 +13,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 from ..files import save
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
-from .application import AsJson, Model, command, require_file
+from .application import AsJson, Model, command, require_another, require_file
 from .models import Names
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, read
@@ -49,6 +49,8 @@ def tune_command(
     Example: onnxgrad tune model.onnx --of loss --wrt '*' --shape N=32 -o gradient.onnx
     """
     graph = read(model, shape)
+    if output is not None:
+        require_another(model, output)
     if len(of) > 1 and not use_vjp:
         raise GraphError(f"--of names {len(of)} values; without --vjp it takes one scalar")
     found = find_backend(backend)

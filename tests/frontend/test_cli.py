@@ -112,6 +112,52 @@ def test_grad_by_vjp_and_jvp(model: Path, tmp_path: Path) -> None:
     assert [v.name for v in og.load(out).outputs] == ["loss", "y", "y.tangent"]
 
 
+def test_grad_writes_for_a_runtime(tmp_path: Path) -> None:
+    """What the command writes is what Python's save writes; what it refuses, too."""
+    b = og.Builder("net")
+    x, label = b.input("x", "float32", (2, 3)), b.input("label", "int64", (2,))
+    b.output(b.op.SoftmaxCrossEntropyLoss(x, label), "loss")
+    og.save(g := b.build(), model := tmp_path / "model.onnx")
+    given = ["grad", model, "--of", "loss", "--wrt", "x", "-o", out := tmp_path / "out.onnx"]
+    run(*given, "--runtime", "tract")
+    og.save(og.grad(g, "loss", "x"), tmp_path / "saved.onnx", runtime="tract")
+    operators = [n.op_type for n in onnx.load(out).graph.node]
+    assert operators == [n.op_type for n in onnx.load(tmp_path / "saved.onnx").graph.node]
+    assert "SoftmaxCrossEntropyLoss" not in operators
+    with pytest.raises(og.GraphError) as error:
+        og.save(g, out, runtime="trakt")
+    assert refusal(*given, "--runtime", "trakt") == f"onnxgrad: {error.value}\n"
+
+
+def test_what_is_new_goes_by_a_chosen_name(model: Path, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once.onnx", tmp_path / "twice.onnx"
+    run("grad", model, "--of", "loss", "--wrt", "x", "-o", once)
+    again = ["grad", once, "--of", "x.grad", "--vjp", "--wrt", "x", "-o", twice]
+    message = refusal(*again)
+    assert "'x.grad' is taken; choose another with --name x=…" in message
+    assert "new outputs x.second" in run(*again, "--name", "x=x.second", "--name", "x.grad=v")
+    assert [v.name for v in og.load(twice).inputs] == ["x", "v"]
+    for wrong, message in {
+        "x": "--name wants VALUE=NAME, got 'x'",
+        "loss=y": "--name has 'loss', which is not among",
+    }.items():
+        assert message in refusal(*again, "--name", wrong)
+    assert "--name gives 'x' twice" in refusal(*again, "--name", "x=a", "--name", "x=b")
+
+
+@pytest.mark.parametrize("command", ["grad", "tune"])
+def test_a_gradient_does_not_replace_its_model(
+    model: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = model.read_bytes()
+    (link := tmp_path / "link.onnx").symlink_to(model)
+    for output in (model, link):
+        given = [command, model, "--of", "loss", "--wrt", "x", "-o", output]
+        assert f"{output} is the model itself" in refusal(*given)
+    assert model.read_bytes() == before and link.is_symlink()
+
+
 def test_validate(model: Path, tmp_path: Path) -> None:
     report = json.loads(run("validate", model, "--json"))
     assert report["passed"] and {c["value"] for c in report["comparisons"]} == {"loss", "y"}
@@ -244,11 +290,13 @@ def write(self, content, write=Path.write_bytes):
 Path.write_bytes = write
 main()
 """
-    before, files = model.read_bytes(), sorted(os.listdir(tmp_path))
-    given = ["grad", model, "--of", "loss", "--wrt", "x", "-o", model]
+    target = tmp_path / "gradient.onnx"
+    target.write_bytes(b"what stood there")
+    files = sorted(os.listdir(tmp_path))
+    given = ["grad", model, "--of", "loss", "--wrt", "x", "-o", target]
     done = subprocess.run([sys.executable, "-c", code, *map(str, given)], capture_output=True)
     assert done.returncode == 128 + getattr(signal, name) and done.stderr == b""
-    assert sorted(os.listdir(tmp_path)) == files and model.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == files and target.read_bytes() == b"what stood there"
 
 
 @pytest.mark.filterwarnings("always")

@@ -46,7 +46,7 @@ def test_errors_speak_the_words_of_the_command_line(model: Path, tmp_path: Path)
     for given, advice in {
         ("--of", "y", "--wrt", "x"): "use --vjp",
         ("--vjp", "--of", "floor", "--wrt", "x"): "--allow-unused gives zeros",
-        ("--vjp", "--of", "y", "--wrt", "y"): "names= of Python",
+        ("--vjp", "--of", "y", "--wrt", "y"): "pass --name y=…",
     }.items():
         message = refusal(*grad, *given)
         assert advice in message and "allow_unused" not in message, message
