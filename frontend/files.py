@@ -34,7 +34,7 @@ from onnxgrad.compiler.passes.runtimes import written_for
 from onnxgrad.compiler.standard.contrib import DOMAIN as CONTRIB_DOMAIN
 
 from .advice import warn
-from .tuning import tuned_for_file
+from .tuning import tuned_for_file, warn_of_left
 
 
 def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | Any = None) -> Graph:
@@ -133,6 +133,20 @@ def save(
         UnsupportedOpError: operators that the opset lacks; all of them at once.
         ModelFileError: the file cannot be written.
     """
+    write_counted(graph, path, opset, forms, functions, external_data, runtime, tune)
+
+
+def write_counted(
+    graph: Graph,
+    path: str | PathLike[str],
+    opset: int = EXPORT_OPSET,
+    forms: Forms | None = None,
+    functions: bool = False,
+    external_data: bool | None = None,
+    runtime: str | None = None,
+    tune: bool = False,
+) -> int:
+    """Do as `save` does; give how many nodes the file's graph has, forms in place of composites."""
     if isinstance(path, Graph):
         raise GraphError("save takes the graph first, then the path")
     require_graph(graph)
@@ -144,7 +158,8 @@ def save(
     if require_flag(tune, "tune"):
         if forms:
             raise GraphError("save takes forms or tune=True, which chooses them")
-        graph, _ = tuned_for_file(graph, runtime, opset, {})
+        graph, tuning = tuned_for_file(graph, runtime, opset, {})
+        warn_of_left(tuning)
     refused: list[Node] = []
     contrib, chosen = False, None
     if runtime is not None:
@@ -163,13 +178,15 @@ def save(
 
     write = partial(to_onnx, graph, opset, forms, functions=functions, contrib=contrib, look=look)
     if external_data:
-        _save_apart(write, target)
+        model = _save_apart(write, target)
     else:
-        content = _serialize(write())
+        model = write()
+        content = _serialize(model)
         with replacing(target) as part:
             part.write_bytes(content)
     if refused:
         warn(_refusal("stock onnxruntime" if other is None else runtime, target, refused))
+    return len(model.graph.node)
 
 
 def _refusal(who: str | None, target: Path, nodes: Sequence[Node]) -> str:
@@ -228,7 +245,7 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
     return changed
 
 
-def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> None:
+def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> onnx.ModelProto:
     """Write model and weights as two files; both stand complete before either takes its place."""
     weights = target.with_name(f"{target.name}.data")
     with replacing(target) as part, replacing(weights) as weights_part:
@@ -236,6 +253,7 @@ def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> None:
             writer = ExternalTensorWriter(file, weights.name)
             model = write(tensor=writer)
         part.write_bytes(_serialize(model))
+    return model
 
 
 def _serialize(model: onnx.ModelProto) -> bytes:

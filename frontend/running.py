@@ -143,7 +143,8 @@ def compile(  # noqa: A001  # the public name
     require_graph(graph)
     if not require_flag(tune, "tune"):
         return Compiled(graph, found.prepare(graph, **options), backend)
-    from .tuning import tuned  # loads only when it is asked for
+    from .tuning import tuned, warn_of_left  # loads only when it is asked for
 
     chosen, tuning = tuned(graph, found, options)
+    warn_of_left(tuning)
     return Compiled(graph, found.prepare(chosen, **options), backend, tuning)

@@ -28,8 +28,7 @@ def tuned(
     """Give a copy of a graph whose composites have the forms that are fastest, and what was chosen.
 
     Winners are kept in the user's cache, $XDG_CACHE_HOME/onnxgrad or ~/.cache/onnxgrad. With one
-    thread the processor's time is taken, which other programs disturb little. It warns of what
-    could not be timed.
+    thread the processor's time is taken, which other programs disturb little.
 
     Raises:
         GraphError: the backend does not run on the processor.
@@ -41,11 +40,13 @@ def tuned(
     clock = process_time if is_single(options) else perf_counter
     cache = Cache(default_folder(), warn)
     chosen, tuning = tune(graph, backend, options, cache, clock, lasting, opset)
-    if tuning.left:
-        name, why = next(iter(tuning.left.items()))
-        more = f" and {len(tuning.left) - 1} more" if len(tuning.left) > 1 else ""
-        warn(f"not timed, and left in the usual form: {name}{more}: {why}")
     return chosen, tuning
+
+
+def warn_of_left(tuning: Tuning) -> None:
+    """Warn of what could not be timed, where nobody looks at the report."""
+    for line in tuning.untimed():
+        warn(line)
 
 
 def tuned_for_file(

@@ -60,6 +60,14 @@ class Tuning:
         """Give everything as JSON."""
         return json.dumps(self.as_dict(), indent=2)
 
+    def untimed(self) -> list[str]:
+        """Give a line about what could not be timed, and why the first of it; none of nothing."""
+        if not self.left:
+            return []
+        name, why = next(iter(self.left.items()))
+        more = f" and {len(self.left) - 1} more" if len(self.left) > 1 else ""
+        return [f"not timed, and left in the usual form: {name}{more}: {why}"]
+
     def summary(self) -> list[str]:
         """Give the lines under the table."""
         timed = sum(not row.from_cache for row in self.rows)
@@ -72,7 +80,7 @@ class Tuning:
             lines.append(f"ms of the whole graph, by whose forms are others: {each}")
         if not self.rows and not self.left:
             lines = [f"nothing to choose: {self.backend} leaves no operator here to several forms"]
-        lines += [f"not timed, left in the usual form: {n}: {w}" for n, w in self.left.items()]
+        lines += self.untimed()
         for row in self.rows:
             lines += [f"{row.name} not as {form}: {why}" for form, why in row.refused.items()]
         return lines

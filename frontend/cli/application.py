@@ -112,7 +112,7 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 
 def _print_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"onnxgrad: warning: {_spelled(str(message))}", file=sys.stderr)
+    print(f"onnxgrad: warning: {spelled(str(message))}", file=sys.stderr)
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -120,14 +120,14 @@ def _fail(error: Exception) -> NoReturn:
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    print(f"onnxgrad: {_spelled(message)}", file=sys.stderr)
+    print(f"onnxgrad: {spelled(message)}", file=sys.stderr)
     notes = getattr(error, "__notes__", [])
     if notes:
-        print(f"  {_spelled('; '.join(notes))}", file=sys.stderr)
+        print(f"  {spelled('; '.join(notes))}", file=sys.stderr)
     raise typer.Exit(2)
 
 
-def _spelled(message: str) -> str:
+def spelled(message: str) -> str:
     """Write a message in one line, in the words of the command line."""
     for python, option in _SPELLINGS.items():
         message = re.sub(python, option, message)

@@ -10,11 +10,12 @@ from onnxgrad.compiler.differentiation.reverse import has_rule
 from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.wording import counted
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..costing import cost
 from ..drawing.pictures import draw
-from ..files import save
+from ..files import write_counted
 from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from ..weights.roles import Roles, held_floats
@@ -183,9 +184,9 @@ def grad_command(
         else:
             result = grad(graph, of[0], wrt, names=chosen, allow_unused=allow_unused)
     with busy(f"writing {output.name}"):
-        save(result, output, opset=opset, runtime=runtime)
+        count = write_counted(result, output, opset, runtime=runtime)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
-    print(f"{output}: {len(result.nodes())} operators, new outputs {listed(added)}")
+    print(f"{output}: {counted(count, 'operator')}, new outputs {listed(added)}")
 
 
 def read_names(given: list[str]) -> dict[str, str]:

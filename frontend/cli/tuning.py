@@ -8,12 +8,13 @@ import typer
 
 from onnxgrad.backends import find_backend
 from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.wording import counted
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
-from ..files import save
+from ..files import write_counted
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
-from .application import AsJson, Model, command, require_another, require_file
+from .application import AsJson, Model, command, require_another, require_file, spelled
 from .models import Names
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, read
@@ -67,10 +68,11 @@ def tune_command(
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
     if output is not None:
         with busy(f"writing {output.name}"):
-            save(chosen, output, opset, runtime=runtime)
+            count = write_counted(chosen, output, opset, runtime=runtime)
+    tuning.left = {name: spelled(why) for name, why in tuning.left.items()}
     if as_json:
         print_json(tuning.as_dict())
         return
     print_report(tuning)
     if output is not None:
-        print(f"{output}: {len(chosen.nodes())} operators")
+        print(f"{output}: {counted(count, 'operator')}")

@@ -89,6 +89,10 @@ def test_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = json.loads(run(*given, "--shape", "N=2", "--json"))
     assert [row["operator"] for row in report["rows"]] == ["ReluGrad", "ConvWeightGrad"]
     assert not any(row["from_cache"] for row in report["rows"])
+    open_sizes = run(*given)
+    (line,) = (line for line in open_sizes.splitlines() if "not timed" in line)
+    assert "and 1 more: " in line and line.endswith(": give its sizes numbers, --shape N=8")
+    assert "shapes=" not in open_sizes
     printed = run(*given, "--shape", "N=2")
     assert "0 timed" in printed and "2 from the cache" in printed
     written = tmp_path / "gradient.onnx"
@@ -143,6 +147,21 @@ def test_what_is_new_goes_by_a_chosen_name(model: Path, tmp_path: Path) -> None:
     }.items():
         assert message in refusal(*again, "--name", wrong)
     assert "--name gives 'x' twice" in refusal(*again, "--name", "x=a", "--name", "x=b")
+
+
+def test_what_is_written_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composites are several operators in a file, and `info` counts as the command did."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    b = og.Builder("net")
+    x, w = b.input("x", "float32", (2, 3, 5, 5)), b.parameter("w", np.ones((4, 3, 3, 3), "f"))
+    b.output(b.op.ReduceSum(b.op.Gelu(b.op.Conv(x, w)), keepdims=0), "loss")
+    og.save(b.build(), model := tmp_path / "net.onnx")
+    for command in (["grad"], ["grad", "--runtime", "openvino"], ["tune", "--threads", "1"]):
+        out = tmp_path / "out.onnx"
+        said = run(command[0], model, "--of", "loss", "--wrt", "*", "-o", out, *command[1:])
+        count = len(onnx.load(out).graph.node)
+        assert f"{out}: {count} operators" in said
+        assert sum(json.loads(run("info", out, "--json"))["operators"].values()) == count
 
 
 @pytest.mark.parametrize("command", ["grad", "tune"])
