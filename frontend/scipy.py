@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, optional_mapping, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
@@ -40,7 +41,8 @@ def objective(
         backend: see `compile`, which takes the other options too.
 
     Raises:
-        GraphError: an input has no array, or one of `wrt` no known shape.
+        GraphError: an input has no array or one that does not fit, or one of `wrt` has no known
+            shape.
         GradientError: `of` is not a scalar, or does not depend on `wrt`.
 
     Example:
@@ -60,6 +62,10 @@ def objective(
     if missing := [n for n in inputs if n not in given and n not in names]:
         raise GraphError(f"feeds lacks {', '.join(missing)}, which `wrt` does not name")
     moved = [inputs[name] for name in names]
+    # a start may come in the float64 of minimizers, whatever its input is
+    given |= {v.name: as_array(given[v.name], v.dtype) for v in moved if v.name in given}
+    fed = [v for v in function.inputs if v.name in given]
+    given = {v.name: a for v, a in zip(fed, check_feeds(fed, given), strict=True)}
     return Objective(function.graph, moved, given, backend, options)
 
 
@@ -76,7 +82,7 @@ class Objective:
     ) -> None:
         self._graph = graph
         self._moved = moved
-        self._start = {v.name: as_array(given[v.name]) for v in moved if v.name in given}
+        self._start = {v.name: given[v.name] for v in moved if v.name in given}
         self._fixed = {name: a for name, a in given.items() if name not in [v.name for v in moved]}
         self._compile: Callable[[Graph], Compiled] = lambda g: compile(g, backend, **options)
         self._shapes = {v.name: self._shape(v) for v in moved}
@@ -84,6 +90,11 @@ class Objective:
         self._gradient = self._compile(grad(graph, self._of, list(self._shapes)))
         self._at: Vector | None = None
         self._results: dict[str, Any] = {}
+        self._backend = backend
+
+    def __repr__(self) -> str:
+        moved = ", ".join(f"{v.name!r}: {v.type}" for v in self._moved)
+        return f"Objective({self._of!r} by {moved}, on {self._backend})"
 
     @property
     def x0(self) -> Vector:

@@ -75,3 +75,26 @@ def test_what_is_missing_is_named() -> None:
     o = og.scipy.objective(g, "f", ["x", "a"], {"x": np.zeros(3), "a": 1.0})
     with pytest.raises(og.GraphError, match=r"a vector of 4 numbers is wanted, got the shape \(5,"):
         o.fun(np.zeros(5))
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({"x": np.zeros((2, 3)), "a": 1.0}, r"'x' wants float64\[n\], got the shape \(2, 3\)"),
+        ({"x": np.zeros(3), "a": [1.0, 2.0]}, r"'a' wants float64\[\], got the shape \(2,\)"),
+        ({"x": np.zeros(3), "a": np.float32(1)}, "'a' wants .* got float32; convert it"),
+        ({"x": ["one", "two"], "a": 1.0}, "string|text"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_runs(
+    feeds: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(og.GraphError, match=message):
+        og.scipy.objective(rosenbrock(), "f", "x", feeds)
+
+
+def test_a_start_may_be_float64_whatever_its_input() -> None:
+    given = {"x": np.zeros(4), "a": np.float32(100)}
+    o = og.scipy.objective(rosenbrock("float32"), "f", "x", given)
+    assert o.fun(o.x0) == optimize.rosen(np.zeros(4))
+    assert repr(o) == "Objective('f' by 'x': float32[n], on numpy)"
