@@ -66,7 +66,7 @@ def _group_normalization(node: Node) -> None:
 
 
 def _affine(node: Node, names: Sequence[str]) -> None:
-    """Check that scale and bias broadcast to x and do not stretch it."""
+    """Check that scale, bias or slope broadcast to x and do not stretch it."""
     x = shape_of(node, 0)
     for index, name in enumerate(names, 1):
         shape = shape_of(node, index)
@@ -222,6 +222,7 @@ LAYER_CHECKS: dict[str, Callable[[Node], None]] = {
     "LSTM": partial(_recurrent, gates=4, functions=3),
     "LayerNormalization": partial(_affine, names=["scale", "bias"]),
     "Loop": _loop,
+    "PRelu": partial(_affine, names=["slope"]),
     "QuantizeLinear": _quantization,
     "RMSNormalization": partial(_affine, names=["scale"]),
     "RNN": partial(_recurrent, gates=1, functions=1),

@@ -66,13 +66,15 @@ def tune_command(
             chosen, tuning = tuned(gradient, found, options)
         else:
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
+    written = ""
     if output is not None:
         with busy(f"writing {output.name}"):
             count = write_counted(chosen, output, opset, runtime=runtime)
+        written = f"{output}: {counted(count, 'operator')}"
     tuning.left = {name: spelled(why) for name, why in tuning.left.items()}
     if as_json:
         print_json(tuning.as_dict())
         return
     print_report(tuning)
-    if output is not None:
-        print(f"{output}: {counted(count, 'operator')}")
+    if written:
+        print(written)

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = {
         {},
         "scale of the shape .* must broadcast",
     ),
+    "slope": ("PRelu", [(3,), (4, 1)], {}, "slope of the shape .* must broadcast"),
     "stretched": ("RMSNormalization", [(2, 1), (4,)], {}, "scale of the shape .* must broadcast"),
     "one for two": ("Gemm", [(1, 2), (2, 3), (4, 3)], {}, "C must broadcast to"),
 }
