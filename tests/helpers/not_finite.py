@@ -44,6 +44,7 @@ HARMED = {
     ("Det", "x0"): "a factorization reads the whole matrix",
     **{("GRU", f"x{k}"): SATURATES for k in range(6)},
     ("GridSample", "x0"): "on the border a pixel is read twice, and NaN less NaN is NaN",
+    ("GridSample-one row", "x1"): "in one row no finite coordinate moves a point, and NaN is none",
     ("LRN", "x0"): "a power of an infinite sum",
     **{("LSTM", f"x{k}"): SATURATES for k in range(8)},
     ("MaxRoiPool", "x1"): OWN_REGION,
@@ -58,7 +59,7 @@ HARMED = {
     ("ScatterElements", "x2"): "NaN is no minimum that the other could be",
     ("Unique", "x0"): "onnxruntime loses what comes after a NaN",
 }
-"""Inputs in which a bad number harms what no finite one changes, and why."""
+"""Inputs, of an operator or one sample, where a bad number harms what no finite one changes."""
 
 REFUSED = {
     ("MaxRoiPool", "x1"): "onnxruntime wants indices of images",
@@ -84,9 +85,10 @@ class Outcome(RunOutcome):
 
 def is_right(outcome: Outcome) -> bool:
     """Tell whether an outcome is as it should be, or has a reason why not."""
-    op_type = outcome.sample.split("-")[1]
-    place = op_type, outcome.element.partition("[")[0]
-    told = {"right": True, "harmed": place in HARMED, "refused": place in REFUSED}
+    _, op_type, label, *_ = outcome.sample.split("-")
+    where = outcome.element.partition("[")[0]
+    harmed = any((name, where) in HARMED for name in (op_type, f"{op_type}-{label}"))
+    told = {"right": True, "harmed": harmed, "refused": (op_type, where) in REFUSED}
     return told.get(outcome.verdict, False)
 
 
