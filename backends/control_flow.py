@@ -8,7 +8,7 @@ import numpy as np
 from ..compiler.errors import GraphError
 from ..compiler.graph.ir import Node, Value
 from ..compiler.graph.recurrence import Recurrence, Tape
-from ..compiler.graph.types import SequenceType, TensorType
+from ..compiler.graph.types import Dim, SequenceType, TensorType
 from ..compiler.opset import COMPOSITE_DOMAIN
 
 
@@ -75,7 +75,8 @@ def _iterate(xp: Any, node: Node, plans: Mapping[str, SubgraphPlan]) -> Callable
             for entry, kept in zip(results[loop.states :], written, strict=True):
                 kept.append(entry)
             step += 1
-        stacks = [_write(xp, e, t) for e, t in zip(written, outputs, strict=True)]
+        sizes = {} if step else _sizes([*node.inputs, *body.captures], values)
+        stacks = [_write(xp, e, t, sizes) for e, t in zip(written, outputs, strict=True)]
         return (*states, *stacks)
 
     return run
@@ -98,7 +99,18 @@ def _read(tape: Any, spec: Tape, step: int) -> Any:
     return tape[(slice(None),) * axis + (position,)]
 
 
-def _write(xp: Any, entries: list[Any], spec: Tape) -> Any:
+def _sizes(named: Sequence[Value | None], arrays: Sequence[Any]) -> dict[Dim, int]:
+    """Give the sizes by name that arrays have: what no step wrote has no others to show."""
+    return {
+        dim: size
+        for value, array in zip(named, arrays, strict=True)
+        if value is not None and isinstance(value.type, TensorType)
+        for dim, size in zip(value.type.shape or (), np.shape(array), strict=False)
+    }
+
+
+def _write(xp: Any, entries: list[Any], spec: Tape, sizes: Mapping[Dim, int]) -> Any:
+    """Stack what the steps wrote; after no steps `sizes` tell its shape as far as they can."""
     if spec.backward:
         entries.reverse()
     if spec.type is None or isinstance(spec.type, SequenceType):
@@ -112,7 +124,7 @@ def _write(xp: Any, entries: list[Any], spec: Tape) -> Any:
             )
         return xp.stack(arrays, spec.axis)
     assert isinstance(spec.type, TensorType)
-    shape = [d if isinstance(d, int) else 0 for d in spec.type.shape or ()]
+    shape = [d if isinstance(d, int) else sizes.get(d, 0) for d in spec.type.shape or ()]
     shape[spec.axis : spec.axis + 1 or None] = [0]
     return xp.zeros(shape, spec.type.dtype)
 

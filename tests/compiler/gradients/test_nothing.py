@@ -84,3 +84,20 @@ def test_no_steps_of_a_scan_over_entries_of_any_size(backend: str) -> None:
     gradient = og.compile(og.grad(b.build(), "loss", "x"), backend)
     assert gradient(x=np.zeros((0, 5)))["x.grad"].shape == (0, 5)
     np.testing.assert_array_equal(gradient(x=np.zeros((2, 5)))["x.grad"], np.ones((2, 5)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_no_steps_of_a_layer_of_any_width(backend: str) -> None:
+    b = og.Builder("recurrent")
+    x = b.input("x", "float64", ("steps", "batch", 3))
+    r = b.input("r", "float64", (1, 8, "width"))
+    h = b.input("h", "float64", (1, "batch", "width"))
+    w = np.ones((1, 8, 3))
+    y, last = b.op.LSTM(x, w, r, None, None, h, hidden_size=2, outputs=2)
+    b.output(b.op.ReduceSum(y, keepdims=0) + b.op.ReduceSum(last, keepdims=0), "loss")
+    gradient = og.compile(og.grad(b.build(), "loss", ["x", "r", "h"]), backend)
+    feeds = {"x": np.zeros((0, 4, 3)), "r": np.ones((1, 8, 2)), "h": np.ones((1, 4, 2))}
+    found = gradient.run(feeds)
+    for name, expected in (("x", np.zeros((0, 4, 3))), ("r", np.zeros((1, 8, 2)))):
+        np.testing.assert_array_equal(found[f"{name}.grad"], expected)
+    np.testing.assert_array_equal(found["h.grad"], np.ones((1, 4, 2)))
