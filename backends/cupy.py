@@ -35,6 +35,8 @@ class HostFallbackWarning(UserWarning):
 class Gpu:
     """The current CUDA device."""
 
+    binds = False  # a launch takes longer than the checks
+
     def __init__(self) -> None:
         import cupy  # loads only when it is used
 
@@ -80,16 +82,6 @@ class Gpu:
                 return on_host(*inputs)
 
         return run
-
-    def bound(
-        self,
-        node: Node,
-        entry: KernelEntry,
-        attributes: Mapping[str, Any],
-        fixed: Mapping[int, np.ndarray],
-    ) -> Function | None:
-        """Leave every check to the kernels: a launch takes longer."""
-        return None
 
     def reference(self, node: Node) -> Function:
         """Run ONNX's reference on the host."""

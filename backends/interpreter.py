@@ -30,9 +30,14 @@ from .user_kernels import guarded
 
 
 class Device(Protocol):
-    """Where kernels run."""
+    """Where kernels run.
+
+    `binds` says whether kernels are to be bound to their nodes, where they know how: that saves the
+    checks of each call.
+    """
 
     xp: Any
+    binds: bool
 
     def load(self, value: Any) -> Any:
         """Bring an array, a list of them or None to the device."""
@@ -44,16 +49,6 @@ class Device(Protocol):
 
     def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Give a function of a node's inputs that runs a kernel of ours."""
-        ...
-
-    def bound(
-        self,
-        node: Node,
-        entry: KernelEntry,
-        attributes: Mapping[str, Any],
-        fixed: Mapping[int, np.ndarray],
-    ) -> Function | None:
-        """Give what `entry.bind` makes of the kernel, if the device takes it."""
         ...
 
     def reference(self, node: Node) -> Function:
@@ -141,9 +136,10 @@ class Plan:
             attributes["outputs"] = count
         if node in self.overwrites:
             attributes["overwrite"] = self.overwrites[node]
-        bound = self._device.bound(node, entry, attributes, self._fixed(node))
-        if bound is not None:
-            return bound, node.inputs
+        if entry.bind is not None and self._device.binds:
+            bound = entry.bind(self._device.xp, node, attributes, self._fixed(node))
+            if bound is not None:
+                return bound, node.inputs
         function = self._device.kernel(node, entry, attributes)
         if not entry.ours:
             function = guarded(node, entry.function, function)

@@ -20,6 +20,7 @@ class Host:
     """The processor that Python runs on: arrays stay where they are."""
 
     xp: Any = np
+    binds = True
 
     def load(self, value: Any) -> Any:
         """Give the value as it is."""
@@ -34,16 +35,6 @@ class Host:
     ) -> Callable[..., Any]:
         """Give the kernel with its attributes bound."""
         return partial(entry.function, np, **attributes)
-
-    def bound(
-        self,
-        node: Node,
-        entry: KernelEntry,
-        attributes: Mapping[str, Any],
-        fixed: Mapping[int, np.ndarray],
-    ) -> Callable[..., Any] | None:
-        """Give the kernel without what the node decides."""
-        return entry.bind and entry.bind(np, node, attributes, fixed)
 
     def reference(self, node: Node) -> Callable[..., Any]:
         """Give ONNX's reference of the node."""

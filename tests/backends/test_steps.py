@@ -20,9 +20,7 @@ from onnxgrad.compiler.graph.types import TensorType
 class Unbound(Host):
     """A host that calls every kernel with all that it was registered with."""
 
-    def bound(self, node: Node, entry: Any, attributes: Any, fixed: Any) -> None:
-        """Know no leaner way."""
-        return None
+    binds = False
 
 
 BOUND = {op for domain, op in KERNELS if KERNELS[domain, op].bind}
