@@ -80,7 +80,7 @@ class Cache:
             )
 
     def _path(self, key: Mapping[str, Any]) -> Path | None:
-        name = sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        name = sha256(_as_text(key).encode()).hexdigest()
         return None if self._folder is None else self._folder / f"{name}.json"
 
     def _tell(self, kind: str, message: str) -> None:
@@ -89,13 +89,20 @@ class Cache:
             self._warn(message)
 
 
+def _as_text(key: Any) -> str:
+    """Write a key so that what is read back, with lists for tuples, is written alike."""
+    return json.dumps(key, sort_keys=True)
+
+
 def _entry_in(text: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read an entry; None if it is not one of this key and format."""
     try:
         entry = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(entry, dict) or entry.get("format") != _FORMAT or entry.get("key") != key:
+    if not isinstance(entry, dict) or entry.get("format") != _FORMAT:
+        return None
+    if _as_text(entry.get("key")) != _as_text(key):
         return None
     seconds, held = entry.get("seconds"), entry.get("held")
     if not isinstance(seconds, dict) or not isinstance(held, dict):

@@ -18,7 +18,7 @@ from ..checking.random_feeds import draw_feeds
 from .cache import Cache
 from .machine import describe
 from .report import Chosen, Tuning
-from .sites import Site, merged, sites_in
+from .sites import Site, sites_in
 from .timing import Clock, time_in_turns
 from .whole import Whole
 
@@ -60,7 +60,7 @@ def tune(
     rows: dict[str, Chosen] = {}
     for identity, sites in alike.items():
         first = sites[0]
-        key = merged(first.key, machine)
+        key = first.key | machine
         entry = cache.find(key)
         from_cache = entry is not None
         if entry is None:
@@ -84,9 +84,17 @@ def tune(
 def _row(sites: list[Site], entry: Mapping[str, Any], from_cache: bool) -> Chosen:
     first = sites[0]
     return Chosen(
-        first.node.op_type, first.node.title, first.sizes, len(sites), first.usual, entry["form"],
-        entry["seconds"], entry["held"], entry["refused"], from_cache,
-    )  # fmt: skip
+        operator=first.node.op_type,
+        name=first.node.title,
+        sizes=first.sizes,
+        count=len(sites),
+        usual=first.usual,
+        form=entry["form"],
+        seconds=entry["seconds"],
+        held=entry["held"],
+        refused=entry["refused"],
+        from_cache=from_cache,
+    )
 
 
 def _prepare(backend: Backend, options: Mapping[str, Any], graph: Graph) -> Any:
@@ -106,20 +114,18 @@ def _measure(site: Site, prepare: Any, clock: Clock) -> dict[str, Any]:
             call = partial(prepare(graph).run, feeds)
             start = clock()
             results = call()
-            first[form] = clock() - start
+            taken = clock() - start
         except OnnxgradError as error:
             refused[form] = str(error)
-            first.pop(form, None)
+            if form == site.usual:
+                return {"seconds": {}, "refused": refused}
             continue
         if expected is None:
             expected = results
         elif not all(compare(results[n], v, {}).passed for n, v in expected.items()):
             refused[form] = f"it gives other numbers than {site.usual} here"
-            del first[form]
             continue
-        calls[form], held[form] = call, _held(graph)
-    if site.usual not in calls:
-        return {"seconds": {}, "refused": refused}
+        calls[form], first[form], held[form] = call, taken, _held(graph)
     seconds = time_in_turns(calls, first, clock)
     return {
         "form": winner(seconds, held, site.usual),

@@ -1,7 +1,7 @@
 """What can be tuned: composites that have several forms, each as a graph of its own."""
 
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -27,7 +27,7 @@ _MOST_WRITTEN = 64
 class Site:
     """A composite, and the forms that it could have.
 
-    `usual` is the form that it has without tuning; `unknown` says why it cannot be timed.
+    `usual` is the form that it has without tuning, `fed` are the inputs of the whole graph.
     """
 
     owner: Graph
@@ -35,7 +35,6 @@ class Site:
     forms: list[str]
     usual: str
     fed: Set[Value]
-    unknown: str | None
 
     @property
     def key(self) -> dict[str, Any]:
@@ -59,6 +58,19 @@ class Site:
     def sizes(self) -> str:
         """The types of what the node reads and does not know."""
         return ", ".join(str(v.type) for v in self.node.reads() if not self._is_known(v))
+
+    @property
+    def unknown(self) -> str | None:
+        """Why the node cannot be timed alone; None where it can."""
+        for value in (*self.node.reads(), *self.node.writes()):
+            if not isinstance(value.type, TensorType) or not is_static(value.shape):
+                return f"'{value.name}' is {value.type}: give its sizes numbers, shapes={{…}}"
+            if 0 in value.shape:
+                return f"'{value.name}' has no elements"
+        for value in self.node.reads():
+            if not self._is_known(value) and not is_float(value.dtype):
+                return f"'{value.name}' holds integers that only running tells"
+        return None
 
     def alone(self, form: str) -> Graph:
         """Give the node in a form, as a graph that takes what is computed or fed."""
@@ -110,31 +122,15 @@ def sites_in(graph: Graph, backend: Backend, lasting: bool, opset: int) -> Itera
         for node in owner.nodes():
             forms = [] if node.op_type in backend.native else equal_forms(node, lasting, opset)
             if len(forms) > 1:
-                usual = _usual(node, backend, lasting, opset)
-                yield Site(owner, node, forms, usual, fed, _unknown(node, fed))
+                yield Site(owner, node, forms, _usual(node, backend, forms, lasting, opset), fed)
 
 
-def _usual(node: Node, backend: Backend, lasting: bool, opset: int) -> str:
+def _usual(node: Node, backend: Backend, forms: list[str], lasting: bool, opset: int) -> str:
     default = next(iter(FORMS[node.op_type]))
     if lasting:
         return choose_straight_form(node, opset=opset) or default
     chosen = backend.choose_form(node) if isinstance(backend, FormChoosingBackend) else None
-    possible = equal_forms(node, lasting, opset)
-    return chosen if chosen in possible else RUN_ONLY.get(node.op_type, default)
-
-
-def _unknown(node: Node, fed: Set[Value]) -> str | None:
-    """Say why a node cannot be timed alone; None where it can."""
-    for value in (*node.reads(), *node.writes()):
-        if not isinstance(value.type, TensorType) or not is_static(value.shape):
-            return f"'{value.name}' is {value.type}: give its sizes numbers, shapes={{…}}"
-        if 0 in value.shape:
-            return f"'{value.name}' has no elements"
-    for value in node.reads():
-        known = value not in fed and (value.constant is not None or _has_elements(value))
-        if not known and not is_float(value.dtype):
-            return f"'{value.name}' holds integers that only running tells"
-    return None
+    return chosen if chosen in forms else RUN_ONLY.get(node.op_type, default)
 
 
 def _has_elements(value: Value) -> bool:
@@ -147,9 +143,3 @@ def _plain(attribute: Any) -> Any:
     except TypeError:
         return repr(freeze(attribute))
     return attribute
-
-
-def merged(key: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the key of a site on a machine, as it is read back from JSON."""
-    found: dict[str, Any] = json.loads(json.dumps({**key, **machine}))
-    return found

@@ -14,7 +14,7 @@ from ...compiler.graph.subgraphs import all_nodes
 from ..checking.random_feeds import draw_feeds
 from .cache import Cache
 from .report import Chosen
-from .sites import Site, merged
+from .sites import Site
 from .timing import Clock, time_in_turns
 
 USUAL, ALL = "none", "all"
@@ -70,7 +70,7 @@ class Whole:
         variants = {USUAL: usual} | {
             name: usual | {i: row.form for i, row in part.items()} for name, part in tried.items()
         }
-        key = merged({"graph": _digest(graph), "forms": _hashed(variants)}, machine)
+        key = {"graph": _digest(graph), "forms": _hashed(variants), **machine}
         entry = cache.find(key)
         if entry is None:
             winner, seconds = self._race(graph, variants)
