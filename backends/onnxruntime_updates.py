@@ -4,7 +4,6 @@ In a session Adam's update is a dozen passes over memory and needs a second set 
 is one pass, over the state itself. What a session computes then is the gradient.
 """
 
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from ..compiler.opset import COMPOSITE_DOMAIN
 from .base import Stepper
 from .feeds import check_feeds
 from .kernels.registry import KERNELS
+from .kernels.threads import allowed_cores
 from .owning_stepper import require_whole
 from .stepping import RunStepper, refuse_fed_back
 
@@ -152,7 +152,7 @@ class UpdatingStepper:
         owned: Collection[str],
     ) -> None:
         self._updates = executable.updates
-        self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(min(_THREADS, allowed_cores()))
         # the first write to new memory takes most of the time of a copy, in each thread
         copies = self._pool.map(partial(np.array, order="C"), (state[name] for name in owned))
         self._buffers = dict(zip(owned, copies, strict=True))

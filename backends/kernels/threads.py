@@ -34,11 +34,16 @@ def in_parts(xp: Any, work: Callable[[int, int], None], length: int, nbytes: int
         other.result()
 
 
+def allowed_cores() -> int:
+    """Count the cores that this process may use."""
+    may_use = getattr(os, "sched_getaffinity", None)
+    return len(may_use(0)) if may_use is not None else os.cpu_count() or 1
+
+
 @cache
 def core_count() -> int:
-    """Count the cores that this process may use, at most OMP_NUM_THREADS, as BLAS does."""
-    may_use = getattr(os, "sched_getaffinity", None)
-    cores = len(may_use(0)) if may_use is not None else os.cpu_count() or 1
+    """Count the cores to use: those that it may, at most OMP_NUM_THREADS, as BLAS does."""
+    cores = allowed_cores()
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import Backend
+from ..kernels.threads import allowed_cores
 
 _COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """By which libraries of matrix products are told how many threads to use."""
@@ -22,7 +22,7 @@ def describe(backend: Backend, options: Mapping[str, Any]) -> dict[str, Any]:
         "version": _version(backend),
         "options": {name: repr(value) for name, value in sorted(options.items())},
         "processor": processor(),
-        "cores": _cores(),
+        "cores": allowed_cores(),
         "threads": {name: os.environ[name] for name in _COUNTS if name in os.environ},
     }
 
@@ -31,7 +31,7 @@ def is_single(options: Mapping[str, Any]) -> bool:
     """Tell whether one thread runs, so that the processor's time can be taken."""
     counts = {os.environ[name] for name in _COUNTS if name in os.environ}
     given = options.get("threads")
-    return given == 1 if given is not None else counts == {"1"} or _cores() == 1
+    return given == 1 if given is not None else counts == {"1"} or allowed_cores() == 1
 
 
 @cache
@@ -43,12 +43,6 @@ def processor() -> str:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _version(backend: Backend) -> str:
