@@ -1,6 +1,7 @@
 """Gradient of If: an If on the same condition whose branches are the branches' gradients."""
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -15,13 +16,16 @@ from ...graph.types import SequenceType, TensorType, Type
 from ...inference.control_flow_types import join
 from .backward import Backward, differentiate
 
+_FEW = 16
+"""How many elements a constant may have that nothing reads."""
+
 
 @gradient("If")
 def branch(op: GradientOps, node: Node, *dys: Value | None) -> Mapping[Value, Entry]:
     """The gradients of both branches, of which the one that was taken runs; zeros where unused.
 
     What a branch's gradient reads leaves the If as further outputs, for which the other branch
-    gives empty tensors.
+    gives constants.
     """
     arriving = [dy is not None for dy in dys]
     given = [dy for dy in dys if dy is not None]
@@ -55,7 +59,7 @@ def _save(graph: Graph, node: Node, own: Graph, other: Graph, part: Backward) ->
         inner, rebuild = _of_known_rank(own, value)
         read = []
         for saved in inner:
-            filler = _empty(other, saved.type)
+            filler = _filler(other, saved.type)
             own.outputs.append(saved)
             other.outputs.append(filler)
             name = graph.names.fresh(f"{GRADIENT}{value.name}/saved")
@@ -73,11 +77,18 @@ def _of_known_rank(graph: Graph, value: Value) -> tuple[list[Value], bool]:
     return [op.Reshape(value, [-1]), op.Shape(value)], True
 
 
-def _empty(graph: Graph, type_: Type) -> Value:
-    """Add an empty constant of the dtype and rank of a type; of rank 0 a zero."""
+def _filler(graph: Graph, type_: Type) -> Value:
+    """Add a constant of a type that nothing reads: of its sizes if few elements, else of ones.
+
+    A runtime that knows the condition puts it in the place of what the other branch reads, and
+    infers shapes there before it drops that branch: a shape of no elements, or sizes of 0, would
+    be refused.
+    """
     op = Ops(graph, prefix=GRADIENT)
     if isinstance(type_, TensorType):
-        return op.constant(np.zeros((0,) * len(type_.shape or ()), type_.dtype), name="empty")
+        shape = tuple(d if isinstance(d, int) else 1 for d in type_.shape or ())
+        shape = shape if prod(shape) <= _FEW else (1,) * len(shape)
+        return op.constant(np.ones(shape, type_.dtype), name="unread")
     if isinstance(type_, SequenceType) and isinstance(type_.element, TensorType):
         return op.SequenceEmpty(dtype=type_.element.dtype)
     raise GradientError(f"a value of type {type_} that the gradient of a branch reads")
@@ -86,9 +97,25 @@ def _empty(graph: Graph, type_: Type) -> Value:
 def _finish(part: Backward, cotangents: list[Value], captures: list[Value]) -> None:
     """Give a branch's gradient its outputs: one for each capture, zeros for those it ignores."""
     graph = part.graph
+    op = Ops(graph, prefix=GRADIENT)
     for placeholder, dy in zip(part.cotangents, cotangents, strict=True):
-        graph.replace_uses(placeholder, dy)
+        graph.replace_uses(placeholder, _as_of(op, placeholder, dy))
         graph.remove(placeholder)
     known = dict(zip(part.wrt, graph.outputs, strict=True))
-    op = Ops(graph, prefix=GRADIENT)
     graph.outputs = [known[v] if v in known else zeros_like(op, v) for v in captures]
+
+
+def _as_of(op: Ops, y: Value, dy: Value) -> Value:
+    """Give dy, or NaN of the shape of y where the two are known to differ.
+
+    What follows the If then fits its other branch only, so this one cannot be taken; but a runtime
+    infers its shapes.
+    """
+    if not isinstance(y.type, TensorType) or y.shape is None or dy.shape is None:
+        return dy
+    known = zip(y.shape, dy.shape, strict=False)
+    differ = any(isinstance(p, int) and isinstance(q, int) and p != q for p, q in known)
+    if not differ and len(y.shape) == len(dy.shape):
+        return dy
+    sizes = [d if isinstance(d, int) else 1 for d in y.shape]
+    return op.Expand(op.constant(np.array(np.nan, y.dtype)), sizes)
