@@ -12,6 +12,7 @@ from ..graph.types import Shape
 from ..graph.wording import counted
 from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
+from .einsum_checks import check_einsum
 from .layer_checks import LAYER_CHECKS
 from .list_checks import LIST_CHECKS, check_lists
 from .ml_checks import ML_CHECKS
@@ -150,5 +151,12 @@ _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
     LAYER_CHECKS,
     ML_CHECKS,
     WINDOW_CHECKS,
-    {"Expand": _expand, "Gemm": _gemm, "Pad": _pad, "Reshape": _reshape, "Resize": _resize},
+    {
+        "Einsum": check_einsum,
+        "Expand": _expand,
+        "Gemm": _gemm,
+        "Pad": _pad,
+        "Reshape": _reshape,
+        "Resize": _resize,
+    },
 )

@@ -206,12 +206,6 @@ def _einsum(node: Node) -> list[Type | None]:
     (inferred,) = types
     operands = [v for v in node.inputs if v is not None]
     equation = node.attributes["equation"]
-    left, arrow, right = equation.partition("->")
-    if arrow and "..." in left and "..." not in right:
-        raise GraphError(
-            f"Einsum '{equation}': its output lacks the ellipsis that its inputs have; "
-            "add it, and sum over those axes with ReduceSum"
-        )
     if not isinstance(inferred, TensorType) or any(v.shape is None for v in operands):
         return types
     terms, output, _ = explicit_terms(equation, [v.rank or 0 for v in operands])
