@@ -55,24 +55,30 @@ def _gather(xp: Any, x: Array, over: Windows, group: int) -> Array:
 
 def _column_blocks(
     xp: Any, view: Array, rank: int, nbytes: int = _COLUMN_BYTES
-) -> Iterator[tuple[slice, Array]]:
-    """Yield slices of the batch and their columns: (group, images·outputs, kernel·channels)."""
-    group, batch = view.shape[:2]
+) -> Iterator[tuple[tuple[slice, slice], Array]]:
+    """Yield blocks of outputs and their columns: (group, outputs of the block, kernel·channels).
+
+    A block is some images, or some of one image's rows (the first spatial axis).
+    """
+    group, batch, height = view.shape[:3]
     width = math.prod(view.shape[2 + rank :])
-    image = math.prod(view.shape[2 : 2 + rank])
-    count = nbytes // max(view.itemsize * group * image * width, 1)
-    count = min(max(count, 1), batch)
+    row = math.prod(view.shape[3 : 2 + rank])
+    rows = max(nbytes // max(view.itemsize * group * row * width, 1), 1)
+    images, rows = min(max(rows // max(height, 1), 1), batch), min(rows, height)
     buffer = None
-    for start in range(0, batch, count or 1):
-        part = view[:, start : start + count]
+    starts = itertools.product(range(0, batch, images or 1), range(0, height, rows or 1))
+    for first, top in starts:
+        block = slice(first, first + images), slice(top, top + rows)
+        part = view[:, *block]
         if not part.flags.c_contiguous:
             if buffer is None:
                 buffer = xp.empty(part.shape, part.dtype)
-            columns = buffer[:, : part.shape[1]]
-            copy = partial(_copy_columns, columns, part, rank)
-            in_parts(xp, copy, part.shape[1], part.nbytes)
+            columns = buffer[:, : part.shape[1], : part.shape[2]]
+            axis = 1 if images > 1 else 2
+            copy = partial(_copy_columns, columns.swapaxes(1, axis), part.swapaxes(1, axis), rank)
+            in_parts(xp, copy, part.shape[axis], part.nbytes)
             part = columns
-        yield slice(start, start + count), part.reshape(group, part.shape[1] * image, width)
+        yield block, part.reshape(group, math.prod(part.shape[1:3]) * row, width)
 
 
 def _copy_columns(columns: Array, view: Array, rank: int, start: int, stop: int) -> None:
@@ -95,8 +101,8 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
     w = _matrices(w)
-    for images, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
-        out = y[images].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
+    for block, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
+        out = y[block].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
         xp.matmul(columns, w, out=out)
     return y
 
@@ -308,14 +314,14 @@ def conv_weight_grad(
         dw = _weight_gradient_depthwise(xp, dy, image, group, over)
     else:
         dw = xp.empty((group, maps // group, math.prod(kernel_shape) * channels), dy.dtype)
-        if not len(dy):
+        if not dy.size:
             dw[...] = 0
         view = _gather(xp, image, over, group)
         # each block passes over dw
-        for images, columns in _column_blocks(xp, view, rank, max(_COLUMN_BYTES, dw.nbytes)):
-            # (group, maps, images·outputs) · (group, images·outputs, kernel·channels)
-            part = dy[images].reshape(columns.shape[1], group, maps // group).transpose(1, 2, 0)
-            if images.start:
+        for block, columns in _column_blocks(xp, view, rank, max(_COLUMN_BYTES, dw.nbytes)):
+            # (group, maps, outputs of the block) · (group, outputs of the block, kernel·channels)
+            part = dy[block].reshape(columns.shape[1], group, maps // group).transpose(1, 2, 0)
+            if any(axis.start for axis in block):
                 dw += xp.matmul(part, columns)
             else:
                 xp.matmul(part, columns, out=dw)
