@@ -31,6 +31,9 @@ from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
 from .registry import form
 
+MANY_TAPS = 64
+"""A kernel with more elements is neither unfolded nor written out tap by tap."""
+
 
 @form("ConvWeightGrad", "unfold")
 def unfold(op: Ops, node: Node) -> Value:
@@ -38,10 +41,11 @@ def unfold(op: Ops, node: Node) -> Value:
 
     One image and one group have no axes of their own. The product gives a weight for each image:
     where these weigh more than the windows, for there are more maps than positions, all images
-    meet in one product, see `rows`.
+    meet in one product, see `rows`. Of a kernel with many elements the windows weigh as many times
+    what X does, and the identity's products take that many again: a convolution keeps none.
     """
     kernel = _kernel(node)
-    if kernel is None:
+    if kernel is None or prod(kernel) > MANY_TAPS:
         return derived(op, node)
     if _weights_outweigh_windows(node):
         return rows(op, node)

@@ -4,6 +4,7 @@ from ..emission.masking import MANY
 from ..graph.dims import typical_size
 from ..graph.ir import Node
 from ..opset import COMPOSITE_DOMAIN, OPSET
+from .convolution_weight import MANY_TAPS
 from .form_costs import COSTS, ONNXRUNTIME, Convolution, Machine, convolution_of
 from .registry import FORMS, RUN_ONLY
 
@@ -12,9 +13,6 @@ MOST_HELD = 2**28
 
 _MANY_CHANNELS = 16
 """Fewer make a tap's matrix product too thin."""
-
-_MOST_TAPS = 64
-"""A kernel with more elements is not written out tap by tap."""
 
 _STEPS_SINCE = 10
 """The first opset whose Slice has steps, which other forms than the default may need."""
@@ -62,7 +60,7 @@ def choose_light_form(node: Node) -> str | None:
     if node.domain != COMPOSITE_DOMAIN or node.op_type != "ConvWeightGrad":
         return None
     sizes = convolution_of(node)
-    if sizes is None or not 1 < sizes.taps <= _MOST_TAPS or sizes.channels < _MANY_CHANNELS:
+    if sizes is None or not 1 < sizes.taps <= MANY_TAPS or sizes.channels < _MANY_CHANNELS:
         return None
     apart = max(*node.attributes["strides"], *node.attributes["dilations"]) > 1
     return "taps" if apart or sizes.windows > MOST_HELD else None
@@ -84,7 +82,7 @@ def equal_forms(node: Node, lasting: bool = False, opset: int = OPSET) -> list[s
     if lasting:
         left_out |= {*_BRANCHING, *RUN_ONLY.items()}
     sizes = convolution_of(node) if node.op_type in COSTS else None
-    if sizes is not None and sizes.taps > _MOST_TAPS:
+    if sizes is not None and sizes.taps > MANY_TAPS:
         left_out |= {(node.op_type, "taps"), (node.op_type, "rows")}
     return [form for form in FORMS.get(node.op_type, ()) if (node.op_type, form) not in left_out]
 
@@ -93,7 +91,7 @@ def _possible(node: Node, sizes: Convolution, opset: int) -> list[str]:
     """List the forms that do what their costs count."""
     axes = len(node.attributes["strides"])
     if node.op_type == "ConvWeightGrad":
-        return ["unfold", "taps", "rows"] if sizes.taps <= _MOST_TAPS else ["unfold"]
+        return ["unfold", "taps", "rows"] if sizes.taps <= MANY_TAPS else ["unfold"]
     forms = ["transposed"]
     if axes == 2 and sizes.group == 1 and sizes.taps > 1 and opset >= _COL2IM_SINCE:
         forms.append("columns")

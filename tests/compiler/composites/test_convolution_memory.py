@@ -54,3 +54,21 @@ def test_its_gradient_is_right(group: int, batch: int | str) -> None:
     session: Any = onnxruntime.InferenceSession(model)
     _, found = session.run(None, {"x": x, "w": w, "y.grad": dy})
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_kernel_of_many_elements_is_not_unfolded() -> None:
+    b, dtype = og.Builder("depthwise"), "float32"
+    x, w = b.input("x", dtype, (2, 3, 16, 16)), b.input("w", dtype, (3, 1, 9, 9))
+    b.output(b.op.Conv(x, w, group=3, auto_pad="SAME_UPPER"), "y")
+    graph = og.vjp(b.build(), "y", "w")
+    padded = 2 * 3 * 24 * 24  # windows have 81 times as many elements as x
+    assert max(sizes_inside(graph, 2)) <= padded
+    rng = np.random.default_rng(0)
+    image, dy = (rng.normal(size=(2, 3, 16, 16)).astype(dtype) for _ in range(2))
+    wide = np.pad(image, ((0, 0), (0, 0), (4, 4), (4, 4)))
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (9, 9), axis=(2, 3))
+    feeds = {"x": image, "w": np.zeros((3, 1, 9, 9), dtype), "y.grad": dy}
+    session: Any = onnxruntime.InferenceSession(og.to_onnx(graph).SerializeToString())
+    (found,) = session.run(["w.grad"], feeds)
+    expected = np.einsum("bcij,bcijkl->ckl", dy, windows)[:, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
