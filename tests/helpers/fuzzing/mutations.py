@@ -38,6 +38,8 @@ def _put(program: Program, old: Call, new: Call) -> Program:
 def _attribute(program: Program, rng: Rng) -> Program:
     """Set an attribute that the operator has, to another value or type."""
     call = _call_of(program, rng)
+    if not onnx.defs.has(call.op):
+        return program  # its name was mutated before
     known: dict[str, Any] = dict(onnx.defs.get_schema(call.op).attributes)
     names = [n for n, a in known.items() if a.type.name != "GRAPH"]
     if not names:
