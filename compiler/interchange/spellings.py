@@ -49,6 +49,22 @@ def one_sided(op: Ops, node: Node) -> bool:
     return True
 
 
+@spelling("Slice")
+def with_axes(op: Ops, node: Node) -> bool:
+    """Name the axes of fewer starts than axes: left out, they are all, as the standard has it.
+
+    onnxruntime takes the first ones then, tinygrad 0.14 ends.
+    """
+    x, starts = node.required(2)
+    count = (starts.shape or ("?",))[0]
+    if node.input(3) is not None or not isinstance(count, int) or count == x.rank:
+        return False
+    given = [*node.inputs, None, None][:5]
+    given[3] = op.constant(np.arange(count), starts.dtype)
+    node.inputs = tuple(given if given[4] is not None else given[:4])
+    return True
+
+
 @spelling("MeanVarianceNormalization")
 def by_mean_and_deviation(op: Ops, node: Node) -> bool:
     """(x − mean)/(√variance + 10⁻⁹)

@@ -152,3 +152,15 @@ def test_a_resized_axis_is_as_long_as_the_exact_product(mode: str) -> None:
     for found in (og.compile(graph, "onnxruntime").run(feeds), named):
         np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(found["x.grad"], expected["x.grad"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_a_slice_of_the_first_axes_names_them(dtype: str) -> None:
+    b = og.Builder("slice")
+    x = b.input("x", "float32", (3, 4, 5))
+    starts, ends = (b.constant(np.array(n, dtype)) for n in ([1, 0], [3, 2]))
+    b.output(b.op.Slice(x, starts, ends), "y")
+    graph, array = b.build(), np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    (call,) = og.to_onnx(graph).graph.node
+    assert len(call.input) == 4
+    np.testing.assert_array_equal(run_saved(graph, {"x": array})[0], array[1:3, :2])
