@@ -13,6 +13,7 @@ from ..emission.replacing import put_in_place
 from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
 from ..graph.ir import Node, Value
 from ..graph.types import is_static
+from ..inference.shapes import elements_of
 from ..inference.window_shapes import transposed_shape
 from ..standard.schemas import attribute
 from .downgrades import Downgrade, pad
@@ -62,6 +63,23 @@ def with_axes(op: Ops, node: Node) -> bool:
     given = [*node.inputs, None, None][:5]
     given[3] = op.constant(np.arange(count), starts.dtype)
     node.inputs = tuple(given if given[4] is not None else given[:4])
+    return True
+
+
+@spelling("Expand")
+def without_dropped_axes(op: Ops, node: Node) -> bool:
+    """Drop what lies along an axis that is expanded to 0, before.
+
+    onnxruntime 1.32 takes a 0 for a 1 where it leaves out an Expand that changes nothing.
+    """
+    x, shape = node.required(2)
+    sizes = elements_of(shape)
+    if sizes is None or 0 not in sizes or x.rank is None:
+        return False
+    axes = [a for a in range(-min(x.rank, len(sizes)), 0) if sizes[a] == 0]
+    if not axes:
+        return False
+    node.inputs = (op.Slice(x, [0] * len(axes), [0] * len(axes), [x.rank + a for a in axes]), shape)
     return True
 
 

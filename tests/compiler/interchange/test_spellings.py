@@ -164,3 +164,17 @@ def test_a_slice_of_the_first_axes_names_them(dtype: str) -> None:
     (call,) = og.to_onnx(graph).graph.node
     assert len(call.input) == 4
     np.testing.assert_array_equal(run_saved(graph, {"x": array})[0], array[1:3, :2])
+
+
+@pytest.mark.parametrize("sizes", [[0, 2, 4], [2, 0, 2, 4], [0, 1, 1], [1, 0, 1, 1]])
+@pytest.mark.parametrize("shape", [(1, 2, 4), ("n", 2, 4), (1, "h", "w")])
+def test_expanding_to_nothing_gives_nothing(shape: Any, sizes: list[int]) -> None:
+    b = og.Builder("expand")
+    x = b.input("x", "float32", shape)
+    y = b.op.Cos(b.op.Expand(b.op.Sin(x), np.array(sizes)))
+    b.output(y, "y")
+    b.output(b.op.ReduceSum(y, keepdims=0), "loss")
+    feeds = {"x": np.ones((1, 2, 4), np.float32)}
+    found, loss = run_saved(b.build(), feeds)
+    assert found.shape == np.broadcast_shapes((1, 2, 4), tuple(sizes))
+    assert loss == 0
