@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,14 @@ from ..standard.schemas import DOMAIN_VERSIONS, get_schema
 from .call_checks import check_shapes
 from .control_flow_types import CONTROL_FLOW_TYPES
 from .ranks import with_ranks
-from .refusal import explain
+from .refusal import explain, require
 from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
 from .window_shapes import transposed_shape
 
 _OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
+
+_MOST_ELEMENTS = 2**60
+"""No memory holds as many."""
 
 _cache: dict[Any, list[Type | TypeProto | None]] = {}
 """Inferred types by everything they depend on; deep networks repeat themselves.
@@ -69,7 +73,17 @@ def infer_types(node: Node) -> list[Type | None]:
         shape = refine(first.shape, infer_shape(node))
         if shape is not first.shape:
             types[0] = TensorType(first.dtype, shape)
+    _require_sizes(node, types)
     return with_ranks(node, types)
+
+
+def _require_sizes(node: Node, types: Sequence[Type | None]) -> None:
+    """Refuse an output that no memory holds; ONNX counts past int64, to what may be negative."""
+    for inferred in types:
+        shape = inferred.shape if isinstance(inferred, TensorType) else None
+        known = [d for d in shape or () if isinstance(d, int)]
+        possible = min(known, default=0) >= 0 and prod(known) < _MOST_ELEMENTS
+        require(node, possible, f"its output would have the shape {shape}")
 
 
 def _without_overhang(node: Node) -> Node:

@@ -46,8 +46,16 @@ def _spatial(*shapes: Shape | None) -> int | None:
     return next((len(s) - 2 for s in shapes if s is not None), None)
 
 
+def _has_spatial_axes(node: Node, **shapes: Shape | None) -> None:
+    for name, shape in shapes.items():
+        rank = 3 if shape is None else len(shape)
+        reason = f"{name} has rank {rank}, and needs spatial axes behind its first two"
+        require(node, rank >= 3, reason)
+
+
 def _convolution(node: Node, weight: int = 1, bias: int | None = 2) -> None:
     x, w = _shape(node, 0), _shape(node, weight)
+    _has_spatial_axes(node, x=x, w=w)
     _lists(node, _spatial(x, w))
     group = attribute(node, "group")
     if x is not None and w is not None:
@@ -85,6 +93,7 @@ def _deformed(node: Node) -> None:
 
 def _transposed(node: Node) -> None:
     x, w = _shape(node, 0), _shape(node, 1)
+    _has_spatial_axes(node, x=x, w=w)
     _lists(node, _spatial(x, w))
     group = attribute(node, "group")
     if x is not None and w is not None:

@@ -179,3 +179,31 @@ def test_parts_conditions_and_weights_that_cannot_be_are_refused() -> None:
     q, k = (b.input(n, "float32", (1, heads, 2, 4)) for n, heads in (("q", 3), ("k", 2)))
     with pytest.raises(og.GraphError, match="cannot share q_num_heads=3"):
         b.op.Attention(q, k, k, outputs=1)
+
+
+@pytest.mark.parametrize("ranks", [(0, 0), (1, 1), (2, 2), (0, None), (None, 0), (None, 1)])
+@pytest.mark.parametrize("op", ["Conv", "ConvInteger", "ConvTranspose", "DeformConv"])
+def test_a_convolution_without_spatial_axes_is_refused(op: str, ranks: Any) -> None:
+    b = og.Builder()
+    dtype = "uint8" if op == "ConvInteger" else "float32"
+    given = [b.input(f"x{k}", dtype, None if r is None else (1,) * r) for k, r in enumerate(ranks)]
+    offsets = [b.input("offset", dtype, (1, 2, 1, 1))] if op == "DeformConv" else []
+    with pytest.raises(og.GraphError, match="needs spatial axes behind its first two"):
+        getattr(b.op, op)(*given, *offsets)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sizes_beyond_all_memory_are_refused(dtype: str) -> None:
+    b = og.Builder()
+    x = b.input("x", dtype, (1, 2, 4))
+    calls: list[Callable[[], Any]] = [
+        lambda: b.op.Resize(x, None, np.array([1, 1, 1e30], np.float32)),
+        lambda: b.op.Tile(x, [2**40, 2**40, 1]),
+        lambda: b.op.Expand(x, [2**62, 2, 4]),
+        lambda: b.op.ConstantOfShape([2**62, 2]),
+        lambda: b.op.Range(np.int64(0), np.int64(2**62), np.int64(1)),
+        lambda: b.op.CenterCropPad(x, [1, 2, 2**62]),
+    ]
+    for call in calls:
+        with pytest.raises(og.GraphError, match="its output would have the shape"):
+            call()
