@@ -23,6 +23,7 @@ from ..graph.subgraphs import run_within
 from ..interchange.double_spellings import DOUBLE
 from ..interchange.kernel_dtypes import Results
 from ..interchange.kernel_spellings import Rule, say_otherwise
+from ..interchange.spellings import explicit_pads
 from ..standard.schemas import attribute
 from .pipeline import Pass
 
@@ -54,7 +55,8 @@ def conv_transpose(op: Ops, node: Node, when: Callable[[Node], bool] = _always) 
     """A convolution of x with zeros between its elements"""
     x, w = node.required(2)
     rank, group = spatial_rank(node), attribute(node, "group")
-    automatic = attribute(node, "auto_pad") != "NOTSET" or node.attributes.get("output_shape")
+    explicit_pads(op, node)
+    automatic = attribute(node, "auto_pad").startswith("SAME") or "output_shape" in node.attributes
     if rank is None or automatic or not when(node):
         return None
     strides = node.attributes.get("strides") or [1] * rank
