@@ -1,6 +1,7 @@
 """Give each way of multiplying by a constant a copy of it, for runtimes that mix the ways up."""
 
 from collections.abc import Set
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,43 +13,64 @@ from ..standard.randomness import is_random
 
 _PRODUCTS = {"Conv", "ConvTranspose", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "RNN"}
 
-Seen = dict[Value, Any]
-"""Each matrix that a product was met at, and the way in which that one reads it."""
+
+@dataclass
+class _Met:
+    """What was met so far, in all subgraphs.
+
+    `ways` holds each matrix that a product was met at, and the way in which that one reads it.
+    `numbers` counts different ways of computing a value: what is alike has the same number.
+    """
+
+    fed: Set[Value]
+    ways: dict[Value, Any] = field(default_factory=dict)
+    numbers: dict[Any, int] = field(default_factory=dict)
 
 
-def keep_weights_apart(
-    graph: Graph, seen: Seen | None = None, fed: Set[Value] | None = None
-) -> bool:
+def keep_weights_apart(graph: Graph) -> bool:
     """Copy constants that products read in more than one way, in place; subgraphs too.
 
     A gradient reads a weight once as it is and once transposed. OpenVINO 2026.4 packs weights and
     finds them again by their address, whichever way they were packed: then numbers are wrong. What
     it can compute from constants alone is one to it; what is fed, such as a trained weight, is not.
     """
-    seen = {} if seen is None else seen
-    fed = set(graph.inputs) if fed is None else fed
+    return _keep_within(graph, _Met(frozenset(graph.inputs)))
+
+
+def _keep_within(graph: Graph, met: _Met) -> bool:
     changed = False
-    made: dict[Value, Any] = {}
+    made: dict[Value, int] = {}
+
+    def number(how: Any) -> int:
+        return met.numbers.setdefault(how, len(met.numbers))
+
     for node in graph.nodes():
-        changed |= run_within(partial(keep_weights_apart, seen=seen, fed=fed), graph, node)
+        changed |= run_within(partial(_keep_within, met=met), graph, node)
         read = [v for v in node.inputs if v is not None]
         for value in read:
-            if graph.producer(value) is None and value.constant is not None and value not in fed:
-                made[value] = value.name
+            is_given = graph.producer(value) is None and value not in met.fed
+            if is_given and value.constant is not None:
+                made[value] = number(value.name)
         if node.op_type in _PRODUCTS and not node.domain:
             for k, x in enumerate(node.inputs):
                 if x is not None and x in made:
-                    way = (node.op_type, k, freeze(node.attributes), x.shape, made[x])
-                    changed |= _keep_apart(graph, node, k, x, way, seen)
+                    way = (*_settings(node), k, x.shape, made[x])
+                    changed |= _keep_apart(graph, node, k, x, way, met)
         if all(v in made for v in read) and not (node.subgraphs or is_random(node)):
-            how = (node.op_type, freeze(node.attributes), *(made[v] for v in read))
-            made |= {v: (k, how) for k, v in enumerate(node.writes())}
+            parts = (None if v is None else made[v] for v in node.inputs)
+            how = (*_settings(node), *parts)
+            made |= {v: number((k, how)) for k, v in enumerate(node.writes())}
     return changed
 
 
-def _keep_apart(graph: Graph, node: Node, k: int, value: Value, way: Any, seen: Seen) -> bool:
-    matrices = [v for v in _constants(graph, value) if v.rank is None or v.rank >= 2]
-    if all([seen.setdefault(v, way) == way for v in matrices]):
+def _settings(node: Node) -> tuple[Any, ...]:
+    return node.operator, tuple((k, freeze(a)) for k, a in sorted(node.attributes.items()))
+
+
+def _keep_apart(graph: Graph, node: Node, k: int, value: Value, way: Any, met: _Met) -> bool:
+    given = [v for v in graph.upstream([value]) if isinstance(v, Value) and not graph.producer(v)]
+    matrices = [v for v in given if v.rank is None or v.rank >= 2]
+    if all([met.ways.setdefault(v, way) == way for v in matrices]):
         return False
     copy = _copied(graph, value)
     node.inputs = tuple(copy if i == k else v for i, v in enumerate(node.inputs))
@@ -56,19 +78,18 @@ def _keep_apart(graph: Graph, node: Node, k: int, value: Value, way: Any, seen: 
     return True
 
 
-def _constants(graph: Graph, value: Value) -> list[Value]:
-    node = graph.producer(value)
-    if node is None:
-        return [value]
-    return [c for source in node.inputs if source is not None for c in _constants(graph, source)]
-
-
 def _copied(graph: Graph, value: Value) -> Value:
     """Give a constant again, computed again from copies where nodes compute it."""
-    node = graph.producer(value)
-    if node is None:
-        return Ops(graph).constant(value.constant, name=f"{value.name}_copy")
-    mapping = {source: _copied(graph, source) for source in dict.fromkeys(node.reads())}
-    mapping |= {v: Value(graph.names.fresh(f"{v.name}_copy"), v.type) for v in node.writes()}
-    graph.add_node(copy_node(node, mapping, graph.names))
-    return mapping[value]
+    copies: dict[Value, Value] = {}
+
+    def copied(given: Value) -> Value:
+        if given not in copies:
+            copies[given] = Ops(graph).constant(given.constant, name=f"{given.name}_copy")
+        return copies[given]
+
+    sources = graph.upstream([value])
+    for node in [n for n in graph.nodes() if n in sources]:
+        mapping = {v: copied(v) for v in node.reads()}
+        copies |= {v: Value(graph.names.fresh(f"{v.name}_copy"), v.type) for v in node.writes()}
+        graph.add_node(copy_node(node, mapping | copies, graph.names))
+    return copied(value)

@@ -82,3 +82,19 @@ def test_a_trained_weight_is_no_constant() -> None:
     step = og.train_step(b.build(), "loss", og.optim.SGD(0.1))
     before = len(step.values())
     assert not keep_weights_apart(step) and len(step.values()) == before
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["long", "shared"])
+def test_what_is_computed_from_constants_is_looked_at_once(twice: bool) -> None:
+    b = og.Builder("chain")
+    x, w = b.input("x", "float32", (2, 4)), b.parameter("w", W)
+    v = w
+    for _ in range(60 if twice else 1500):  # a walk along every path would not end, or too deep
+        v = b.op.Mul(v, v) if twice else b.op.Neg(v)
+    b.output(x @ v, "y")
+    b.output(x @ b.op.Transpose(v, perm=[1, 0]), "z")
+    graph = b.build()
+    count = len(graph.nodes())
+    assert keep_weights_apart(graph)
+    assert len(graph.nodes()) == 2 * count - 2
+    assert len(graph.parameters) == 1 and len(graph.values()) == 2 * count + 1
