@@ -19,11 +19,11 @@ from ..compiler.graph.dead_code import remove_dead_code
 from ..compiler.graph.dims import typical_size
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import run_within
-from ..compiler.interchange.double_spellings import is_said_in_double
-from ..compiler.interchange.kernel_bodies import is_said_by_body
-from ..compiler.interchange.kernel_dtypes import is_of
-from ..compiler.interchange.kernel_spellings import say_otherwise
-from ..compiler.interchange.spellings import NEVER_WRITTEN
+from ..compiler.interchange.spellings.calls import NEVER_WRITTEN
+from ..compiler.interchange.spellings.double import is_said_in_double
+from ..compiler.interchange.spellings.kernel_bodies import is_said_by_body
+from ..compiler.interchange.spellings.kernel_dtypes import is_of
+from ..compiler.interchange.spellings.kernels import say_otherwise
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.passes.widen import Supports, run_wider, widen_node
 

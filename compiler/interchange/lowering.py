@@ -30,11 +30,11 @@ from ..standard.schemas import (
     number_of,
 )
 from . import axes
-from .double_spellings import is_said_in_double, say_in_double
 from .downgrades import DOWNGRADES, MEANING_SINCE
-from .kernel_bodies import is_said_by_body
-from .kernel_spellings import say_otherwise
-from .spellings import SPELLINGS
+from .spellings.calls import SPELLINGS
+from .spellings.double import is_said_in_double, say_in_double
+from .spellings.kernel_bodies import is_said_by_body
+from .spellings.kernels import say_otherwise
 
 OLDEST = 7
 """The oldest opset that is written: before it, broadcasting was another one."""

@@ -20,10 +20,10 @@ from ..emission.windows import (
 )
 from ..graph.ir import Graph, Node
 from ..graph.subgraphs import run_within
-from ..interchange.double_spellings import DOUBLE
-from ..interchange.kernel_dtypes import Results
-from ..interchange.kernel_spellings import Rule, say_otherwise
-from ..interchange.spellings import explicit_pads
+from ..interchange.spellings.calls import explicit_pads
+from ..interchange.spellings.double import DOUBLE
+from ..interchange.spellings.kernel_dtypes import Results
+from ..interchange.spellings.kernels import Rule, say_otherwise
 from ..standard.schemas import attribute
 from .pipeline import Pass
 

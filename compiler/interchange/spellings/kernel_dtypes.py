@@ -6,10 +6,10 @@ Each rule gives the outputs of what it emits, None where it does not apply.
 import ml_dtypes
 import numpy as np
 
-from ..emission.accumulation import as_float32, cast_to, is_half
-from ..emission.ops import Ops
-from ..graph.ir import Node, Value
-from ..graph.types import TensorType, as_dtype
+from ...emission.accumulation import as_float32, cast_to, is_half
+from ...emission.ops import Ops
+from ...graph.ir import Node, Value
+from ...graph.types import TensorType, as_dtype
 
 Results = list[Value | None]
 

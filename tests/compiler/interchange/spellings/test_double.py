@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.interchange.double_spellings import DOUBLE
+from onnxgrad.compiler.interchange.spellings.double import DOUBLE
 
 X = np.array([-800, -30, -2.5, -0.3, -1e-9, 0, 1e-9, 0.4, 0.9, 3, 40, 800.0]).reshape(1, 2, 6)
 LIMIT, BIAS = float(np.float32(0.7)), float(np.float32(0.3))  # attributes are float32

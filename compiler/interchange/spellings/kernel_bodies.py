@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
-from ..graph.dims import add
-from ..graph.ir import Node, Value
-from ..graph.types import Dim, is_float
-from ..standard.schemas import attribute
+from ...emission.resampling import crops, keeps_aspect_ratio, resized_axes
+from ...graph.dims import add
+from ...graph.ir import Node, Value
+from ...graph.types import Dim, is_float
+from ...standard.schemas import attribute
 from .kernel_dtypes import is_of
 
 _IN_DOUBLE = {

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..emission.ops import Ops
-from ..emission.positions import numbered, ones
-from ..emission.replacing import put_in_place
-from ..emission.windows import numbers, padding, sizes_of
-from ..graph.ir import Node, Value
-from ..graph.types import is_float, is_static
-from ..standard.schemas import attribute
+from ...emission.ops import Ops
+from ...emission.positions import numbered, ones
+from ...emission.replacing import put_in_place
+from ...emission.windows import numbers, padding, sizes_of
+from ...graph.ir import Node, Value
+from ...graph.types import is_float, is_static
+from ...standard.schemas import attribute
 
 _WEIGHTS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 """The input that tells the kernel's size, where no attribute has to."""

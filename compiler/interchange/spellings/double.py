@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..emission.ops import Ops
-from ..emission.replacing import put_in_place
-from ..graph.ir import Node, Value
-from ..graph.types import TensorType
-from ..standard.schemas import attribute
+from ...emission.ops import Ops
+from ...emission.replacing import put_in_place
+from ...graph.ir import Node, Value
+from ...graph.types import TensorType
+from ...standard.schemas import attribute
 
 Formula = Callable[[Ops, Node, Value], Value]
 """Emits what an operator gives for its first input."""

@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..emission.accumulation import as_float32, cast_to
-from ..emission.ops import Ops
-from ..emission.replacing import put_in_place
-from ..emission.resampling import crops, keeps_aspect_ratio, resized_axes
-from ..graph.ir import Node, Value
-from ..graph.types import is_static
-from ..inference.shapes import elements_of
-from ..inference.window_shapes import transposed_shape
-from ..standard.schemas import attribute
-from .downgrades import Downgrade, pad
-from .einsum_spelling import einsum
-from .window_spellings import plain_windows
+from ...emission.accumulation import as_float32, cast_to
+from ...emission.ops import Ops
+from ...emission.replacing import put_in_place
+from ...emission.resampling import crops, keeps_aspect_ratio, resized_axes
+from ...graph.ir import Node, Value
+from ...graph.types import is_static
+from ...inference.shapes import elements_of
+from ...inference.window_shapes import transposed_shape
+from ...standard.schemas import attribute
+from ..downgrades import Downgrade, pad
+from .einsum import einsum
+from .windows import plain_windows
 
 SPELLINGS: dict[str, Downgrade] = {
     "Einsum": einsum,

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..composites.expand import emit_body
-from ..emission.accumulation import as_float32, cast_to, is_half
-from ..emission.ops import Ops
-from ..emission.replacing import put_in_place
-from ..emission.resampling import crops, resized_axes
-from ..graph.ir import Node
-from ..standard.schemas import attribute
+from ...composites.expand import emit_body
+from ...emission.accumulation import as_float32, cast_to, is_half
+from ...emission.ops import Ops
+from ...emission.replacing import put_in_place
+from ...emission.resampling import crops, resized_axes
+from ...graph.ir import Node
+from ...standard.schemas import attribute
 from . import kernel_dtypes as dtypes
-from .fourier_spellings import inverse_transform
+from .fourier import inverse_transform
 from .kernel_bodies import is_said_by_body
 from .kernel_dtypes import Results
 

@@ -6,11 +6,11 @@ float32 constants inside where it runs in float64.
 
 import numpy as np
 
-from ..emission.accumulation import cast_to
-from ..emission.ops import Ops
-from ..emission.positions import dimension, int64, product
-from ..graph.ir import Node, Value
-from ..standard.schemas import attribute
+from ...emission.accumulation import cast_to
+from ...emission.ops import Ops
+from ...emission.positions import dimension, int64, product
+from ...graph.ir import Node, Value
+from ...standard.schemas import attribute
 
 
 def inverse_transform(op: Ops, node: Node) -> list[Value | None] | None:

@@ -1,9 +1,9 @@
 """How Einsum is written so that ONNX's inference and onnxruntime understand it; see SPELLINGS."""
 
-from ..emission.accumulation import accumulate
-from ..emission.ops import Ops
-from ..graph.ir import Node, Value
-from ..standard.einsum import explicit_terms
+from ...emission.accumulation import accumulate
+from ...emission.ops import Ops
+from ...graph.ir import Node, Value
+from ...standard.einsum import explicit_terms
 
 
 def einsum(op: Ops, node: Node) -> bool:
