@@ -123,7 +123,7 @@ class NodeReader:
     ) -> list[Value | None] | None:
         """Read an Identity whose metadata gives it another derivative, None for other nodes."""
         composite = derivative_of(proto)
-        if composite is None or not inputs or (x := inputs[0]) is None:
+        if composite is None or len(inputs) != 1 or len(names) != 1 or (x := inputs[0]) is None:
             return None
         y = Value(names[0], x.type)
         return [*self.op.adopt(Node(composite, (x,), (y,), {}, COMPOSITE_DOMAIN, proto.name))]

@@ -209,6 +209,24 @@ def test_types_that_do_not_fit(dtype: int, op_type: str, message: str) -> None:
         og.load(model(helper.make_node(op_type, ["x", "z"], ["y"]), inputs=[X, other]))
 
 
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        (["x", "x"], ["y"], "takes 1 input, got 2"),
+        (["x"], ["y", "z"], "has 1 output, asked for 2"),
+        (["x"], [], "has 1 output, asked for 0"),
+    ],
+)
+def test_an_identity_with_another_derivative_is_checked_too(
+    inputs: list[str], outputs: list[str], message: str
+) -> None:
+    node = helper.make_node("Identity", inputs, outputs)
+    node.metadata_props.add(key="onnxgrad.derivative", value="StopGradient")
+    nodes = [node] if outputs else [node, RELU]
+    with pytest.raises(og.GraphError, match=f"Identity {message}"):
+        og.load(model(*nodes))
+
+
 def test_pinning_a_symbol_that_is_not_there() -> None:
     with pytest.raises(og.GraphError, match="no symbolic dimension 'M'; it has 'N'"):
         og.load(model(RELU), shapes={"M": 2})
