@@ -5,7 +5,7 @@ and nothing is looked up or asked between two kernels. To write it takes about a
 ten small operators for each line, which a single run would not earn back.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..compiler.errors import locate
@@ -37,7 +37,7 @@ class Steps:
     def __init__(
         self,
         steps: Sequence[Step],
-        given: Sequence[int],
+        given: Iterable[int],
         wanted: Sequence[int],
         constants: Sequence[Any],
     ) -> None:
@@ -50,7 +50,7 @@ class Steps:
             constants: what each slot holds beforehand, None where nothing.
         """
         self._steps = steps
-        self._given = given
+        self._given = dict.fromkeys(given)
         self._wanted = wanted
         self._constants = constants
         self._runs = 0
