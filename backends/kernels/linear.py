@@ -46,10 +46,8 @@ def _bind_gemm(
     """Leave what is asked at every call: transposes, factors, half precision."""
     type_ = node.first_input.type
     assert isinstance(type_, TensorType)
-    if type_.dtype not in ("float32", "float64") or (attributes["alpha"], attributes["beta"]) != (
-        1,
-        1,
-    ):
+    scaled = (attributes["alpha"], attributes["beta"]) != (1, 1)
+    if scaled or type_.dtype not in ("float32", "float64"):
         return None
     turn_a, turn_b, dot, add = attributes["transA"], attributes["transB"], xp.dot, xp.add
 

@@ -14,9 +14,7 @@ def short_time_fourier_transform(op: Ops, node: Node) -> Value:
     The length is the window's where frame_length is omitted, else the signal's.
     """
     signal, step = node.required(2)
-    if (
-        signal.rank == 2
-    ):  # real, without the axis for its one part: as exporters and runtimes have it
+    if signal.rank == 2:  # exporters and runtimes leave out the axis for the one part of a real
         signal = op.Unsqueeze(signal, [2])
     window, length = node.input(2), node.input(3)
     size = op.Gather(op.Shape(signal), 1)

@@ -1,6 +1,6 @@
 """Emit operators into a graph, typed as they are emitted; it rewrites nothing that stands there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import index
@@ -168,14 +168,10 @@ class Ops:
         if not isinstance(name, str | None):
             raise GraphError(f"{schema.name}: name= is a text, not {name!r}")
         count = count_outputs(schema, outputs, inputs, attributes)
-        names = self.graph.names
+        names, due = self.graph.names, partial(_is_due, schema, attributes)
         if isinstance(outputs, list | tuple):
-            needed = (
-                3 if attributes.get("training_mode") and schema.name == "BatchNormalization" else 0
-            )
             return [
-                n
-                or (names.fresh(f"{self.prefix}unused") if k < needed or _is_due(schema, k) else "")
+                n or (names.fresh(f"{self.prefix}unused") if due(k) else "")
                 for k, n in enumerate(outputs)
             ]
         stem = self.prefix + (name or schema.name)
@@ -222,8 +218,10 @@ class Ops:
             raise
 
 
-def _is_due(schema: OpSchema, index: int) -> bool:
+def _is_due(schema: OpSchema, attributes: Mapping[str, Any], index: int) -> bool:
     """Tell whether an output may not be omitted: onnxruntime ends the process, or refuses it."""
+    if schema.name == "BatchNormalization" and attributes.get("training_mode") and index < 3:
+        return True
     return formal_output(schema, index).option != OpSchema.FormalParameterOption.Optional
 
 
