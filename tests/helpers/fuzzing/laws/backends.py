@@ -13,6 +13,7 @@ from ..case import Case, Feeds
 from ..closeness import expected, largest, plain, require_close, unit_of
 from ..file_road import write
 from ..program import Array, Call, Program, every_call
+from ..shaken import shaken
 from ..verdict import Wrong
 from .derivatives import draw_derivative
 from .law import Law, any_precision
@@ -27,6 +28,10 @@ LACKS = (
     "lrn.cc",  # images only
     "lrn.h",  # an odd number of channels only
     "Conv_nchwc",
+    "dim0_offset < dim0_size",  # a Scan of no steps
+    "is_concrete_shape_ was false",  # a Scan that stacks what a branch of unknown sizes gives
+    "Missing Input: ",  # it takes casts from float16 away that a branch reads
+    "IsTensorSequence() was false",  # and sequences
 )
 """What onnxruntime says where it has no kernel, or one that takes less than the standard."""
 
@@ -63,7 +68,7 @@ def check(case: Case) -> None:
     if any(is_left_to_us(call) for call in calls):
         case.stock = False
     rounds = any(is_rounded(call, program) for call in calls)
-    stock = {} if rounds else _stock(case, write(program), NOT_OURS)
+    stock = {} if rounds else _stock_alone(case)
     runs = {**stock, **_runs(case, case.graph)}
     names = program.outputs()
     for world in range(program.worlds):
@@ -79,6 +84,19 @@ def check(case: Case) -> None:
         _check_derivative(case)
     if case.refusal is not None:
         raise case.refusal
+
+
+def _stock_alone(case: Case) -> dict[str, Run]:
+    """Open and run the file that another tool would write; onnxruntime is left out if it fails."""
+    try:
+        stock = _stock(case, write(case.program), NOT_OURS)
+        for world in range(case.program.worlds):
+            for name, run in stock.items():
+                _run(case, name, run, case.feeds(world))
+    except Wrong:
+        case.stock = False
+        return {}
+    return stock
 
 
 def _require_whoever_runs(
@@ -103,7 +121,10 @@ def _run(case: Case, backend: str, run: Run, feeds: Feeds) -> dict[str, Any] | N
 
 
 def _check_derivative(case: Case) -> None:
-    """Compare NumPy with the others; noise is how far the last bits of what is fed move it."""
+    """Compare NumPy with the others; noise is how far the last bits of what is fed move it.
+
+    Where that is not enough, it is how far the last bits of every value inside do.
+    """
     derivative = draw_derivative(case, case.rng(5))
     runs = _runs(case, derivative.graph)
     numpy = runs.pop("NumPy")
@@ -123,7 +144,18 @@ def _check_derivative(case: Case) -> None:
                 what = f"{derivative.kind}: {name} by {backend} and NumPy, world {world}"
                 size = max(largest(plain(value)), 0.1)
                 tolerance = 100 * spreads[name] + 300 * unit * size
-                require_close(what, results[name], value, tolerance)
+                try:
+                    require_close(what, results[name], value, tolerance)
+                except Wrong:
+                    inside = _spread_inside(derivative.graph, feeds, name, value, case.rng(8))
+                    require_close(what, results[name], value, tolerance + 10 * inside)
+
+
+def _spread_inside(
+    graph: og.Graph, feeds: Feeds, name: str, value: Any, rng: np.random.Generator
+) -> float:
+    runs = [og.compile(shaken(graph, rng)).run for _ in range(NOISES)]
+    return max(_apart(value, run(feeds)[name]) for run in runs)
 
 
 def _shaken(rng: np.random.Generator, array: Array, unit: float) -> Array:
