@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..composites.convolution import stuffed_convolution
 from ..emission.ops import Ops
+from ..emission.positions import numbered, product
 from ..emission.windows import (
     covered,
     multiplied,
@@ -18,7 +20,7 @@ from ..emission.windows import (
     spatial_axes,
     spatial_rank,
 )
-from ..graph.ir import Graph, Node
+from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import run_within
 from ..interchange.spellings.calls import explicit_pads
 from ..interchange.spellings.double import DOUBLE
@@ -90,24 +92,54 @@ def max_pool_of_one_image(op: Ops, node: Node) -> Results | None:
     attributes = dict(node.attributes)
     sizes = [size_at(op, x, axis) for axis in spatial_axes(rank)]
     if rank == 1:
-        sizes = [*sizes, 1]
-        for name in attributes.keys() & {"kernel_shape", "strides", "dilations"}:
-            attributes[name] = [*attributes[name], 1]
-        if pads := attributes.get("pads"):
-            attributes["pads"] = [pads[0], 0, pads[1], 0]
+        sizes, attributes = [*sizes, 1], _with_an_axis_more(attributes)
     image = reshaped(op, x, 1, multiplied(op, size_at(op, x, 0), size_at(op, x, 1)), *sizes)
     found = op.MaxPool(image, outputs=2, **attributes)
     shape = op.Concat(op.Shape(x, end=2), op.Shape(found[0], start=2, end=2 + rank), axis=0)
     return [op.Reshape(v, shape, allowzero=1) for v in found]
 
 
+def _with_an_axis_more(attributes: dict[str, Any], dilation: int = 1) -> dict[str, Any]:
+    """Give a pool's attributes with a last axis along which its windows are one element."""
+    added = dict(attributes)
+    rank = len(attributes["kernel_shape"])
+    for name, one in (("kernel_shape", 1), ("strides", 1), ("dilations", dilation)):
+        added[name] = [*(attributes.get(name) or [1] * rank), one]
+    if pads := attributes.get("pads"):
+        added["pads"] = [*pads[:rank], 0, *pads[rank:], 0]
+    return added
+
+
+def max_pool_dilated(op: Ops, node: Node) -> Results | None:
+    """One axis more, with a dilation: onnx.reference 1.23 counts otherwise where all are 1"""
+    x, rank = node.first_input, spatial_rank(node)
+    steps = (*node.attributes.get("strides", ()), *node.attributes.get("dilations", ()))
+    counts_right = any(s != 1 for s in steps) or attribute(node, "storage_order")
+    if len(node.outputs) < 2 or node.outputs[1] is None or counts_right or rank not in (1, 2):
+        return max_pool_by_plane(op, node)
+    last = [2 + rank]
+    attributes = _with_an_axis_more(node.attributes, dilation=2)
+    longer = op.MaxPool(op.Unsqueeze(x, last), outputs=2, **attributes)
+    y, indices = (op.Squeeze(v, last) for v in longer)
+    return [y, _by_plane(op, x, indices, rank)]
+
+
 def max_pool_by_plane(op: Ops, node: Node) -> Results | None:
     """Indices modulo the plane, plus where it starts: right where they count within planes, too"""
-    x = node.first_input
-    shape = numbers(x.shape or ("?",))
-    if len(node.outputs) < 2 or node.outputs[1] is None or shape is None:
+    x, rank = node.first_input, spatial_rank(node)
+    if len(node.outputs) < 2 or node.outputs[1] is None or rank is None:
         return None
     y, indices = op.MaxPool(x, outputs=2, **node.attributes)
-    size = prod(shape[2:])
-    starts = np.arange(prod(shape[:2])).reshape(*shape[:2], *[1] * (len(shape) - 2)) * size
-    return [y, op.Add(op.Mod(indices, max(size, 1)), op.constant(starts))]
+    return [y, _by_plane(op, x, indices, rank)]
+
+
+def _by_plane(op: Ops, x: Value, indices: Value, rank: int) -> Value:
+    """Give indices within all of x, from such or from those within planes."""
+    size = op.Max(product(op, sizes_of(op, x)), [1])
+    known = numbers((x.shape or ("?",))[:2])
+    if known is None:
+        planes = numbered(op, op.Shape(x, end=2))
+    else:
+        planes = op.constant(np.arange(prod(known)).reshape(known))
+    starts = op.Unsqueeze(op.Mul(planes, size), spatial_axes(rank))
+    return op.Add(op.Mod(indices, size), starts)

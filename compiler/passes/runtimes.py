@@ -20,6 +20,7 @@ from .respell import (
     conv_transpose,
     in_groups,
     max_pool_by_plane,
+    max_pool_dilated,
     max_pool_of_one_image,
     of_single_channels,
     respell,
@@ -82,7 +83,7 @@ RUNTIMES = {
     "iree": Runtime(last=(respell(ConvTranspose=conv_transpose, MaxPool=max_pool_by_plane),)),
     "mnn": Runtime(_LOSSES),
     "tinygrad": Runtime(_LOSSES, last=(respell(MaxPool=max_pool_by_plane),)),
-    "reference": Runtime(last=(respell(ConvTranspose=_grouped, MaxPool=max_pool_by_plane),)),
+    "reference": Runtime(last=(respell(ConvTranspose=_grouped, MaxPool=max_pool_dilated),)),
     "tensorrt": Runtime(_LOSSES),
 }
 """The runtimes that files can be written for; nobody ran TensorRT here."""

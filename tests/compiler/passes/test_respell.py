@@ -77,6 +77,36 @@ def test_indices_of_pools_are_the_standard_s(
 
 
 @pytest.mark.parametrize(
+    "windows",
+    [
+        {},
+        {"auto_pad": "SAME_LOWER"},
+        {"pads": [1, 0, 1, 1]},
+        {"strides": [2, 1]},
+        {"strides": [3, 3]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("sizes", [(2, 3, 6, 5), ("N", 3, 6, 5), ("N", "C", "H", "W")], ids=str)
+def test_the_reference_counts_indices_as_the_standard(
+    sizes: tuple[int | str, ...], windows: dict[str, Any], tmp_path: Path
+) -> None:
+    b = og.Builder("pool")
+    x = b.input("x", "float32", sizes)
+    y, indices = b.op.MaxPool(x, kernel_shape=[3, 2], outputs=2, **windows)
+    b.output(y, "y")
+    b.output(indices, "indices")
+    array = np.random.default_rng(0).normal(size=(2, 3, 6, 5)).astype(np.float32)
+    assert "Mod" in saved(b.build(), tmp_path / "a.onnx", "reference")
+    reference = ReferenceEvaluator(onnx.load(tmp_path / "a.onnx"))
+    pooled, places = map(np.asarray, reference.run(None, {"x": array}))
+    np.testing.assert_array_equal(pooled, array.reshape(-1)[places])
+    og.save(b.build(), tmp_path / "b.onnx")
+    expected = onnxruntime.InferenceSession(tmp_path / "b.onnx").run(None, {"x": array})
+    np.testing.assert_array_equal(pooled, np.asarray(expected[0]))
+
+
+@pytest.mark.parametrize(
     "padding",
     [{"auto_pad": "SAME_UPPER"}, {"auto_pad": "VALID"}, {"output_shape": [11, 10]}],
     ids=str,
