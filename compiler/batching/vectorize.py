@@ -171,7 +171,7 @@ def loop_over_batch(
     read = dict.fromkeys(v for n in nodes for v in n.reads() if v not in inside)
     operands = {v: found.get(v, Operand(v, False)) for v in read}
     sizes = _sizes(batch, operands.values())
-    made_up = _needs_an_example(batch, nodes, operands.values(), given, sizes.keys())
+    made_up = _needs_an_example(batch, nodes, operands, given, sizes.keys())
     mapping = {
         v: inner.Gather(_one_at_least(batch, o.value) if made_up else o.value, iteration)
         if o.batched
@@ -199,7 +199,7 @@ def loop_over_batch(
 def _needs_an_example(
     batch: Batch,
     nodes: Sequence[Node],
-    operands: Iterable[Operand],
+    operands: Mapping[Value, Operand],
     given: Iterable[Value],
     sizes: Set[Dim],
 ) -> bool:
@@ -207,16 +207,27 @@ def _needs_an_example(
 
     An example of ones then stands in: not for integers, which may be sizes or indices of a kind
     that 1 is none of, nor where a loop might never end on it, nor where its numbers decide how many
-    there are, which what is fed besides would not fit.
+    there are or which of two shapes is taken, which what is fed besides would not fit.
     """
     count = elements_of(batch.size)
     if count is not None and isinstance(count[0], int) and count[0] > 0:
         return False
-    if not all(o.value.dtype == np.bool_ or is_float(o.value.dtype) for o in operands if o.batched):
+    examples = [o.value for o in operands.values() if o.batched]
+    if not all(x.dtype == np.bool_ or is_float(x.dtype) for x in examples):
         return False
-    if any(n.op_type in _COUNTED_BY_NUMBERS for node in nodes for n in nodes_within(node)):
+    everywhere = [n for node in nodes for n in nodes_within(node)]
+    if any(n.op_type in _COUNTED_BY_NUMBERS for n in everywhere):
+        return False
+    same = {v for v, o in operands.items() if not o.batched}
+    if any(n.op_type == "If" and n.inputs[0] not in same and _differ(n) for n in everywhere):
         return False
     return any(_untold(v, sizes) for v in given) and all(map(_ends, nodes))
+
+
+def _differ(node: Node) -> bool:
+    """Tell whether the branches of an If may give values of other shapes."""
+    a, b = ([v.type for v in graph.outputs] for graph in node.subgraphs)
+    return a != b
 
 
 def _ends(node: Node) -> bool:

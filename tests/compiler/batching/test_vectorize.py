@@ -61,3 +61,26 @@ def test_no_examples_have_the_sizes_of_one(
     assert {n: a.shape for n, a in found.items()} == {
         n: (0, *np.shape(a)) for n, a in expected.items()
     }
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("batched", [["c"], ["s"], ["x", "c", "s"]], ids="+".join)
+def test_no_example_takes_the_branch_whose_shape_fits_nothing(
+    batched: list[str], backend: str
+) -> None:
+    """Which of two shapes is taken no example says; one of ones would take the wrong one."""
+    b = og.Builder("branches")
+    x, w = b.input("x", "float64", ("n", 1)), b.input("w", "float64", ("m", "k"))
+    asked = b.op.And(b.input("c", "bool", ()), b.op.Greater(b.input("s", "float64", ()), 0.0))
+    chosen = b.op.If(
+        asked,
+        then_branch=b.subgraph(lambda: b.op.Identity(w)),
+        else_branch=b.subgraph(lambda: b.op.Identity(x)),
+    )
+    b.output(x * b.op.ReduceSum(b.op.MatMul(b.op.Transpose(chosen), x)), "y")
+    b.output(chosen, "chosen")
+    feeds = {"x": IMAGE[:, :1], "w": np.ones((5, 4)), "c": np.array("s" in batched)}
+    feeds["s"] = np.array(-1.0 if "s" in batched else 1.0)
+    empty = {n: np.zeros((0, *a.shape), a.dtype) if n in batched else a for n, a in feeds.items()}
+    found = og.compile(og.vmap(b.build(), batched), backend).run(empty)
+    assert {n: len(a) for n, a in found.items()} == {"y": 0, "chosen": 0}
