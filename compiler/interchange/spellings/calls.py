@@ -11,6 +11,8 @@ from ...emission.accumulation import as_float32, cast_to
 from ...emission.ops import Ops
 from ...emission.replacing import put_in_place
 from ...emission.resampling import crops, keeps_aspect_ratio, resized_axes
+from ...emission.windows import numbers
+from ...graph.dims import add, negate
 from ...graph.ir import Node, Value
 from ...graph.types import is_static
 from ...inference.shapes import elements_of
@@ -285,12 +287,12 @@ def explicit_pads(op: Ops, node: Node) -> bool:
         return False
     placement = {"auto_pad", "output_shape", "pads"}
     free = {k: a for k, a in node.attributes.items() if k not in placement}
-    unpadded = (transposed_shape(Node(node.op_type, node.inputs, (), free)) or ("?",) * 3)[2:]
-    wanted = (transposed_shape(node) or ("?",) * 3)[2:]
-    if not is_static(unpadded) or not is_static(wanted):
+    unpadded = transposed_shape(Node(node.op_type, node.inputs, (), free))
+    wanted = transposed_shape(node)
+    if unpadded is None or wanted is None:
         return False
-    totals = [a - b for a, b in zip(unpadded, wanted, strict=True)]
-    if min(totals, default=0) < 0:
+    totals = numbers([add(a, negate(b)) for a, b in zip(unpadded[2:], wanted[2:], strict=True)])
+    if totals is None or min(totals, default=0) < 0:
         return False
     begins = [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in totals]
     ends = [t - b for t, b in zip(totals, begins, strict=True)]

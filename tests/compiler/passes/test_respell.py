@@ -107,13 +107,20 @@ def test_the_reference_counts_indices_as_the_standard(
 
 
 @pytest.mark.parametrize(
-    "padding",
-    [{"auto_pad": "SAME_UPPER"}, {"auto_pad": "VALID"}, {"output_shape": [11, 10]}],
+    ("padding", "sizes"),
+    [
+        ({"auto_pad": "SAME_UPPER"}, (2, 4, 5, 5)),
+        ({"auto_pad": "SAME_LOWER"}, ("N", 4, "H", "W")),
+        ({"auto_pad": "VALID"}, ("N", 4, "H", "W")),
+        ({"output_shape": [11, 10]}, (2, 4, 5, 5)),
+    ],
     ids=str,
 )
-def test_groups_are_said_otherwise_however_padded(padding: dict[str, Any], tmp_path: Path) -> None:
+def test_groups_are_said_otherwise_however_padded(
+    padding: dict[str, Any], sizes: tuple[int | str, ...], tmp_path: Path
+) -> None:
     b = og.Builder("transposed")
-    x = b.input("x", "float32", (2, 4, 5, 5))
+    x = b.input("x", "float32", sizes)
     w = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
     y = b.op.ConvTranspose(x, b.parameter("w", w), group=2, strides=[2, 2], **padding)
     b.output(y, "y")
