@@ -5,7 +5,7 @@ Parts are ranges whose results do not depend on each other, so that not a bit do
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
@@ -21,17 +21,31 @@ def in_parts(xp: Any, work: Callable[[int, int], None], length: int, nbytes: int
         work(0, length)
         return
     bounds = [length * k // parts for k in range(parts + 1)]
-    # each part sees what np.errstate says here
-    others = [
-        _pool().submit(copy_context().run, work, start, stop)
-        for start, stop in pairwise(bounds[1:])
-    ]
+    here, others = [(0, bounds[1])], []
+    for part in pairwise(bounds[1:]):
+        future = _handed_over(work, *part)
+        if future is None:
+            here.append(part)
+        else:
+            others.append(future)
     try:
-        work(0, bounds[1])
+        for part in here:
+            work(*part)
     finally:
         wait(others)
     for other in others:
         other.result()
+
+
+def _handed_over(work: Callable[[int, int], None], start: int, stop: int) -> Future[None] | None:
+    """Let another thread do a part; None where Python is about to end, and takes no more."""
+    try:
+        # each part sees what np.errstate says here
+        return _pool().submit(copy_context().run, work, start, stop)
+    except RuntimeError as error:
+        if "cannot schedule" not in str(error):
+            raise
+        return None
 
 
 def allowed_cores() -> int:

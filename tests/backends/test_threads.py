@@ -161,3 +161,11 @@ def test_the_environment_limits_the_cores(
     threads.core_count.cache_clear()
     assert 1 <= threads.core_count() <= most
     threads.core_count.cache_clear()
+
+
+@pytest.mark.usefixtures("tiny_parts")
+def test_one_thread_does_it_all_where_python_is_about_to_end() -> None:
+    done: list[tuple[int, int]] = []
+    threads._pool().shutdown()  # as Python does before it ends, while other threads still run
+    threads.in_parts(np, lambda start, stop: done.append((start, stop)), 10, 1 << 10)
+    assert done == [(0, 3), (3, 6), (6, 10)]
