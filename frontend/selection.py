@@ -94,6 +94,7 @@ def find_values(
         GraphError: there are none, one is named twice, is unknown or another graph's.
     """
     several = isinstance(chosen, Iterable) and not isinstance(chosen, str | Value)
+    several = several and getattr(chosen, "ndim", 1) > 0  # an array of no axis yields nothing
     listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
     if not listed:
         raise GraphError(f"{role} is an empty list of values; name at least one")

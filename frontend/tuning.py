@@ -31,10 +31,13 @@ def tuned(
     thread the processor's time is taken, which other programs disturb little.
 
     Raises:
-        GraphError: the backend does not run on the processor.
+        GraphError: the backend does not run on the processor; `providers` is no list.
     """
-    providers = options.get("providers") or ["cpu"]
-    if backend.name == "cupy" or not all(_is_processor(p) for p in providers):
+    given = options.get("providers")
+    providers = [] if given is None else given
+    if not isinstance(providers, list | tuple):
+        raise GraphError(f"providers is a list, such as ['cpu'], not {providers!r}")
+    if backend.name == "cupy" or not all(map(_is_processor, providers)):
         where = "cupy" if backend.name == "cupy" else f"{backend.name} with providers={providers}"
         raise GraphError(f"tune=True times forms on the processor, not on {where}; leave it out")
     clock = process_time if is_single(options) else perf_counter

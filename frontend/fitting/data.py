@@ -138,7 +138,7 @@ def open_data(
     if isinstance(given, Mapping):
         arrays = {str(name): _kept(array) for name, array in given.items()}
         return _from_arrays(arrays, inputs, size, order)
-    if isinstance(given, Iterable):
+    if isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0:
         if size is not None:
             raise GraphError("batches that are iterated have their size; leave batch_size out")
         return IteratedData(given, order)

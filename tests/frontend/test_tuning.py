@@ -78,6 +78,8 @@ def test_a_cache_that_cannot_be_written_is_one_warning(tmp_path: Path, own_cache
         ("numpy", {"tune": "yes"}, "tune must be True or False"),
         ("onnxruntime", {"tune": True, "providers": ["cuda"]}, "on the processor, not on"),
         ("onnxruntime", {"tune": True, "providers": [("cuda", {})]}, "on the processor, not on"),
+        ("onnxruntime", {"tune": True, "providers": 5}, "providers is a list"),
+        ("onnxruntime", {"tune": True, "providers": "cpu"}, "providers is a list"),
         ("onnxruntime", {"tune": True, "bogus": 1}, "takes no option bogus"),
     ],
 )

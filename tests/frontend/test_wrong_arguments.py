@@ -402,6 +402,8 @@ def test_every_public_function_is_tried() -> None:
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: og.grad(GRAPH, "loss", "x", allow_unused="no"), "allow_unused must be True or False"),  # type: ignore[arg-type]
+    (lambda: og.grad(GRAPH, "loss", np.array(None)), "wrt: a value goes by its name"),  # type: ignore[arg-type]
+    (lambda: og.fit(GRAPH, np.array(None), optimizer=SGD, loss="loss"), "data"),
     (lambda: og.vmap(GRAPH, inputs=5), "inputs must be a name or a list of names, not 5"),  # type: ignore[arg-type]
     (lambda: og.train_step(GRAPH, "loss", {}), "an optimizer is wanted"),  # type: ignore[arg-type]
     (lambda: og.compile(GRAPH, ["numpy"]), "the name of a backend must be a text"),  # type: ignore[arg-type]
