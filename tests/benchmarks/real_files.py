@@ -218,7 +218,7 @@ def beyond_rounding(backward: Graph, feeds: Arrays, found: Sequence[Arrays]) -> 
         noise = np.abs(by_nudge - wanted).max(initial=0) / scale
         for backend, result in zip(("NumPy", "onnxruntime"), found, strict=True):
             gap = np.abs(result[name] - wanted).max(initial=0) / scale
-            if gap > ROUNDING + noise:
+            if not gap <= ROUNDING + noise:  # NaN is wrong, too
                 return f"'{name}.grad' on {backend} is {gap:.1e} off, a nudge makes {noise:.1e}"
     return ""
 
