@@ -38,5 +38,19 @@ def as_float32(op: Ops, x: Value) -> Value:
 
 
 def cast_to(op: Ops, x: Value, like: Value) -> Value:
-    """Give x in the dtype of another value."""
-    return x if x.dtype == like.dtype else op.Cast(x, to=like.dtype)
+    """Give x in the dtype of another value; what was widened from that is taken as it was.
+
+    onnxruntime drops a cast there and back, and then misses it where a branch reads its result.
+    """
+    if x.dtype == like.dtype:
+        return x
+    narrow = _widened_from(op, x)
+    return narrow if narrow and narrow.dtype == like.dtype else op.Cast(x, to=like.dtype)
+
+
+def _widened_from(op: Ops, x: Value) -> Value | None:
+    """Give what a value is in float32, where all it does is hold half precision."""
+    node = op.graph.producer(x) if op.graph.owns(x) else None
+    if node is None or node.operator != "Cast" or x.dtype != "float32":
+        return None
+    return node.first_input if is_half(node.first_input) else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
@@ -149,3 +150,23 @@ def test_a_dtype_that_is_none_is_refused() -> None:
     b = og.Builder("cast")
     with pytest.raises(og.OnnxgradError, match="float23"):
         b.op.Cast(b.input("x", "float32", (3,)), to="float23")
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_tangent_is_not_cast_there_and_back_which_onnxruntime_loses_in_a_branch(
+    flag: bool,
+) -> None:
+    """x is read more than once, so its gradients are added in float32; a branch reads a tangent."""
+    b = og.Builder("branch")
+    x, c = b.input("x", "float16", (3,)), b.input("c", "bool", ())
+    twice = b.op.Add(x, x)
+    thrice = b.op.Add(twice, x)
+    then = b.subgraph(lambda: b.op.Add(thrice, x))
+    other = b.subgraph(lambda: b.op.Mul(x, np.array(5, "float16")))
+    y = b.op.If(c, then_branch=then, else_branch=other)
+    b.output(b.op.ReduceSum(y * y, keepdims=0), "s")
+    graph = og.hvp(b.build(), "s", "x")
+    session = onnxruntime.InferenceSession(og.to_onnx(graph).SerializeToString())
+    ones = np.ones(3, "float16")
+    (found,) = session.run(["x.hvp"], {"x": ones, "c": np.array(flag), "x.tangent": ones})
+    np.testing.assert_array_equal(found, ones * 2 * (4 if flag else 5) ** 2)

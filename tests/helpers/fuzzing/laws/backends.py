@@ -30,8 +30,6 @@ LACKS = (
     "Conv_nchwc",
     "dim0_offset < dim0_size",  # a Scan of no steps
     "is_concrete_shape_ was false",  # a Scan that stacks what a branch of unknown sizes gives
-    "Missing Input: ",  # it takes casts from float16 away that a branch reads
-    "IsTensorSequence() was false",  # and sequences
 )
 """What onnxruntime says where it has no kernel, or one that takes less than the standard."""
 
