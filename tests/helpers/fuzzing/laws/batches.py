@@ -52,8 +52,8 @@ def _check_world(
     try:
         found = together({**feeds, **batch})
     except og.GraphError as error:
-        if not count and any(feeds[n].dtype.kind == "i" for n in chosen):
-            raise Undecided("integers of no example, which tell sizes") from error
+        if not count and any(feeds[n].dtype.kind in "ib" for n in chosen):
+            raise Undecided("no example tells sizes and conditions") from error
         raise
     for name, array in found.items():
         if not count:
