@@ -20,10 +20,12 @@ from ...inference.window_shapes import transposed_shape
 from ...standard.schemas import attribute
 from ..downgrades import Downgrade, pad
 from .einsum import einsum
+from .products import matmul
 from .windows import plain_windows
 
 SPELLINGS: dict[str, Downgrade] = {
     "Einsum": einsum,
+    "MatMul": matmul,
     "Pad": pad,
     **dict.fromkeys(["AveragePool", "LpPool", "MaxPool"], plain_windows),
     **dict.fromkeys(["Conv", "ConvInteger", "QLinearConv"], plain_windows),
