@@ -40,6 +40,22 @@ def say_otherwise(op: Ops, node: Node, rules: Mapping[str, Rule] | None = None) 
     return True
 
 
+def _recurrence(op: Ops, node: Node) -> Results | None:
+    return _no_steps(op, node) or _batch_second(op, node)
+
+
+def _no_steps(op: Ops, node: Node) -> Results | None:
+    """After no steps the last states are the first ones: GRU ends the process, others give zeros"""
+    x, _, r = node.required(3)
+    if attribute(node, "layout") or x.shape is None or x.shape[0] != 0 or r.rank is None:
+        return None
+    sizes = op.Concat(op.Shape(r, end=1), op.Shape(x, start=1, end=2), op.Shape(r, start=2), axis=0)
+    zeros = op.Expand(op.like(0, x), sizes)
+    first, cell = node.input(5) or zeros, node.input(6) or zeros
+    steps = op.Slice(op.Unsqueeze(first, [0]), [0], [0], [0])
+    return [v and y for v, y in zip(node.outputs, (steps, first, cell), strict=False)]
+
+
 def _batch_second(op: Ops, node: Node) -> Results | None:
     """Layout 1 = layout 0 between transpositions"""
     if not attribute(node, "layout"):
@@ -149,7 +165,7 @@ def _regions_in_single(op: Ops, node: Node) -> Results | None:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(["GRU", "LSTM", "RNN"], _batch_second),
+    **dict.fromkeys(["GRU", "LSTM", "RNN"], _recurrence),
     **dict.fromkeys(["ReduceMax", "ReduceMin"], dtypes.reduce_truth),
     "Bernoulli": _bernoulli,
     "BitCast": dtypes.bits_of_truth,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
@@ -227,3 +228,24 @@ def test_rows_that_repeat_are_all_added(dtype: str) -> None:
     feeds: Arrays = {"x": np.ones((2, 3), dtype), "updates": np.ones((500, 3), dtype)}
     found = run_in_onnxruntime(og.to_onnx(b.build()), feeds)["y"]
     np.testing.assert_array_equal(found, np.array([[501] * 3, [1] * 3], dtype))
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize(("cell", "gates"), [("GRU", 3), ("LSTM", 4), ("RNN", 1)])
+def test_after_no_steps_the_last_state_is_the_first(
+    cell: str, gates: int, given: bool, opset: int
+) -> None:
+    b = og.Builder("no steps")
+    x, h = b.input("x", "float32", (0, 2, 1)), b.input("h", "float32", (1, 2, 3))
+    w, r = np.ones((1, 3 * gates, 1), np.float32), np.ones((1, 3 * gates, 3), np.float32)
+    last = getattr(b.op, cell)(x, w, r, None, None, h if given else None, hidden_size=3, outputs=2)
+    for name, value in zip(("y", "y_h"), last, strict=True):
+        b.output(value, name)
+    state = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    feeds = {"x": np.zeros((0, 2, 1), np.float32), "h": state}
+    model = og.to_onnx(b.build(), opset=opset).SerializeToString()
+    session: Any = onnxruntime.InferenceSession(model)
+    y, y_h = session.run(None, {v.name: feeds[v.name] for v in session.get_inputs()})
+    assert y.shape == (0, 1, 2, 3)
+    np.testing.assert_array_equal(y_h, state if given else np.zeros((1, 2, 3)))
