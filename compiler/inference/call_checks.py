@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import GraphError
 from ..graph.dims import add, multiply
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import Shape
+from ..graph.types import Shape, TensorType
 from ..graph.wording import counted
 from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
@@ -52,7 +52,8 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
             states = max(inputs - 2, 0)
             body = attributes["body"]
             _check_body("the body of Loop", body, 2 + states, 1 + states)
-            if body.outputs[0].type.dtype != np.bool_:
+            first = body.outputs[0].type
+            if not isinstance(first, TensorType) or first.dtype != np.bool_:
                 raise GraphError(
                     f"the body of Loop gives {body.outputs[0]} first, which must be the bool "
                     "that says whether to go on"

@@ -207,3 +207,16 @@ def test_sizes_beyond_all_memory_are_refused(dtype: str) -> None:
     for call in calls:
         with pytest.raises(og.GraphError, match="its output would have the shape"):
             call()
+
+
+def test_a_sequence_is_no_condition_of_a_loop() -> None:
+    b = og.Builder()
+    x = b.input("x", "float32", (2,))
+    body = b.subgraph(
+        lambda i, going, state: (b.op.SequenceConstruct(state), state),
+        ("int64", ()),
+        ("bool", ()),
+        x,
+    )
+    with pytest.raises(og.GraphError, match="must be the bool that says whether to go on"):
+        b.op.Loop(np.int64(3), True, x, body=body)
