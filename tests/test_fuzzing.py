@@ -17,6 +17,7 @@ from fuzzing.file_road import write
 from fuzzing.judge import draw, judge
 from fuzzing.laws import LAWS
 from fuzzing.program import every_call
+from fuzzing.shaken import shaken
 from fuzzing.shrinking import shrink
 from fuzzing.source import source
 from fuzzing.verdict import FAILED, FAULTS, KILLED, RIGHT, WRONG
@@ -187,3 +188,20 @@ def test_the_end_of_a_process_is_a_verdict(worker: Worker) -> None:
     verdict = worker.judge("B", bomb)
     assert verdict.kind == KILLED and "ended with 3" in verdict.detail
     assert worker.judge("B", 0).kind == RIGHT
+
+
+def test_a_shaken_graph_moves_by_last_bits_and_no_further() -> None:
+    """Through a saturated Tanh the last bits of y move 1 − y² by far more of its own."""
+    b = og.Builder()
+    x = b.input("x", "float64", (3,))
+    y = b.op.Tanh(x)
+    b.output(y, "y")
+    b.output(b.constant(np.array(1.0)) - y * y, "slope")
+    graph, feeds = b.build(), {"x": np.array([0.5, 10.0, 12.0])}
+    exact = og.compile(graph).run(feeds)
+    found = og.compile(shaken(graph, np.random.default_rng(0))).run(feeds)
+    unit = np.finfo(np.float64).eps
+    apart = {name: np.abs(found[name] - exact[name]) for name in exact}
+    assert (apart["y"] > 0).all() and (apart["y"] < 10 * unit).all()
+    assert (apart["slope"] < 50 * unit).all()
+    assert (apart["slope"][1:] > 1e-8 * exact["slope"][1:]).all()
