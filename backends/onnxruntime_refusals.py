@@ -1,4 +1,4 @@
-"""Which nodes of a file stock onnxruntime will not load, each tried alone; it runs nothing."""
+"""Which nodes of a file stock onnxruntime will not take, each tried alone; it runs nothing."""
 
 from functools import cache
 
@@ -6,6 +6,9 @@ import onnx
 from onnx import GraphProto, ModelProto
 
 from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.recurrence import Recurrence
+from ..compiler.graph.subgraphs import all_nodes
+from ..compiler.graph.types import TensorType
 from ..compiler.opset import COMPOSITE_DOMAIN
 from ..compiler.standard.protos import call_proto, tensor_proto, value_proto
 from ..compiler.standard.schemas import DOMAIN_VERSIONS
@@ -21,10 +24,17 @@ def refused_nodes(graph: Graph, opset: int) -> list[Node]:
     """List the nodes, those of subgraphs too, that onnxruntime has no kernel for at an opset.
 
     Its table of kernels tells which may be: of some it runs ONNX's body, and half precision it
-    runs in float32. A model of its own tells of each.
+    runs in float32. A model of its own tells of each. A Scan is among them that gathers values
+    of unknown rank: it would end as it runs.
     """
     lacking = [n for n in lacking_kernels(graph, opset) if n.domain != COMPOSITE_DOMAIN]
-    return [n for n in lacking if not n.subgraphs and not _loads(_alone(n, opset))]
+    refused = [n for n in lacking if not n.subgraphs and not _loads(_alone(n, opset))]
+    return refused + [n for n in all_nodes(graph) if n.operator == "Scan" and _gathers_any_rank(n)]
+
+
+def _gathers_any_rank(scan: Node) -> bool:
+    given = (v.type for v in Recurrence(scan).entries_out)
+    return any(isinstance(t, TensorType) and t.shape is None for t in given)
 
 
 def _alone(node: Node, opset: int) -> bytes:

@@ -73,3 +73,17 @@ def test_what_runs_in_float32_is_not_named(dtype: str, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "erf.onnx")
     found = np.asarray(session.run(None, {"x": np.ones(2, dtype)})[0])
     np.testing.assert_allclose(found, [0.8427, 0.8427], rtol=1e-3)
+
+
+def test_a_scan_that_gathers_values_of_unknown_rank_is_named(tmp_path: Path) -> None:
+    """Otherwise it loads, and ends as it runs."""
+    b = og.Builder("gathers")
+    x, rows = b.input("x", "float32", ("n", 2)), b.input("rows", "float32", ("steps",))
+    body = b.subgraph(lambda r: b.op.Squeeze(x) * r, ("float32", ()))
+    b.output(b.op.ReduceSum(b.op.Scan(rows, num_scan_inputs=1, body=body), keepdims=0), "y")
+    path = tmp_path / "gathers.onnx"
+    with pytest.warns(UserWarning, match="will not load gathers.onnx: .* Scan '"):
+        og.save(b.build(), path)
+    feeds = {"x": np.ones((1, 2), np.float32), "rows": np.ones(3, np.float32)}
+    with pytest.raises(Exception, match="must have the shape set for all outputs"):
+        onnxruntime.InferenceSession(path).run(None, feeds)
