@@ -35,8 +35,12 @@ def _per_channel(v: Array, x: Array) -> Array:
 
 
 def _channel_sums(xp: Any, x: Array) -> Array:
-    """Sum x: (batch, channels, …) to (channels,), each image by itself first: it rounds less."""
-    return xp.add.reduce(xp.add.reduce(x, axis=tuple(range(2, x.ndim))), axis=0)
+    """Sum x: (batch, channels, …) to (channels,), each image by itself first: it rounds less.
+
+    An x: (batch,) has one channel.
+    """
+    images = xp.add.reduce(x, axis=tuple(range(2, x.ndim)))
+    return xp.add.reduce(images, axis=0, keepdims=x.ndim == 1)
 
 
 @kernel("LayerNormalization")
@@ -131,7 +135,7 @@ def batch_normalization(
         y = wide * _per_channel(factor, x)
         y += _per_channel(widen(b) - widen(mean) * factor, x)
         return y.astype(x.dtype, copy=False)
-    count = wide.dtype.type(x.size // max(x.shape[1], 1))
+    count = wide.dtype.type(x.size // max(scale.size, 1))
     batch_mean = _per_channel(_channel_sums(xp, wide) / count, x)
     y, squares = xp.empty_like(wide), xp.empty_like(wide)
 
@@ -175,7 +179,7 @@ def batch_normalization_grad(
     n = (x - mean)·i; every sum runs over all axes but 1.
     """
     wide = widen(dy)
-    count = wide.dtype.type(x.size // max(x.shape[1], 1))
+    count = wide.dtype.type(x.size // max(scale.size, 1))
     inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
     factor = widen(scale) * inverse
     middle = _per_channel(mean, x)

@@ -113,7 +113,8 @@ def _masked(
     whole = attribute(node, "is_causal") and len(allowed) == 1
     if lengths is not None:
         numbers = op.Range(0, op.Squeeze(dimension(op, scores, 3)), 1)
-        allowed.append(op.Less(numbers, op.Unsqueeze(lengths, [1, 2, 3])))
+        each = op.Concat(op.Shape(scores, end=1), [1, 1, 1], axis=0)  # not of one for another batch
+        allowed.append(op.Less(numbers, op.Reshape(lengths, each, allowzero=1)))
         whole = False
     bias = None
     if mask is not None:

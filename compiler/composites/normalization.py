@@ -67,7 +67,9 @@ def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
     count = op.Div(*(cast_to(op, op.Size(v), x) for v in (x, dbias)))
     shared = op.Add(op.Mul(normal, op.Div(dscale, count)), op.Div(dbias, count))
     dx = op.Mul(op.Sub(dy, shared), op.Mul(scale, inverse))
-    return _narrowed(op, node, dx, *(op.Squeeze(v, axes) for v in (dscale, dbias)))
+    if x.known_rank > 1:  # of rank 1 there is one channel
+        dscale, dbias = (op.Squeeze(v, axes) for v in (dscale, dbias))
+    return _narrowed(op, node, dx, dscale, dbias)
 
 
 def _over_batch(op: Ops, x: Value) -> Value:

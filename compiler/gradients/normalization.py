@@ -216,10 +216,11 @@ def _batch_training(
 def _by_affine(op: Ops, dy: Value, normal: Value, scale: Value, bias: Value) -> tuple[Value, Value]:
     """Give the gradients by a scale and a bias per channel of the standardized values."""
     axes = [0, *range(2, normal.known_rank)]
+    keepdims = int(normal.known_rank == 1)  # then there is one channel
     weighted = op.Mul(cast_to(op, dy, normal), normal)
     return (
-        cast_to(op, accumulate(op, weighted, axes, keepdims=0), scale),
-        cast_to(op, accumulate(op, dy, axes, keepdims=0), bias),
+        cast_to(op, accumulate(op, weighted, axes, keepdims=keepdims), scale),
+        cast_to(op, accumulate(op, dy, axes, keepdims=keepdims), bias),
     )
 
 

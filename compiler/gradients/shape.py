@@ -70,5 +70,12 @@ def space_to_depth(op: Ops, node: Node, dy: Value) -> Entries:
 @gradient("Range")
 def range_(op: Ops, node: Node, dy: Value) -> Entries:
     """y_i = start + i·delta:  d start = Σ dy,  d delta = Σ i·dy;  limit only sets the length"""
+    start, _, delta = node.required(3)
     steps = cast_to(op, op.Range(0, op.Size(dy), 1), dy)
-    return op.ReduceSum(dy, keepdims=0), None, op.ReduceSum(op.Mul(dy, steps), keepdims=0)
+    return _shaped(op, dy, start), None, _shaped(op, op.Mul(dy, steps), delta)
+
+
+def _shaped(op: Ops, dy: Value, number: Value) -> Value:
+    """Sum dy to one number, in the shape of another, which may have rank 1."""
+    total = op.ReduceSum(dy, keepdims=0)
+    return total if number.rank == 0 else op.Reshape(total, op.Shape(number))

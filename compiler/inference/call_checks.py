@@ -14,8 +14,9 @@ from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
 from .einsum_checks import check_einsum
 from .layer_checks import LAYER_CHECKS
-from .list_checks import LIST_CHECKS, check_lists
+from .list_checks import LIST_CHECKS, check_lists, has_open_lists
 from .ml_checks import ML_CHECKS
+from .rank_checks import RANK_CHECKS
 from .refusal import explain
 from .shapes import elements_of, infer_shape
 from .window_checks import WINDOW_CHECKS
@@ -35,7 +36,7 @@ def check_shapes(node: Node) -> None:
 
 def is_checked(node: Node) -> bool:
     """Tell whether anything is checked of calls like this one."""
-    return any(node.operator in checks for checks in _TABLES)
+    return has_open_lists(node) or any(node.operator in checks for checks in _TABLES)
 
 
 def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> None:
@@ -147,7 +148,8 @@ def _resize(node: Node) -> None:
 
 
 _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
-    AXIS_CHECKS,  # first, for the others read sizes along these axes
+    RANK_CHECKS,  # first, for the others count axes
+    AXIS_CHECKS,  # and read sizes along them
     LIST_CHECKS,
     LAYER_CHECKS,
     ML_CHECKS,

@@ -162,7 +162,14 @@ def _attention(node: Node) -> None:
     if isinstance(heads, int) and isinstance(groups, int) and heads and groups:
         reason = f"kv_num_heads={groups} cannot share q_num_heads={heads}"
         require(node, heads % groups == 0, reason)
-    require(node, shape_of(node, 3) != (), "attn_mask must have an axis for the keys")
+    mask = shape_of(node, 3)
+    require(node, mask != (), "attn_mask must have an axis for the keys")
+    if q and mask:  # it may end before the last keys
+        rows = [q[-2 if len(q) == 4 else 1], heads, q[0]]
+        pairs = list(zip(mask[-2::-1], rows, strict=False))
+        fits = len(mask) <= 4 and all(d == 1 or n == 0 or may_equal(d, n) for d, n in pairs)
+        wanted = ", ".join(map(str, rows[::-1]))
+        require(node, fits, f"attn_mask, {mask}, must broadcast to ({wanted}, keys)")
     for shape, name in ((k, "K"), (v, "V")):
         if q and shape:
             fits = may_equal(q[0], shape[0])

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from ..graph.dims import may_equal, multiply
 from ..graph.ir import Node
-from ..graph.types import Dim
+from ..graph.types import Dim, is_static
+from ..graph.wording import counted
 from ..standard.schemas import attribute, get_schema
 from ..standard.traits import REDUCTIONS
 from .layer_checks import require_shape, shape_of
@@ -80,6 +81,17 @@ def check_lists(node: Node) -> None:
         require(node, fits, f"{_name(node, index)} {reason}")
 
 
+def has_open_lists(node: Node) -> bool:
+    """Tell whether run time may give a node something else where it takes a list or a number."""
+    shapes = (
+        shape_of(node, index)
+        for table in (_LISTS, _LISTS_OR_NUMBERS, _NUMBERS, _SCALARS)
+        for index in table.get(node.operator, ())
+        if node.input(index) is not None
+    )
+    return any(not is_static(shape) for shape in shapes)
+
+
 def _name(node: Node, index: int) -> str:
     return str(get_schema(node.op_type).inputs[index].name)
 
@@ -104,12 +116,24 @@ def _scatter_nd(node: Node) -> None:
     x, indices = shape_of(node, 0), shape_of(node, 1)
     if indices is None:
         return
-    require(node, len(indices) > 0, "indices must have rank 1 or more")
     if x is None or not isinstance(indices[-1], int):
         return
     fits = indices[-1] <= len(x)
     require(node, fits, f"indices name {indices[-1]} axes, but data has rank {len(x)}")
     require_shape(node, 2, [*indices[:-1], *x[indices[-1] :]], "updates")
+
+
+def _gather_nd(node: Node) -> None:
+    """Check that data and indices have as many examples."""
+    x, indices, dims = shape_of(node, 0), shape_of(node, 1), attribute(node, "batch_dims")
+    if x is None or indices is None:
+        return
+    fits = all(map(may_equal, x[:dims], indices[:dims]))
+    require(node, fits, f"data and indices must share their first {counted(dims, 'size')}")
+
+
+def _one_hot(node: Node) -> None:
+    require_shape(node, 2, [2], "values")
 
 
 def _labels(node: Node) -> None:
@@ -189,14 +213,36 @@ def _top(node: Node) -> None:
 
 
 def _transformed(node: Node) -> None:
+    _parts(node)
     _within(node, 1, "dft_length", 1, "any")
+
+
+def _parts(node: Node) -> None:
+    """Check that a signal's last axis holds real parts, or real and imaginary ones."""
+    x = shape_of(node, 0)
+    reason = f"the last axis of a signal has 1 or 2 elements, not {x and x[-1]}"
+    require(node, not x or not isinstance(x[-1], int) or x[-1] in (1, 2), reason)
 
 
 def _frames(node: Node) -> None:
     """Check the steps and the length of frames, which lie within the signal."""
-    x = shape_of(node, 0)
+    x, window = shape_of(node, 0), shape_of(node, 2)
+    if x is not None and len(x) == 3:
+        _parts(node)
     _within(node, 1, "frame_step", 1, "any")
-    _within(node, 3, "frame_length", 1, x[1] if x is not None and len(x) > 1 else "any")
+    _within(node, 3, "frame_length", 1, x[1] if x is not None else "any")
+    if x is not None and window is not None:
+        longer = isinstance(window[0], int) and isinstance(x[1], int) and window[0] > x[1]
+        require(node, not longer, f"the window of {window[0]} is longer than the signal of {x[1]}")
+    given = elements_of(node.input(3))
+    if window is not None and given:
+        require_shape(node, 2, [given[0]], "the window")
+
+
+def _tiled(node: Node) -> None:
+    x = shape_of(node, 0)
+    if x is not None:
+        require_shape(node, 1, [len(x)], "repeats")
 
 
 def _cached(node: Node) -> None:
@@ -240,9 +286,11 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "DFT": _transformed,
     "GRU": _sequence_lengths,
     "GatherElements": _same_rank,
+    "GatherND": _gather_nd,
     "LSTM": _sequence_lengths,
     "MaxUnpool": _unpooled,
     "NegativeLogLikelihoodLoss": _labels,
+    "OneHot": _one_hot,
     "RNN": _sequence_lengths,
     "ReverseSequence": _lengths,
     "STFT": _frames,
@@ -251,5 +299,6 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "Compress": _chosen,
     "SoftmaxCrossEntropyLoss": _labels,
     "TensorScatter": _write_places,
+    "Tile": _tiled,
     "TopK": _top,
 }

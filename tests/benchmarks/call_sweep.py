@@ -1,8 +1,8 @@
 """Judge calls that are hardly ever made: odd attributes, no ranks, equal and infinite numbers.
 
 Every attribute of every version of every operator is changed, every sample row is called with
-inputs of unknown rank, with equal elements, and with NaN and infinity in its float inputs. Prints
-what became of them, and fails where anything is wrong.
+inputs of unknown rank and of another one, with equal elements, and with NaN and infinity in its
+float inputs. Prints what became of them, and fails where anything is wrong.
 """
 
 import collections
@@ -23,6 +23,8 @@ from not_finite import is_right as is_expected  # noqa: E402
 from not_finite import judge  # noqa: E402
 from old_calls import ROWS  # noqa: E402
 from op_samples import SAMPLES  # noqa: E402
+from other_ranks import changed  # noqa: E402
+from other_ranks import verdict as with_another_rank  # noqa: E402
 from unknown_ranks import verdicts  # noqa: E402
 
 
@@ -40,7 +42,7 @@ def report(title: str, found: Iterable[tuple[str, str, bool]]) -> int:
 
 
 def main() -> int:
-    """Run all four sweeps."""
+    """Run all five sweeps."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     onnxruntime.set_default_logger_severity(4)
@@ -57,6 +59,14 @@ def main() -> int:
         for fed in (False, True)
         for step, told in verdicts(sample, fed).items()
     )
+    other_ranks = (
+        (call, told, told in ("right", "refused"))
+        for sample in SAMPLES
+        for what, other in changed(sample)
+        for symbolic in (False, True)
+        for call in [f"{what}{', symbolic' * symbolic}"]
+        for told in [with_another_rank(other, symbolic)]
+    )
     equal = (
         (f"{sample} {step}", told, not told.startswith("wrong"))
         for sample in SAMPLES
@@ -71,6 +81,7 @@ def main() -> int:
     return (
         report("changed attributes", attributes)
         + report("unknown ranks", ranks)
+        + report("other ranks", other_ranks)
         + report("equal elements", equal)
         + report("not finite", numbers)
     )

@@ -14,6 +14,7 @@ def vector(size: int, seed: int) -> Array:
 
 BATCH = [random(3, 2, 4), positive(2), vector(2, 1), vector(2, 2), positive(2, seed=3)]
 IMAGES = [random(2, 3, 2, 2), positive(3), vector(3, 1), vector(3, 2), positive(3, seed=3)]
+ONE_CHANNEL = [positive(1), vector(1, 1), vector(1, 2), positive(1, seed=3)]
 TRAINING = {"training_mode": 1, "momentum": 0.75, "epsilon": 0.125}
 # onnx.reference and the schemas' bodies round epsilon to float32; these are exact there
 
@@ -21,7 +22,16 @@ SAMPLES = [
     Sample("BatchNormalization", BATCH, {"epsilon": 0.125}),
     Sample("BatchNormalization", IMAGES, {"epsilon": 0.125}),
     Sample("BatchNormalization", [random(4, 3), *IMAGES[1:]], {"epsilon": 0.125}),
+    Sample("BatchNormalization", [random(4), *ONE_CHANNEL], {"epsilon": 0.125}),
     Sample("BatchNormalization", BATCH, TRAINING, outputs=3),
+    # onnx.reference reads a second axis in training; the standard says that without one C is 1
+    Sample(
+        "BatchNormalization",
+        [random(4), *ONE_CHANNEL],
+        TRAINING,
+        outputs=3,
+        reference=False,
+    ),
     Sample("BatchNormalization", IMAGES, TRAINING, outputs=3),
     Sample("LayerNormalization", [random(2, 3, 4), positive(4)], {"epsilon": 0.125}),
     Sample(
