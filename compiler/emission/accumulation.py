@@ -44,11 +44,11 @@ def cast_to(op: Ops, x: Value, like: Value) -> Value:
     """
     if x.dtype == like.dtype:
         return x
-    narrow = _widened_from(op, x)
+    narrow = widened_from(op, x)
     return narrow if narrow and narrow.dtype == like.dtype else op.Cast(x, to=like.dtype)
 
 
-def _widened_from(op: Ops, x: Value) -> Value | None:
+def widened_from(op: Ops, x: Value) -> Value | None:
     """Give what a value is in float32, where all it does is hold half precision."""
     node = op.graph.producer(x) if op.graph.owns(x) else None
     if node is None or node.operator != "Cast" or x.dtype != "float32":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...emission.accumulation import as_float32, cast_to
+from ...emission.accumulation import as_float32, cast_to, widened_from
 from ...emission.ops import Ops
 from ...emission.replacing import put_in_place
 from ...emission.resampling import crops, keeps_aspect_ratio, resized_axes
@@ -67,6 +67,19 @@ def with_axes(op: Ops, node: Node) -> bool:
     given = [*node.inputs, None, None][:5]
     given[3] = op.constant(np.arange(count), starts.dtype)
     node.inputs = tuple(given if given[4] is not None else given[:4])
+    return True
+
+
+@spelling("Cast")
+def as_it_was(op: Ops, node: Node) -> bool:
+    """Take half precision that is widened and narrowed again as it was.
+
+    onnxruntime 1.32 drops such a pair, and then misses it where a branch reads its result.
+    """
+    narrow = widened_from(op, node.first_input)
+    if narrow is None or narrow.dtype != node.output().dtype:
+        return False
+    node.op_type, node.attributes, node.inputs = "Identity", {}, (narrow,)
     return True
 
 

@@ -178,3 +178,26 @@ def test_expanding_to_nothing_gives_nothing(shape: Any, sizes: list[int]) -> Non
     found, loss = run_saved(b.build(), feeds)
     assert found.shape == np.broadcast_shapes((1, 2, 4), tuple(sizes))
     assert loss == 0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("flag", [False, True])
+def test_a_branch_reads_what_was_cast_there_and_back(flag: bool, inside: bool) -> None:
+    b, half = og.Builder("branch"), "float16"
+    x, c = b.input("x", "float32", (3,)), b.input("c", "bool", ())
+    narrow = b.op.Cast(x, to=half)
+    wide = b.op.Cast(narrow, to="float32")
+    outside = b.op.Cast(wide, to=half)
+
+    def again() -> og.Tensor:
+        return b.op.Cast(wide, to=half) if inside else outside
+
+    then, other = b.subgraph(lambda: b.op.Identity(again())), b.subgraph(lambda: -again())
+    y = b.op.If(c, then_branch=then, else_branch=other)
+    b.output(b.op.Cast(y, to="float32"), "y")
+    b.output(wide, "wide")
+    array = np.array([1, 2, -3], np.float32)
+    graph, feeds = b.build(), {"x": array, "c": np.array(flag)}
+    expected = array if flag else -array
+    np.testing.assert_array_equal(run_saved(graph, feeds)[0], expected)
+    np.testing.assert_array_equal(og.compile(graph, "onnxruntime").run(feeds)["y"], expected)
