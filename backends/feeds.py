@@ -84,10 +84,18 @@ def _check(name: str, type_: Type, given: Any, sizes: Sizes) -> Any:
 
 
 def _as_tensor(name: str, type_: TensorType, given: Any) -> Any:
-    """Give an array for what is none; a backend's own arrays stay what they are."""
+    """Give an array for what is none; what its library leaves on a device stays what it is.
+
+    What another library can bring to NumPy must not meet a kernel as it is: pandas adds up rows by
+    their labels, not in order.
+    """
     plain = not hasattr(given, "dtype")
-    if not plain and not isinstance(given, np.ndarray | np.generic):
-        return given
+    try:
+        given = given if plain or isinstance(given, np.ndarray) else np.asarray(given)
+    except Exception as error:  # CuPy raises TypeError, torch RuntimeError, others what they like
+        if isinstance(given.dtype, np.dtype) and isinstance(getattr(given, "shape", None), tuple):
+            return given
+        raise GraphError(f"'{name}' wants {type_}; it is no array of NumPy: {error}") from None
     try:
         return as_array(given, type_.dtype if plain else None)
     except GraphError as error:

@@ -10,6 +10,7 @@ from ...compiler.graph.arguments import as_array, optional_mapping, require_coun
 from ...compiler.graph.dims import evaluate
 from ...compiler.graph.ir import Graph, Value
 from ...compiler.graph.types import Shape, TensorType, is_float
+from ..feeds import check_feeds
 
 _CLASS_AXIS = {
     "Gather": 0,
@@ -27,7 +28,8 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any] | None, seed: int = 0) -> 
     A symbolic dimension has its size in `given`, else the next of 2, 3, 4, …
 
     Raises:
-        GraphError: an input is not a tensor or of unknown rank; it must be given.
+        GraphError: an input is not a tensor or of unknown rank, and not given, or what is given
+            does not fit.
     """
     given = optional_mapping(given, "feeds")
     rng = np.random.default_rng(require_count(seed, "seed"))
@@ -36,13 +38,15 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any] | None, seed: int = 0) -> 
         shape = value.type.shape if isinstance(value.type, TensorType) else None
         if shape is not None and value.name in given:
             fed = given[value.name]
-            actual = fed.shape if hasattr(fed, "shape") else as_array(fed).shape
+            known = getattr(fed, "shape", None)
+            actual = known if isinstance(known, tuple) else as_array(fed).shape
             sizes |= {d: n for d, n in zip(shape, actual, strict=False) if isinstance(d, str)}
     feeds = dict(given)
     for value in graph.inputs:
         if value.name not in feeds and value.constant is None:
             feeds[value.name] = _draw(rng, graph, value, sizes)
-    return feeds
+    arrays = zip(graph.inputs, check_feeds(graph.inputs, feeds), strict=True)
+    return {v.name: array for v, array in arrays if v.name in feeds}
 
 
 def _draw(

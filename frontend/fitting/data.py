@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from onnxgrad.compiler.errors import GraphError, ModelFileError
-from onnxgrad.compiler.graph.arguments import as_array
+from onnxgrad.compiler.graph.arguments import as_array, is_iterable
 from onnxgrad.compiler.graph.ir import Value
 from onnxgrad.compiler.graph.types import TensorType, is_float
 
@@ -136,9 +136,9 @@ def open_data(
     if isinstance(given, str | PathLike):
         given = read_arrays(given)
     if isinstance(given, Mapping):
-        arrays = {str(name): _kept(array) for name, array in given.items()}
+        arrays = {str(name): as_array(array) for name, array in given.items()}
         return _from_arrays(arrays, inputs, size, order)
-    if isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0:
+    if is_iterable(given):
         if size is not None:
             raise GraphError("batches that are iterated have their size; leave batch_size out")
         return IteratedData(given, order)
@@ -146,10 +146,6 @@ def open_data(
         "data are a path, a dict of arrays by input name or something that yields batches, not "
         f"{type(given).__name__}"
     )
-
-
-def _kept(array: Any) -> np.ndarray:
-    return array if isinstance(array, np.ndarray) else as_array(array)
 
 
 def _from_arrays(

@@ -135,3 +135,10 @@ def test_wrong_arguments_are_named(change: dict[str, Any], message: str) -> None
     call: dict[str, Any] = {"data": examples(), "optimizer": ADAM}
     with pytest.raises(og.OnnxgradError, match=message):
         og.fit(regression(), **(call | change))
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_numbers_under_a_mask_are_not_learned(in_batches: bool) -> None:
+    data = {n: np.ma.array(a, mask=a > 0) for n, a in examples().items()}
+    with pytest.raises(og.GraphError, match="what its mask hides would count"):
+        og.fit(regression(), [data] if in_batches else data, optimizer=ADAM)
