@@ -1,5 +1,6 @@
 """The application that all commands join: their shared arguments, and errors in a line or two."""
 
+import os
 import re
 import signal
 import sys
@@ -38,7 +39,7 @@ def require_file(path: R) -> R:
 
 def require_another(model: Path, output: Path) -> None:
     """Refuse to write over the model that was read: what is written is not the same model."""
-    if output.exists() and output.samefile(model):
+    if os.path.exists(output) and output.samefile(model):  # Path's raises where names are too long
         raise GraphError(f"{output} is the model itself; give its gradient another name with -o")
 
 

@@ -1,6 +1,7 @@
 """A run on its way: step after step, validations, checkpoints, and what to do when one fails."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -84,7 +85,8 @@ class Run:
         self.best: Arrays | None = None
         self._plan = plan
         begun = kept = Checkpoint(Progress(), dict(start), plan.settings)
-        if plan.folder is not None and plan.group.rank == 0 and (plan.folder / LAST).exists():
+        # Path.exists raises where a name is too long; os.path leaves that to whoever writes
+        if plan.folder is not None and plan.group.rank == 0 and os.path.exists(plan.folder / LAST):
             kept = self._found(kept, resume)
             if kept.progress.best is not None:
                 self.best = read_checkpoint(plan.folder / BEST).state

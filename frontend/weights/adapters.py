@@ -92,10 +92,11 @@ def load_adapter(graph: Graph, path: str | PathLike[str]) -> Graph:
     for name, factor in factors.items():
         if name not in known:
             raise GraphError(f"{source}: no layer has the weight '{name}'{suggestion(name, known)}")
-        down, up = _pair(source, arrays, name)
+        down, up = arrays[name + DOWN], arrays[name + UP]
         mine = [layer for layer in layers if layer.weight.name == name]
         for layer in mine:
-            wanted = factor_shapes(layer, down.shape[0 if layer.is_convolution else -1])
+            rank = (down.shape or (1,))[0 if layer.is_convolution else -1]
+            wanted = factor_shapes(layer, rank)
             if (down.shape, up.shape) != wanted:
                 raise GraphError(
                     f"{source}: the adapter of '{name}' has the sizes {down.shape} and {up.shape}, "
@@ -110,13 +111,6 @@ def load_adapter(graph: Graph, path: str | PathLike[str]) -> Graph:
 def _arrays(adapters: list[Adapter]) -> Arrays:
     values = [v for a in adapters for v in (a.down, a.up)]
     return {v.name: np.ascontiguousarray(v.constant) for v in values if v.constant is not None}
-
-
-def _pair(source: Path, arrays: Arrays, name: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        return arrays[name + DOWN], arrays[name + UP]
-    except KeyError as error:
-        raise ModelFileError(f"{source} lacks {error}") from None
 
 
 def _require_same(
@@ -154,19 +148,36 @@ def _adapter_path(path: str | PathLike[str]) -> Path:
 
 def _read(source: Path) -> tuple[Arrays, dict[str, float] | None]:
     """Read arrays and, where the file tells, the factor of each weight's adapter."""
-    if not source.is_file():
-        raise ModelFileError(f"cannot read {source}: there is no such file")
-    if source.suffix == _ONNXRUNTIME:
-        return read_adapter(source), None
     try:
+        with source.open("rb"):  # the libraries that read adapters say little of what cannot be
+            pass
+        if source.suffix == _ONNXRUNTIME:
+            return read_adapter(source), None
         with safe_open(source, "numpy") as file:
             about = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except OSError as error:
+        raise ModelFileError(f"cannot read {source}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise ModelFileError(f"{source}: {error}") from error
     if _KEY not in about:
         raise ModelFileError(f"{source} holds no adapters of og.save_adapter")
-    return arrays, {str(k): float(v) for k, v in json.loads(about[_KEY]).items()}
+    return arrays, _factors(source, about[_KEY], arrays)
+
+
+def _factors(source: Path, about: str, arrays: Arrays) -> dict[str, float]:
+    """Read the factor of each adapter that the arrays make up."""
+    try:
+        factors = {str(name): float(factor) for name, factor in json.loads(about).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise ModelFileError(f"{source}: the factors of its adapters cannot be read") from None
+    wanted = {name + part for name in factors for part in (DOWN, UP)}
+    if wanted != arrays.keys() or not np.isfinite(list(factors.values())).all():
+        raise ModelFileError(
+            f"{source} is damaged: its factors are for {_listed(sorted(factors))}, its arrays are "
+            f"{_listed(sorted(arrays))}"
+        )
+    return factors
 
 
 def _save_open(graph: Graph, path: Path, names: set[str]) -> None:

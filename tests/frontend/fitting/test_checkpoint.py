@@ -34,6 +34,13 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> Non
         og.fit(regression(), examples(), optimizer=ADAM, checkpoints=tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "file", "file/deeper"])
+def test_what_cannot_be_a_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("this is no folder")
+    with pytest.raises(og.ModelFileError, match="cannot write"):
+        og.fit(regression(), examples(), optimizer=ADAM, checkpoints=tmp_path / name)
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     og.fit(regression(), examples(), optimizer=ADAM, checkpoints=tmp_path)
     resume = {"checkpoints": tmp_path, "resume": True}

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import onnxgrad as og
 
@@ -91,7 +92,7 @@ def test_refusals(tmp_path: Path) -> None:
         og.load_adapter(og.lora(base(), "w0", 2, 3), path)
     with pytest.raises(og.GraphError, match="no layer has the weight 'w0'"):
         og.load_adapter(og.rename(base(), {"w0": "other"}), path)
-    with pytest.raises(og.ModelFileError, match="there is no such file"):
+    with pytest.raises(og.ModelFileError, match="No such file"):
         og.load_adapter(g, tmp_path / "none.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"nonsense")
     (tmp_path / "bad.onnx_adapter").write_bytes(b"nonsense")
@@ -100,3 +101,34 @@ def test_refusals(tmp_path: Path) -> None:
             og.load_adapter(g, tmp_path / name)
     with pytest.raises(og.ModelFileError, match="cannot write"):
         og.save_adapter(g, tmp_path / "none" / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "factors",
+    ["", "[]", "5", '{"w0": null}', '{"w0": NaN, "w1": 1}', "{}", '{"w0": 1}', '{"w2": 1}'],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, factors: str) -> None:
+    """Onto a graph without adapters it would load nothing, or NaN, and nobody would notice."""
+    path = tmp_path / "a.safetensors"
+    og.save_adapter(learned(), path)
+    save_file(load_file(path), path, {"onnxgrad.lora": factors})
+    for target in (base(), learned()):
+        with pytest.raises(og.ModelFileError, match=r"a\.safetensors"):
+            og.load_adapter(target, path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx_adapter"])
+def test_what_cannot_be_a_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name in ("a" * 300, "folder", "missing"):
+        with pytest.raises(og.ModelFileError, match=f"cannot read .*{name[:9]}"):
+            og.load_adapter(learned(), tmp_path / f"{name}{suffix}")
+
+
+def test_numbers_where_matrices_are_wanted_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    og.save_adapter(og.lora(base(), "w0", 1), path)
+    arrays = {name: np.ones((), np.float32) for name in load_file(path)}
+    save_file(arrays, path, {"onnxgrad.lora": '{"w0": 1}'})
+    with pytest.raises(og.GraphError, match="the adapter of 'w0' has the sizes"):
+        og.load_adapter(base(), path)
