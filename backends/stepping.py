@@ -8,7 +8,9 @@ import numpy as np
 from ..compiler.emission.naming import after_step
 from ..compiler.errors import GraphError
 from ..compiler.graph.arguments import optional_mapping, require_mapping, require_texts
+from ..compiler.graph.dims import shapes_may_equal
 from ..compiler.graph.ir import Graph, Value
+from ..compiler.graph.types import TensorType
 from .base import Executable, Stepper, SteppingExecutable
 from .feeds import check_feeds
 
@@ -89,9 +91,10 @@ def _check(
             which = f"input '{name}'" if name not in inputs else f"output '{output}'"
             raise GraphError(f"the graph has no {which} to feed back")
         given, wanted = outputs[output].type, inputs[name].type
-        if type(given) is not type(wanted) or getattr(given, "dtype", 0) != getattr(
-            wanted, "dtype", 0
-        ):
+        alike = type(given) is type(wanted)
+        if isinstance(given, TensorType) and isinstance(wanted, TensorType):
+            alike = given.dtype == wanted.dtype and shapes_may_equal(given.shape, wanted.shape)
+        if not alike:
             raise GraphError(f"'{output}' is {given}, but '{name}', where it goes, is {wanted}")
     if not feedback:
         raise GraphError("nothing to feed back: no input '<name>' has an output '<name>.new'")

@@ -13,7 +13,7 @@ from onnxgrad.compiler.errors import (
     UnsupportedOpError,
 )
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
-from onnxgrad.compiler.graph.names import suggestion as _suggestion
+from onnxgrad.compiler.graph.names import without_attribute as _without_attribute
 
 if TYPE_CHECKING:  # what follows loads when it is first used: see __getattr__
     from onnxgrad.compiler.interchange.exporter import to_onnx
@@ -147,8 +147,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             globals()[name] = found = getattr(import_module(home, __name__), name)
             return found
-    meant = _suggestion(name, __all__, most=0)
-    raise AttributeError(f"module 'onnxgrad' has no attribute '{name}'{meant}")
+    _without_attribute(globals())(name)
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from math import prod
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from onnxgrad.compiler.errors import BackendUnavailableError, GraphError, ModelF
 from onnxgrad.compiler.graph.arguments import require_graph, require_text
 from onnxgrad.compiler.graph.dead_code import remove_dead_nodes
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.names import without_attribute
 from onnxgrad.compiler.graph.types import Dim, TensorType, is_float, is_static
 from onnxgrad.compiler.passes.pipeline import clean_up
 
@@ -197,3 +199,7 @@ def _as_columns(graph: Graph, value: Value) -> Value:
     joined: Value = op.Reshape(split, [rows, -1])
     graph.rename(joined, name)
     return joined
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

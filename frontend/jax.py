@@ -1,8 +1,9 @@
 """Graphs as differentiable functions in JAX."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.names import without_attribute
 
 from .bridges.function import function_of
 from .bridges.requirements import require
@@ -45,3 +46,7 @@ def function(
     from .bridges.jax_primitive import JaxFunction  # it imports jax
 
     return JaxFunction(*function_of(graph, of, parameters, backend, options))
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

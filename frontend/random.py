@@ -7,12 +7,13 @@ another one, such as the number of the step, for other numbers.
 
 from collections.abc import Sequence
 from math import pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, require_number
+from onnxgrad.compiler.graph.names import without_attribute
 
 from .building.builder import Builder, Tensor
 
@@ -124,3 +125,7 @@ def _squares(b: Builder, counter: Tensor, key: Tensor) -> Tensor:
 def _shift(b: Builder, x: Tensor, places: int, direction: str) -> Tensor:
     shifted: Tensor = b.op.BitShift(x, b.constant(np.uint64(places)), direction=direction)
     return shifted
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from onnxgrad.backends.feeds import check_feeds
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import as_array, optional_mapping, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.graph.names import suggestion
+from onnxgrad.compiler.graph.names import suggestion, without_attribute
+from onnxgrad.compiler.graph.types import dtype_name
 
 from .bridges.function import function_of
 from .running import Compiled, compile
@@ -27,6 +28,7 @@ def objective(
     feeds: Mapping[str, Any] | None = None,
     *,
     backend: str = "numpy",
+    allow_unused: bool = False,
     **options: Any,
 ) -> "Objective":
     """Give a scalar of a graph as what `scipy.optimize.minimize` asks for: fun, jac and hessp.
@@ -39,6 +41,7 @@ def objective(
         wrt: inputs and initializers that the minimizer moves.
         feeds: arrays for the other inputs; for inputs among `wrt` the start and the shape.
         backend: see `compile`, which takes the other options too.
+        allow_unused: take zeros for a `wrt` that `of` does not depend on, instead of an error.
 
     Raises:
         GraphError: an input has no array or one that does not fit, or one of `wrt` has no known
@@ -66,7 +69,7 @@ def objective(
     given |= {v.name: as_array(given[v.name], v.dtype) for v in moved if v.name in given}
     fed = [v for v in function.inputs if v.name in given]
     given = {v.name: a for v, a in zip(fed, check_feeds(fed, given), strict=True)}
-    return Objective(function.graph, moved, given, backend, options)
+    return Objective(function.graph, moved, given, backend, options, allow_unused)
 
 
 class Objective:
@@ -79,6 +82,7 @@ class Objective:
         given: Mapping[str, Any],
         backend: str,
         options: Mapping[str, Any],
+        allow_unused: bool = False,
     ) -> None:
         self._graph = graph
         self._moved = moved
@@ -87,7 +91,8 @@ class Objective:
         self._compile: Callable[[Graph], Compiled] = lambda g: compile(g, backend, **options)
         self._shapes = {v.name: self._shape(v) for v in moved}
         self._of = graph.outputs[0].name
-        self._gradient = self._compile(grad(graph, self._of, list(self._shapes)))
+        names = list(self._shapes)
+        self._gradient = self._compile(grad(graph, self._of, names, allow_unused=allow_unused))
         self._at: Vector | None = None
         self._results: dict[str, Any] = {}
         self._backend = backend
@@ -120,7 +125,9 @@ class Objective:
 
     def unpack(self, x: Vector) -> dict[str, np.ndarray]:
         """Give the arrays that a vector stands for, by name."""
-        x = np.asarray(x)
+        x = as_array(x)
+        if x.dtype.kind not in "iuf":
+            raise GraphError(f"a vector of numbers is wanted, not of {dtype_name(x.dtype)}")
         sizes = [int(np.prod(shape)) for shape in self._shapes.values()]
         if x.ndim != 1 or -1 not in sizes and x.size != sum(sizes):
             raise GraphError(f"a vector of {sum(sizes)} numbers is wanted, got the shape {x.shape}")
@@ -139,7 +146,7 @@ class Objective:
 
     @cached_property
     def _product(self) -> Compiled:
-        return self._compile(hvp(self._graph, self._of, list(self._shapes)))
+        return self._compile(hvp(self._graph, self._of, list(self._shapes), allow_unused=True))
 
     def _shape(self, value: Value) -> tuple[int, ...]:
         """Give the shape of what is moved; that of the start where the graph leaves it open."""
@@ -153,3 +160,7 @@ class Objective:
     @staticmethod
     def _packed(arrays: Iterable[Any]) -> Vector:
         return np.concatenate([np.asarray(a).ravel() for a in arrays]).astype(np.float64)
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

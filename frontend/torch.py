@@ -1,8 +1,9 @@
 """Graphs as differentiable functions in torch, and torch's modules as graphs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.names import without_attribute
 
 from .bridges.function import function_of
 from .bridges.requirements import require
@@ -63,3 +64,7 @@ def export(module: Any, example: Any, **options: Any) -> Graph:
     from .bridges.torch_export import exported  # it imports torch
 
     return exported(module, example, options)
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

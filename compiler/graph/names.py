@@ -1,7 +1,8 @@
 """The names taken in a model: claimed, given back, made fresh."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from ..errors import GraphError
 
@@ -17,7 +18,11 @@ def is_text(given: str) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Give the names that are like one that is unknown, the likest first."""
-    return get_close_matches(name, list(known), n=3)
+    names = list(known)
+    if close := get_close_matches(name, names, n=3):
+        return close
+    folded = get_close_matches(name.casefold(), {n.casefold() for n in names}, n=3)
+    return [n for f in folded for n in names if n.casefold() == f][:3]
 
 
 def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
@@ -27,6 +32,19 @@ def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
         return f"; did you mean {' or '.join(map(repr, close))}?"
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"; there are {', '.join(names[:most])}{more}" if names and most else ""
+
+
+def without_attribute(module: Mapping[str, Any]) -> Callable[[str], NoReturn]:
+    """Give what a module, of which these are the globals, says about names that it lacks."""
+
+    def refuse(name: str) -> NoReturn:
+        home = module["__name__"]
+        own = [n for n, v in module.items() if getattr(v, "__module__", None) == home]
+        known = module.get("__all__", [n for n in own if not n.startswith("_")])
+        said = suggestion(name, known, most=0)
+        raise AttributeError(f"module '{home}' has no attribute '{name}'{said}", name=name)
+
+    return refuse
 
 
 class Names:

@@ -3,6 +3,10 @@
 Sums and means are taken in at least float32. The argument is untouched.
 """
 
+from typing import TYPE_CHECKING
+
+from onnxgrad.compiler.graph.names import without_attribute
+
 from .alignment import ctc
 from .classification import binary_cross_entropy, cross_entropy
 from .divergence import kl_divergence
@@ -24,3 +28,6 @@ __all__ = [
     "mse",
     "total",
 ]
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

@@ -7,6 +7,10 @@ like functions and give an optimizer or a schedule. The outermost wrapper sees g
 An optimizer is any object with a `learning_rate` and an `update`, so users add their own.
 """
 
+from typing import TYPE_CHECKING
+
+from onnxgrad.compiler.graph.names import without_attribute
+
 from ..training.update import Gradients, Optimizer, Rate, Schedule, Update
 from .accumulation import accumulate
 from .adafactor import Adafactor
@@ -52,3 +56,6 @@ __all__ = [
     "scale_loss",
     "skip_non_finite",
 ]
+
+if not TYPE_CHECKING:  # to a type checker it would say that any name is there
+    __getattr__ = without_attribute(globals())

@@ -1,9 +1,11 @@
 """What the settings of optimizers must be."""
 
+from reprlib import repr as shortened
+from types import ModuleType
 from typing import Any
 
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.arguments import require_number
+from onnxgrad.compiler.graph.arguments import require_function, require_number
 
 from ..training.update import Optimizer
 
@@ -28,7 +30,20 @@ def require(holds: bool, name: str, what: str, given: float) -> None:
 def require_optimizer(given: Any) -> Optimizer:
     """Refuse what has no learning rate or no update; a class is not an optimizer yet."""
     complete = hasattr(given, "learning_rate") and hasattr(given, "update")
-    if isinstance(given, type) or not complete:
-        raise GraphError(f"an optimizer is wanted, such as og.optim.SGD(0.1), not {given!r}")
-    optimizer: Optimizer = given
-    return optimizer
+    if complete and not isinstance(given, type | ModuleType):
+        require_function(given.update, f"the update of {shortened(given)}", 2)
+        optimizer: Optimizer = given
+        return optimizer
+    said = f"not {shortened(given)}"
+    if isinstance(given, ModuleType):
+        own = [n for n, v in vars(given).items() if _is_class(v) and v.__module__ == given.__name__]
+        said = f"not the module {given.__name__}"
+        said += f"; call the {' or '.join(own)} in it" if own else ""
+    elif _is_class(given):
+        said = f"not the class {given.__name__}; call it, {given.__name__}(…)"
+    raise GraphError(f"an optimizer is wanted, such as og.optim.SGD(0.1), {said}")
+
+
+def _is_class(given: Any) -> bool:
+    """Tell whether something is a class of optimizers."""
+    return isinstance(given, type) and hasattr(given, "update")

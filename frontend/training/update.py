@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from inspect import signature
+from reprlib import repr as shortened
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnxgrad.compiler.emission.naming import STEP
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.arguments import require_number
+from onnxgrad.compiler.graph.dims import shapes_may_equal
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import TensorType
 
@@ -106,8 +108,13 @@ class Update:
         self._scope = inner
         inner.rate = optimizer.learning_rate
         new = optimizer.update(self, gradients)
-        if set(new) != set(gradients):
+        if not isinstance(new, Mapping) or set(new) != set(gradients):
             raise GraphError(f"{optimizer!r} must give a new value for each parameter, and no more")
+        for w, after in new.items():
+            if not _has_shape_of(w, after):
+                raise GraphError(
+                    f"{optimizer!r} gives {_said(after)} for '{self.name(w)}', which is {w.type}"
+                )
         self._scope = outer
         if when is None:
             outer.count = inner.count
@@ -175,6 +182,10 @@ class Update:
 
     def keep(self, before: Value, after: Value) -> None:
         """State that `after` is what the input `before` becomes at the next step."""
+        if not _has_shape_of(before, after) or after.dtype != before.dtype:
+            raise GraphError(
+                f"the state '{before.name}' is {before.type}, it cannot become {_said(after)}"
+            )
         self.pairs[before] = after
 
     def skip_unless(self, gradients: Gradients) -> Value:
@@ -218,6 +229,14 @@ class Update:
     def _state(self, name: str, type_: Any, start: np.ndarray | None) -> Value:
         value = Value(self._graph.names.fresh(name), type_, start, parameter=start is not None)
         return self._graph.add_value(value)
+
+
+def _has_shape_of(before: Value, after: Any) -> bool:
+    return isinstance(after, Value) and shapes_may_equal(after.shape, before.shape)
+
+
+def _said(given: Any) -> str:
+    return str(given.type) if isinstance(given, Value) else shortened(given)
 
 
 def emit_rate(op: Ops, schedule: Schedule, t: Value) -> Value:

@@ -98,3 +98,26 @@ def test_a_start_may_be_float64_whatever_its_input() -> None:
     o = og.scipy.objective(rosenbrock("float32"), "f", "x", given)
     assert o.fun(o.x0) == optimize.rosen(np.zeros(4))
     assert repr(o) == "Objective('f' by 'x': float32[n], on numpy)"
+
+
+def test_zeros_where_they_are_asked_for() -> None:
+    b = og.Builder()
+    x, a = b.input("x", "float64", (2,)), b.input("a", "float64", (2,))
+    b.output(b.op.ReduceSum(x * x, keepdims=0), "y")
+    b.output(a + 1.0, "z")
+    start = {"x": np.array([1.0, 2.0]), "a": np.zeros(2)}
+    with pytest.raises(og.GradientError, match="allow_unused=True gives zeros"):
+        og.scipy.objective(b.build(), "y", ["x", "a"], start)
+    found = og.scipy.objective(b.build(), "y", ["x", "a"], start, allow_unused=True)
+    np.testing.assert_array_equal(found.jac(found.x0), [2, 4, 0, 0])
+    np.testing.assert_array_equal(found.hessp(found.x0, np.arange(4.0)), [0, 2, 0, 0])
+
+
+@pytest.mark.parametrize("x", [[[1.0], [1.0, 2.0]], ["a", "b"], [1j, 2j], None])
+def test_what_is_no_vector_of_numbers_is_refused(x: Any) -> None:
+    b = og.Builder()
+    b.output(b.op.ReduceSum(b.input("x", "float64", (2,)), keepdims=0), "y")
+    found = og.scipy.objective(b.build(), "y", "x", {"x": np.zeros(2)})
+    for call in (found.fun, found.jac, lambda p: found.hessp(found.x0, p)):
+        with pytest.raises(og.GraphError, match="a vector of|cannot be a tensor"):
+            call(x)
