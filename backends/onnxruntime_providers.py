@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from ..compiler.errors import BackendUnavailableError, GraphError
-from ..compiler.graph.arguments import optional_mapping, require_count
+from ..compiler.graph.arguments import is_iterable, optional_mapping, require_count
 from ..compiler.graph.names import suggestion
 
 Provider = tuple[str, dict[str, str]]
@@ -79,7 +79,7 @@ def read_settings(providers: Any, options: Any, threads: Any) -> Settings:
         chosen["intra_op_num_threads"] = require_count(threads, "threads", 1)
     if providers is None:
         return Settings(options=chosen)
-    if isinstance(providers, str | tuple) or not isinstance(providers, Iterable):
+    if isinstance(providers, str | tuple) or not is_iterable(providers):
         raise GraphError(f"providers is a list, such as ['cuda', 'cpu'], not {providers!r}")
     found = [_read_provider(given) for given in providers]
     if not found:

@@ -10,7 +10,7 @@ from onnxgrad.compiler.graph.arguments import require_graph, require_mapping, re
 from onnxgrad.compiler.graph.dead_code import remove_dead_code
 from onnxgrad.compiler.graph.ir import Graph, Value
 
-from .selection import OF, Selection, copied, select, select_one
+from .selection import Selection, copied, select, select_one
 
 
 def keep(graph: Graph, outputs: Selection) -> Graph:
@@ -21,7 +21,7 @@ def keep(graph: Graph, outputs: Selection) -> Graph:
         outputs: values anywhere in it, which become the outputs; a pattern stands for outputs.
     """
     copy, mapping = copied(graph)
-    chosen = select(graph, mapping, outputs, OF).values
+    chosen = select(graph, mapping, outputs, "outputs", graph.outputs).values
     copy.outputs = chosen
     _drop_unneeded(copy)
     if not set(json.loads(copy.metadata.get(STATE_KEY, "{}")).values()) <= set(
@@ -59,8 +59,8 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
 def replace_output(graph: Graph, output: str, value: str | Value) -> Graph:
     """Let another value be given out under an output's name, such as logits for probabilities."""
     copy, mapping = copied(graph)
-    before = select_one(graph, mapping, output, "output")
-    after = select_one(graph, mapping, value, "value")
+    before = select_one(graph, mapping, output, "output", graph.outputs)
+    after = select_one(graph, mapping, value, "value", graph.values())
     if before not in copy.outputs:
         raise GraphError(
             f"'{before.name}' is not an output; those are {', '.join(_listed(copy.outputs))}"

@@ -17,7 +17,14 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
 from onnxgrad.backends.onnxruntime_refusals import refused_nodes
 from onnxgrad.compiler.composites.expand import Forms
 from onnxgrad.compiler.errors import GraphError, ModelFileError
-from onnxgrad.compiler.graph.arguments import as_dim, optional_mapping, require_flag, require_graph
+from onnxgrad.compiler.graph.arguments import (
+    as_dim,
+    optional_mapping,
+    optional_texts,
+    require_flag,
+    require_graph,
+    require_text,
+)
 from onnxgrad.compiler.graph.ir import Graph, Node
 from onnxgrad.compiler.graph.subgraphs import all_nodes
 from onnxgrad.compiler.graph.types import Dim, TensorType, dtype_name
@@ -155,15 +162,18 @@ def write_counted(
         require_flag(external_data, "external_data")
     if external_data is None:
         external_data = weight_bytes(graph) > PROTOBUF_LIMIT
+    chosen_forms = optional_texts(forms, "forms")
+    if runtime is not None:
+        require_text(runtime, "runtime")
     if require_flag(tune, "tune"):
-        if forms:
+        if chosen_forms:
             raise GraphError("save takes forms or tune=True, which chooses them")
         graph, tuning = tuned_for_file(graph, runtime, opset, {})
         warn_of_left(tuning)
     refused: list[Node] = []
     contrib, chosen = False, None
     if runtime is not None:
-        if forms:
+        if chosen_forms:
             raise GraphError("save takes forms or a runtime, which chooses them")
         graph, chosen = written_for(graph, runtime, opset)
         contrib = chosen.contrib
@@ -236,7 +246,7 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
         with replacing(target) as part:
             part.write_bytes(_serialize(model))
         return changed
-    weights = target.with_name(f"{target.name}.data")
+    weights = target.parent / f"{target.name}.data"
     with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)
@@ -247,7 +257,7 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
 
 def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> onnx.ModelProto:
     """Write model and weights as two files; both stand complete before either takes its place."""
-    weights = target.with_name(f"{target.name}.data")
+    weights = target.parent / f"{target.name}.data"
     with replacing(target) as part, replacing(weights) as weights_part:
         with weights_part.open("wb") as file:
             writer = ExternalTensorWriter(file, weights.name)

@@ -1,6 +1,6 @@
 """Which values of a graph a caller means, and what they must be; it differentiates nothing."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -10,7 +10,7 @@ import numpy as np
 from onnxgrad.compiler.emission.naming import GRADIENT, is_emitted
 from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.errors import GradientError, GraphError
-from onnxgrad.compiler.graph.arguments import require_flag, require_graph
+from onnxgrad.compiler.graph.arguments import is_iterable, require_flag, require_graph
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_float
@@ -55,16 +55,26 @@ def copied(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     return copy, mapping
 
 
-def select(graph: Graph, mapping: dict[Value, Value], chosen: Selection, role: str) -> Selected:
+def select(
+    graph: Graph,
+    mapping: dict[Value, Value],
+    chosen: Selection,
+    role: str,
+    pool: Sequence[Value] | None = None,
+) -> Selected:
     """Find values of a graph by name, Value or pattern; give them in its copy."""
-    return find_values(graph, chosen, role).mapped(mapping)
+    return find_values(graph, chosen, role, pool).mapped(mapping)
 
 
 def select_one(
-    graph: Graph, mapping: dict[Value, Value], chosen: str | Value, role: str = OF
+    graph: Graph,
+    mapping: dict[Value, Value],
+    chosen: str | Value,
+    role: str = OF,
+    pool: Sequence[Value] | None = None,
 ) -> Value:
     """Find one value of a graph by name, Value or pattern; give it in its copy."""
-    found = select(graph, mapping, chosen, role).values
+    found = select(graph, mapping, chosen, role, pool).values
     if len(found) > 1:
         listed = ", ".join(v.name for v in found)
         raise GraphError(f"{role} is {len(found)} values where one is wanted: {listed}")
@@ -85,16 +95,15 @@ def find_values(
         graph: the graph that has them.
         chosen: one of them or several.
         role: the argument that they are, for errors.
-        pool: what patterns choose from; by default the floats among the outputs for `OF`, else
-            those among inputs and initializers.
+        pool: what patterns choose from; by default the floats among inputs and initializers for
+            `WRT`, else those among the outputs.
         others: what only names choose, each with the reason, for errors.
         aliases: other names, as which patterns may match values, too.
 
     Raises:
         GraphError: there are none, one is named twice, is unknown or another graph's.
     """
-    several = isinstance(chosen, Iterable) and not isinstance(chosen, str | Value)
-    several = several and getattr(chosen, "ndim", 1) > 0  # an array of no axis yields nothing
+    several = is_iterable(chosen) and not isinstance(chosen, str | Value)
     listed: list[object] = [*chosen] if several else [chosen]  # type: ignore[misc]  # see above
     if not listed:
         raise GraphError(f"{role} is an empty list of values; name at least one")
@@ -123,7 +132,7 @@ def _is_pattern(name: str, graph: Graph) -> bool:
 
 def _pool(graph: Graph, role: str) -> list[Value]:
     held = [v for v in graph.values() if v.parameter]
-    known = graph.outputs if role == OF else [*graph.inputs, *held]
+    known = [*graph.inputs, *held] if role == WRT else graph.outputs
     floats = [v for v in known if isinstance(v.type, TensorType) and is_float(v.dtype)]
     return list(dict.fromkeys(floats))
 
@@ -184,13 +193,14 @@ def related(
     return kept
 
 
-def require_scalar(value: Value) -> None:
+def require_scalar(value: Value, role: str = OF) -> None:
     """Refuse what is not one float."""
-    require_float(value, "of")
+    require_float(value, role)
     if value.shape is None or any(d != 1 for d in value.shape):
+        other = ", or use vjp with a cotangent of its shape" if role == OF else ""
         raise GradientError(
-            f"of='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, ReduceMean), "
-            "or use vjp with a cotangent of its shape"
+            f"{role}='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, "
+            f"ReduceMean){other}"
         )
 
 

@@ -7,7 +7,13 @@ from onnxgrad.compiler.emission.ops import Ops
 from onnxgrad.compiler.emission.sequences import add, zeros_like
 from onnxgrad.compiler.errors import GradientError, GraphError
 from onnxgrad.compiler.gradients import backpropagate, push_forward
-from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, require_texts
+from onnxgrad.compiler.graph.arguments import (
+    optional_texts,
+    require_flag,
+    require_function,
+    require_graph,
+    require_texts,
+)
 from onnxgrad.compiler.graph.ir import Graph, Value
 from onnxgrad.compiler.graph.types import as_dtype
 from onnxgrad.compiler.passes.mixed_precision import PRODUCTS, halve
@@ -210,9 +216,12 @@ def mixed_precision(
     if half.name not in ("float16", "bfloat16"):
         raise GraphError(f"dtype must be float16 or bfloat16, got {half.name}")
     copy = require_graph(graph).copy()
-    if not halve(copy, require_texts(operators, "operators"), half):
+    listed = require_texts(operators, "operators")
+    if not listed:
+        raise GraphError("operators is an empty list; name at least one")
+    if not halve(copy, listed, half):
         raise GraphError(
-            f"no {' or '.join(operators)} of the graph '{graph.name}' reads float32; name others "
+            f"no {' or '.join(listed)} of the graph '{graph.name}' reads float32; name others "
             "with operators=[…]"
         )
     clean_up(copy)
@@ -234,9 +243,22 @@ def optimize(graph: Graph, passes: Sequence[Pass] = ()) -> Graph:
         raise GraphError(f"passes is a list of functions of a graph, not {passes!r}")
     copy = require_graph(graph).copy()
     if passes:
-        run_passes(copy, *passes)
+        run_passes(copy, *map(_checked, passes))
     shrink(copy)
     return copy
+
+
+def _checked(step: Pass) -> Pass:
+    """Let a user's pass count as one that changed something: the graph is checked after it."""
+    name = getattr(getattr(step, "func", step), "__name__", type(step).__name__)
+    require_function(step, f"the pass {name}", 1)
+
+    def run(graph: Graph) -> bool:
+        require_flag(step(graph), f"what the pass {name} gives")
+        return True
+
+    run.__name__ = name
+    return run
 
 
 def _reverse(
@@ -267,7 +289,7 @@ def _zeros(graph: Graph, value: Value) -> Value:
 
 def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
     """Refuse output names for what is not asked for: it would go by another name unnoticed."""
-    names = optional_mapping(names, "names")
+    names = optional_texts(names, "names")
     asked = [v.name for v in values]
     for name in names:
         if name not in asked:

@@ -1,6 +1,6 @@
 """What callers hand in: graphs, mappings, arrays; each is taken, or refused with the reason."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from reprlib import repr as shortened
 from typing import Any
@@ -35,6 +35,12 @@ def optional_mapping(given: Any, what: str) -> Mapping[str, Any]:
     return {} if given is None else require_mapping(given, what)
 
 
+def optional_texts(given: Any, what: str) -> Mapping[str, str]:
+    """Read a mapping from names to texts, or None for an empty one."""
+    found = optional_mapping(given, what)
+    return {name: require_text(text, f"{what}['{name}']") for name, text in found.items()}
+
+
 def require_flag(given: Any, what: str) -> bool:
     """Refuse what is neither True nor False, though Python would take it for one."""
     if isinstance(given, bool | np.bool_):
@@ -55,6 +61,11 @@ def require_texts(given: Any, what: str) -> list[str]:
     if isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed):
         return list(listed)
     raise GraphError(f"{what} must be a name or a list of names, not {shortened(given)}")
+
+
+def is_iterable(given: Any) -> bool:
+    """Tell whether something can be iterated; an array of no axis only looks as if it could."""
+    return isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0
 
 
 def require_count(given: Any, what: str, least: int = 0) -> int:
@@ -111,7 +122,7 @@ def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:
     """
     try:
         data = np.asarray(given)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # other libraries raise what they like: torch a RuntimeError
         raise _refusal(given, dtype, str(error)) from None
     if isinstance(given, np.ma.MaskedArray):
         raise _refusal(given, dtype, "what its mask hides would count; use its filled()")

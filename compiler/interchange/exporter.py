@@ -1,9 +1,11 @@
 """Write a graph as a plain ONNX model; it computes nothing and leaves the graph as it is."""
 
 from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from ..composites import find_body
 from ..composites.copied_bodies import CopiedBodies
@@ -11,7 +13,7 @@ from ..composites.expand import Forms
 from ..composites.form_choice import choose_straight_form
 from ..emission.ops import Ops
 from ..errors import GraphError, UnsupportedOpError
-from ..graph.arguments import optional_mapping, require_flag, require_graph
+from ..graph.arguments import optional_texts, require_flag, require_function, require_graph
 from ..graph.collection import without_collection
 from ..graph.dead_code import remove_dead_code
 from ..graph.ir import Graph, Node, Value
@@ -68,8 +70,19 @@ def to_onnx(
     _require_ranks(require_graph(graph))
     require_flag(functions, "functions")
     require_flag(contrib, "contrib")
-    chosen = optional_mapping(forms, "forms")
-    return write_model(graph, opset, chosen, functions, tensor, contrib, look)
+    chosen = optional_texts(forms, "forms")
+    write = partial(_written, require_function(tensor, "tensor", 2))
+    if look is not None:
+        require_function(look, "look", 1)
+    return write_model(graph, opset, chosen, functions, write, contrib, look)
+
+
+def _written(tensor: TensorWriter, array: np.ndarray, name: str) -> TensorProto:
+    """Write an array by a function of the caller's."""
+    found = tensor(array, name)
+    if not isinstance(found, TensorProto):
+        raise GraphError(f"tensor gives {type(found).__name__} for '{name}', not a TensorProto")
+    return found
 
 
 @without_collection()

@@ -99,3 +99,12 @@ def test_replace_output_by_another_output_or_an_input() -> None:
     np.testing.assert_allclose(given["probabilities"], before["probabilities"])
     with pytest.raises(og.GraphError, match="'hidden' is not an output; those are logits"):
         og.replace_output(network(), "hidden", "t")
+
+
+def test_a_pattern_stands_for_outputs_of_any_type() -> None:
+    b = og.Builder()
+    x, k = b.input("x", "float32", (2,)), b.input("k", "int64", (2,))
+    b.output(x + 1, "y")
+    b.output(k + 1, "next")
+    b.output(b.op.Cast(k, to=9), "flags")
+    assert [v.name for v in og.keep(b.build(), "*").outputs] == ["y", "next", "flags"]

@@ -3,6 +3,7 @@
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,30 @@ def test_the_pass_runs_first_and_the_graph_is_checked() -> None:
         graph.outputs = [og.Value("nowhere", graph.outputs[0].type)]
         return True
 
+    assert "Neg" not in [n.op_type for n in og.optimize(graph, [partial(drop)]).nodes()]
     with pytest.raises(og.GraphError, match="after careless .* nothing computes .* 'nowhere'"):
         og.optimize(graph, passes=[careless])
     with pytest.raises(og.GraphError, match="passes is a list of functions"):
         og.optimize(graph, passes=drop)
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (lambda g: None, "what the pass <lambda> gives must be True or False, not None"),
+        (lambda: True, "the pass <lambda> takes .*, but is called with 1 values"),
+        (og.Graph, "the pass Graph must be a function"),
+    ],
+)
+def test_what_is_no_pass_is_refused(step: Any, why: str) -> None:
+    with pytest.raises(og.GraphError, match=why):
+        og.optimize(scores(), passes=[step])
+
+
+def test_a_graph_is_checked_whatever_its_pass_tells() -> None:
+    def untrue(graph: og.Graph) -> bool:
+        graph.outputs = [og.Value("nowhere", graph.outputs[0].type)]
+        return False
+
+    with pytest.raises(og.GraphError, match="after untrue"):
+        og.optimize(scores(), passes=[untrue])
