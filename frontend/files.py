@@ -140,20 +140,6 @@ def save(
         UnsupportedOpError: operators that the opset lacks; all of them at once.
         ModelFileError: the file cannot be written.
     """
-    write_counted(graph, path, opset, forms, functions, external_data, runtime, tune)
-
-
-def write_counted(
-    graph: Graph,
-    path: str | PathLike[str],
-    opset: int = EXPORT_OPSET,
-    forms: Forms | None = None,
-    functions: bool = False,
-    external_data: bool | None = None,
-    runtime: str | None = None,
-    tune: bool = False,
-) -> int:
-    """Do as `save` does; give how many nodes the file's graph has, forms in place of composites."""
     if isinstance(path, Graph):
         raise GraphError("save takes the graph first, then the path")
     require_graph(graph)
@@ -188,15 +174,13 @@ def write_counted(
 
     write = partial(to_onnx, graph, opset, forms, functions=functions, contrib=contrib, look=look)
     if external_data:
-        model = _save_apart(write, target)
+        _save_apart(write, target)
     else:
-        model = write()
-        content = _serialize(model)
+        content = _serialize(write())
         with replacing(target) as part:
             part.write_bytes(content)
     if refused:
         warn(_refusal("stock onnxruntime" if other is None else runtime, target, refused))
-    return len(model.graph.node)
 
 
 def _refusal(who: str | None, target: Path, nodes: Sequence[Node]) -> str:
@@ -255,7 +239,7 @@ def save_weights(graph: Graph, like: str | PathLike[str], path: str | PathLike[s
     return changed
 
 
-def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> onnx.ModelProto:
+def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> None:
     """Write model and weights as two files; both stand complete before either takes its place."""
     weights = target.parent / f"{target.name}.data"
     with replacing(target) as part, replacing(weights) as weights_part:
@@ -263,7 +247,6 @@ def _save_apart(write: Callable[..., onnx.ModelProto], target: Path) -> onnx.Mod
             writer = ExternalTensorWriter(file, weights.name)
             model = write(tensor=writer)
         part.write_bytes(_serialize(model))
-    return model
 
 
 def _serialize(model: onnx.ModelProto) -> bytes:

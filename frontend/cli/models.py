@@ -10,18 +10,16 @@ from onnxgrad.compiler.differentiation.reverse import has_rule
 from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph, Value
-from onnxgrad.compiler.graph.wording import counted
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..costing import cost
 from ..drawing.pictures import draw
-from ..files import write_counted
 from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from ..weights.roles import Roles, held_floats
 from .application import AsJson, Model, Output, command, require_another
 from .shapes import Shapes
-from .terminal import busy, listed, print_json, print_report, print_table, read
+from .terminal import busy, listed, print_json, print_report, print_table, read, saved
 
 Names = Annotated[
     list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
@@ -183,10 +181,9 @@ def grad_command(
             result = vjp(graph, of, wrt, names=chosen, allow_unused=allow_unused)
         else:
             result = grad(graph, of[0], wrt, names=chosen, allow_unused=allow_unused)
-    with busy(f"writing {output.name}"):
-        count = write_counted(result, output, opset, runtime=runtime)
+    written = saved(result, output, opset, runtime)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
-    print(f"{output}: {counted(count, 'operator')}, new outputs {listed(added)}")
+    print(f"{written}, new outputs {listed(added)}")
 
 
 def read_names(given: list[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import onnx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,9 +15,10 @@ from rich.text import Text
 from onnxgrad.backends.checking.report import Report
 from onnxgrad.backends.tuning import Tuning
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.wording import counted
 
 from ..costing import CostReport
-from ..files import load
+from ..files import load, save
 from .shapes import read_shapes
 
 _progress = Console(stderr=True)
@@ -27,6 +29,14 @@ def read(path: Path, shapes: list[str] | None = None) -> Graph:
     pinned = read_shapes(shapes)
     with busy(f"reading {path.name}"):
         return load(path, pinned)
+
+
+def saved(graph: Graph, output: Path, opset: int, runtime: str | None) -> str:
+    """Save a graph with a sign of life; tell the file and how many operators it holds."""
+    with busy(f"writing {output.name}"):
+        save(graph, output, opset, runtime=runtime)
+        nodes = onnx.load(output, load_external_data=False).graph.node
+    return f"{output}: {counted(len(nodes), 'operator')}"
 
 
 @contextmanager

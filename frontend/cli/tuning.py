@@ -8,16 +8,14 @@ import typer
 
 from onnxgrad.backends import find_backend
 from onnxgrad.compiler.errors import GraphError
-from onnxgrad.compiler.graph.wording import counted
 from onnxgrad.compiler.opset import EXPORT_OPSET
 
-from ..files import write_counted
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
 from .application import AsJson, Model, command, require_another, require_file, spelled
 from .models import Names
 from .shapes import Shapes
-from .terminal import busy, print_json, print_report, read
+from .terminal import busy, print_json, print_report, read, saved
 
 
 @command("tune")
@@ -68,9 +66,7 @@ def tune_command(
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
     written = ""
     if output is not None:
-        with busy(f"writing {output.name}"):
-            count = write_counted(chosen, output, opset, runtime=runtime)
-        written = f"{output}: {counted(count, 'operator')}"
+        written = saved(chosen, output, opset, runtime)
     tuning.left = {name: spelled(why) for name, why in tuning.left.items()}
     if as_json:
         print_json(tuning.as_dict())
