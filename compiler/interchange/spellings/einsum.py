@@ -1,15 +1,20 @@
 """How Einsum is written so that ONNX's inference and onnxruntime understand it; see SPELLINGS."""
 
+from collections.abc import Mapping, Sequence
+from math import prod
+
 from ...emission.accumulation import accumulate
 from ...emission.ops import Ops
+from ...graph.dims import typical_size
 from ...graph.ir import Node, Value
 from ...standard.einsum import explicit_terms
 
 
 def einsum(op: Ops, node: Node) -> bool:
-    """Stretch no axis, and where axes may be empty leave no axis to be moved."""
+    """Stretch no axis, multiply first what is least, and leave no axis that may be empty to move."""
     stretched = _without_stretching(op, node)
-    return _without_moving(op, node) or stretched
+    ordered = _in_cheap_order(node)
+    return _without_moving(op, node) or stretched or ordered
 
 
 def _without_stretching(op: Ops, node: Node) -> bool:
@@ -33,6 +38,51 @@ def _without_stretching(op: Ops, node: Node) -> bool:
     if values != operands:
         node.inputs, node.attributes["equation"] = tuple(values), f"{','.join(terms)}->{output}"
     return values != operands
+
+
+def _in_cheap_order(node: Node) -> bool:
+    """Put operands in the order in which the products of each with those before it are smallest.
+
+    onnxruntime multiplies from left to right: "il,jk,kl->ij" begins with all of il times all of jk.
+    """
+    operands = [v for v in node.inputs if v is not None]
+    if len(operands) < 3 or any(v.shape is None for v in operands):
+        return False
+    ranks = [v.rank or 0 for v in operands]
+    terms, output, _ = explicit_terms(node.attributes["equation"], ranks)
+    sizes: dict[str, int] = {}
+    for value, term in zip(operands, terms, strict=True):
+        for letter, dim in zip(term, value.shape or (), strict=True):
+            sizes[letter] = max(sizes.get(letter, 1), typical_size((dim,)))
+    given = list(range(len(terms)))
+    orders = [given, *(_cheapest_from(first, terms, output, sizes) for first in given)]
+    best = min(orders, key=lambda order: _work(order, terms, output, sizes))
+    if best != given:
+        node.inputs = tuple(operands[k] for k in best)
+        node.attributes["equation"] = f"{','.join(terms[k] for k in best)}->{output}"
+    return best != given
+
+
+def _cheapest_from(
+    first: int, terms: Sequence[str], output: str, sizes: Mapping[str, int]
+) -> list[int]:
+    """Begin with an operand, and go on with the one whose product with those before is smallest."""
+    order = [first]
+    while rest := [k for k in range(len(terms)) if k not in order]:
+        order.append(min(rest, key=lambda k: _work([*order, k], terms, output, sizes)))
+    return order
+
+
+def _work(order: Sequence[int], terms: Sequence[str], output: str, sizes: Mapping[str, int]) -> int:
+    """Count the products of an order; what only the operands so far have is summed over."""
+    work, held = 0, set(terms[order[0]])
+    for count, k in enumerate(order[1:], 2):
+        met = held | set(terms[k])
+        work += prod(sizes[letter] for letter in met)
+        done = set(order[:count])
+        later = {c for j, term in enumerate(terms) if j not in done for c in term}
+        held = met & (later | set(output))
+    return work
 
 
 def _without_moving(op: Ops, node: Node) -> bool:

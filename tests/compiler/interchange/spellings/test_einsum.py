@@ -70,3 +70,37 @@ def _slope(terms: str, output: str, others: list[Any], k: int, shape: tuple[int,
         unit[place] = 1
         slope[place] = np.einsum(f"{terms}->{output}", *others[:k], unit, *others[k:]).sum()
     return slope
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("equation", ["ij,jk,kl->il", "ab,cd,bc->ad", "a,ab,bc,c->", "ij,j,ik->k"])
+def test_operands_are_multiplied_where_that_is_small(equation: str, symbolic: bool) -> None:
+    """From left to right, as onnxruntime does: no product of a chain has more than two letters."""
+    sizes = dict.fromkeys("abcdijkl", 24)
+    graph = graph_of(equation, symbolic, sizes)
+    backward = og.vjp(graph, "y", [v.name for v in graph.inputs])
+    model = og.to_onnx(backward)
+    for node in model.graph.node:
+        if node.op_type == "Einsum":
+            assert _most_letters(node.attribute[0].s.decode()) <= 2
+    rng = np.random.default_rng(0)
+    feeds = {
+        v.name: rng.normal(size=[24] * (v.rank or 0)).astype(np.float32) for v in backward.inputs
+    }
+    expected: Any = og.compile(backward).run(feeds)
+    session: Any = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    for name, found in zip(names, session.run(None, feeds), strict=True):
+        largest = np.abs(expected[name]).max()
+        np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5 * largest)
+
+
+def _most_letters(equation: str) -> int:
+    """Give the highest rank of what is left after each product, from left to right."""
+    left, output = equation.split("->")
+    terms = left.split(",")
+    held, most = set(terms[0]), 0
+    for k, term in enumerate(terms[1:], 2):
+        held = (held | set(term)) & set("".join(terms[k:]) + output)
+        most = max(most, len(held))
+    return most
