@@ -11,7 +11,7 @@ from ...standard.einsum import explicit_terms
 
 
 def einsum(op: Ops, node: Node) -> bool:
-    """Stretch no axis, multiply first what is least, and leave no axis that may be empty to move."""
+    """Stretch no axis, multiply first what is least, and move no axis that may be empty."""
     stretched = _without_stretching(op, node)
     ordered = _in_cheap_order(node)
     return _without_moving(op, node) or stretched or ordered
