@@ -78,7 +78,7 @@ def split(
         for size in sizes.tolist():
             stop += size
             stops.append(stop)
-        if stop != length:
+        if stop != length or min(sizes.tolist()) < 0:
             raise ValueError(f"the sizes {sizes.tolist()} are not those of {length} elements")
     before = (slice(None),) * (axis % x.ndim)
     starts = [0, *stops[:-1]]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError
-from ..graph.dims import add, multiply
+from ..graph.dims import add, may_equal, multiply
 from ..graph.ir import Graph, Node, Value
 from ..graph.types import Shape, TensorType
 from ..graph.wording import counted
@@ -59,6 +59,10 @@ def check_bodies(op_type: str, inputs: int, attributes: Mapping[str, Any]) -> No
                     f"the body of Loop gives {body.outputs[0]} first, which must be the bool "
                     "that says whether to go on"
                 )
+            if not all(may_equal(d, 1) for d in first.shape or ()):
+                raise GraphError(
+                    f"the body of Loop gives {body.outputs[0]} first, which must be one bool"
+                )
         case "Scan":
             tapes = attributes["num_scan_inputs"]
             if not 1 <= tapes <= inputs:
@@ -102,11 +106,26 @@ def _gemm(node: Node) -> None:
 
 def _reshape(node: Node) -> None:
     x, target = _static(node.inputs[0]), infer_shape(node)
+    _require_target(node, x)
     if x is None or target is None:
         return
     before, after = multiply(x), multiply(target)
     if isinstance(before, int) and isinstance(after, int) and before != after:
         raise GraphError(explain(node, f"{before} elements cannot take the shape {target}"))
+
+
+def _require_target(node: Node, x: Shape | None) -> None:
+    """Check the numbers of a target: sizes, one −1 at most, and a 0 for no axis that x lacks."""
+    target = elements_of(node.input(1)) or ()
+    if target.count(-1) > 1:
+        raise GraphError(explain(node, f"only one size can be −1, which takes the rest: {target}"))
+    for axis, size in enumerate(target):
+        if isinstance(size, int) and size < -1:
+            raise GraphError(explain(node, f"{size} is not a size"))
+        if size == 0 and not attribute(node, "allowzero") and x is not None and axis >= len(x):
+            raise GraphError(explain(node, f"0 keeps axis {axis}, but x has rank {len(x)}"))
+    if attribute(node, "allowzero") and 0 in target and -1 in target:
+        raise GraphError(explain(node, "beside a size of 0 nothing tells what −1 would be"))
 
 
 def _expand(node: Node) -> None:

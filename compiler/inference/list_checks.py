@@ -57,6 +57,30 @@ _NUMBERS: dict[str, Sequence[int]] = {
 _SCALARS: dict[str, Sequence[int]] = {"DFT": [1, 2]}
 """Inputs that are one number, of rank 0 for all."""
 
+CHECKED_NUMBERS: dict[str, Sequence[int]] = {
+    "AffineGrid": [1],
+    "Attention": [6],
+    "CumProd": [1],
+    "CumSum": [1],
+    "DFT": [1],
+    "Expand": [1],
+    "GRU": [4],
+    "LSTM": [4],
+    "MaxUnpool": [2],
+    "OneHot": [1],
+    "Pad": [1, 3],
+    "RNN": [4],
+    "Reshape": [1],
+    "Resize": [3],
+    "ReverseSequence": [1],
+    "STFT": [1, 3],
+    "Split": [1],
+    "TensorScatter": [2],
+    "TopK": [1],
+    **dict.fromkeys(REDUCTIONS, [1]),
+}
+"""Inputs of integers that are checked where they are known, by operator and place."""
+
 
 def check_lists(node: Node) -> None:
     """Refuse an input that is not a list, or no single number, where its operator takes one.
@@ -104,8 +128,21 @@ def _same_rank(node: Node) -> None:
         require(node, len(x) == len(indices), reason)
 
 
-def _scatter_elements(node: Node) -> None:
+def _along_axis(node: Node) -> None:
+    """Check that indices lie beside data: along all axes but one they are no more."""
     _same_rank(node)
+    x, indices = shape_of(node, 0), shape_of(node, 1)
+    if x is None or indices is None:
+        return
+    along = attribute(node, "axis") % max(len(x), 1)
+    for axis, (size, count) in enumerate(zip(x, indices, strict=True)):
+        if axis != along and isinstance(size, int) and isinstance(count, int):
+            reason = f"indices have the size {count} along axis {axis}, where data has {size}"
+            require(node, count <= size, reason)
+
+
+def _scatter_elements(node: Node) -> None:
+    _along_axis(node)
     indices = shape_of(node, 1)
     if indices is not None:
         require_shape(node, 2, indices, "updates")
@@ -134,6 +171,7 @@ def _gather_nd(node: Node) -> None:
 
 def _one_hot(node: Node) -> None:
     require_shape(node, 2, [2], "values")
+    _within(node, 1, "depth", 0, "any")
 
 
 def _labels(node: Node) -> None:
@@ -285,7 +323,7 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "CumSum": _axis,
     "DFT": _transformed,
     "GRU": _sequence_lengths,
-    "GatherElements": _same_rank,
+    "GatherElements": _along_axis,
     "GatherND": _gather_nd,
     "LSTM": _sequence_lengths,
     "MaxUnpool": _unpooled,

@@ -150,11 +150,10 @@ def pad(op: Ops, node: Node) -> bool:
     axes = node.input(3)
     if axes is None or x.rank is None:
         return axes is None
-    rank = op.constant(x.rank)
-    places = op.Mod(op.Add(op.Cast(axes, to="int64"), rank), rank)
-    both = op.Concat(places, op.Add(places, rank), axis=0)
-    zeros = op.constant(np.zeros(2 * x.rank, np.int64))
-    node.inputs = (x, op.ScatterElements(zeros, both, pads), *node.inputs[2:3])
+    places, zeros = op.Cast(axes, to="int64"), op.constant(np.zeros(x.rank, np.int64))
+    before, after = op.Split(pads, axis=0, num_outputs=2)
+    every = [op.ScatterElements(zeros, places, v) for v in (before, after)]
+    node.inputs = (x, op.Concat(*every, axis=0), *node.inputs[2:3])
     while node.inputs[-1] is None:
         node.inputs = node.inputs[:-1]
     return True

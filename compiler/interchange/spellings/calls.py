@@ -149,10 +149,8 @@ def as_many_axes_as_given(op: Ops, node: Node) -> bool:
         return True
     if is_static(axes.shape) or x.rank is None:
         return False
-    rank = op.constant(x.rank)
-    places = op.Mod(op.Add(axes, rank), rank)
     ones = op.constant(np.ones(x.rank, np.int64))
-    kept = op.ScatterElements(ones, places, op.Expand(op.constant(0), op.Shape(axes)))
+    kept = op.ScatterElements(ones, axes, op.Expand(op.constant(0), op.Shape(axes)))
     shape = op.Compress(op.Shape(x), op.Cast(kept, to="bool"), axis=0)
     node.op_type, node.inputs, node.attributes = "Reshape", (x, shape), {"allowzero": 1}
     return True
