@@ -16,7 +16,7 @@ from onnxgrad.backends.checking.differences import (
     scatter,
 )
 from onnxgrad.backends.checking.draws import drawing_nodes, hold_draws, show_draws
-from onnxgrad.backends.checking.everywhere import compare_gradients, run_everywhere
+from onnxgrad.backends.checking.everywhere import compare_gradients, computed_in, run_everywhere
 from onnxgrad.backends.checking.random_feeds import draw_feeds
 from onnxgrad.backends.checking.report import Comparison, Report, undecided
 from onnxgrad.compiler.errors import GradientError
@@ -130,9 +130,13 @@ def check_gradients(
         found = taken.moved.check(name, gradient, directions, tolerance)
         kinds = chosen_between(taken.double, [name], targets)
         report.comparisons.append(_unless_chosen(found, kinds))
+    outputs = {n: taken.backward.find(taken.outputs[n]) for n in sources}
+    dtypes = {n: computed_in(taken.backward, v) for n, v in outputs.items()}
     for backend, result in run_everywhere(taken.backward, taken.feeds, backends, report).items():
         given = {n: result[taken.outputs[n]] for n in sources}
-        report.comparisons += compare_gradients(backend, given, taken.gradients, taken.terms)
+        report.comparisons += compare_gradients(
+            backend, given, taken.gradients, taken.terms, dtypes
+        )
     return report
 
 

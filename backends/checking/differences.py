@@ -5,7 +5,7 @@ there too; where the graph is not smooth, ahead and behind or from step to step,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,28 @@ class MovedGraph:
         """Compare <gradient, direction> with differences along directions; give the worst.
 
         A bend in one of them makes all undecided: along others it may just not show.
+
+        Steps that suit the largest elements carry small ones far away, out of the domain of a
+        logarithm for one. So what does not pass is checked once more, magnitude by magnitude.
         """
+        found = self._worst(name, gradient, directions, tolerance)
+        parts = _by_magnitude(self._values[name])
+        if found.passed or found.note.startswith(_BEND) or len(parts) < 2:
+            return found
+        whole = magnitude_of(self._values[name])
+        each = []
+        for part, size in parts:
+            moved = [np.where(part, d * (size / whole), 0) for d in directions]
+            each.append(self._worst(name, gradient, moved, tolerance))
+        if found.passed is None and (sure := [c for c in each if c.passed is False and not c.note]):
+            return max(sure, key=lambda c: c.error)
+        if not all(c.passed and (not c.note or found.note == _NOT_FINITE) for c in each):
+            return found
+        return replace(max(each, key=lambda c: c.error), note="each magnitude moved by itself")
+
+    def _worst(
+        self, name: str, gradient: np.ndarray, directions: Sequence[np.ndarray], tolerance: float
+    ) -> Comparison:
         found = [self._along(name, gradient, d, tolerance) for d in directions]
         bends = [c for c in found if c.note.startswith(_BEND)]
         return max(bends or found, key=lambda c: (c.passed is False, c.passed is None, c.error))
@@ -130,8 +151,9 @@ class MovedGraph:
     ) -> Comparison:
         slopes = self._slopes(name, direction)
         slope, gap, step = slopes.best()
-        analytic = float((gradient * direction).sum())
-        length = np.linalg.norm(direction) / np.sqrt(max(direction.size, 1))
+        gradient, moved = gradient[direction != 0], direction[direction != 0]
+        analytic = float((gradient * moved).sum())
+        length = np.linalg.norm(moved) / np.sqrt(max(moved.size, 1))
         scale = max(abs(slope), float(np.linalg.norm(gradient) * length))
         off = abs(analytic - slope)
         error = off / scale if scale else 0.0
@@ -143,7 +165,7 @@ class MovedGraph:
         if not slopes.comparable:
             return judged(None, f"{_BEND}: an output changes its shape nearby; try other feeds")
         if not np.isfinite(gap):
-            return judged(False, "not finite here: nothing can be compared, try other feeds")
+            return judged(False, _NOT_FINITE)
         if not np.isfinite(analytic):
             return judged(False, "NaN or infinite where the differences are finite")
         allowed, rounding = tolerance * scale, ROUNDING_UNITS * EPSILON * slopes.size
@@ -190,7 +212,23 @@ class MovedGraph:
         return Point(total, size, True)
 
 
+def _by_magnitude(values: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """Part elements by magnitude, a thousandfold each; give where they stand and the largest.
+
+    Zeros, and what is not finite, stand among the smallest.
+    """
+    sizes = np.abs(values)
+    known = np.isfinite(sizes) & (sizes > 0)
+    if not known.any():
+        return []
+    order = np.floor(np.log10(sizes, where=known, out=np.zeros(sizes.shape)) / 3)
+    order = np.where(known, order, order[known].min())
+    return [(order == k, float(sizes[known & (order == k)].max())) for k in np.unique(order)]
+
+
 _BEND = "not smooth here"
+
+_NOT_FINITE = "not finite here: nothing can be compared, try other feeds"
 
 
 def scatter(results: Iterable[Any]) -> float:

@@ -7,8 +7,9 @@ import numpy as np
 
 from ...compiler.errors import BackendUnavailableError, UnsupportedOpError
 from ...compiler.graph.arguments import require_texts
-from ...compiler.graph.ir import Graph, Value
-from ...compiler.graph.types import dtype_name
+from ...compiler.graph.ir import Graph, Node, Value
+from ...compiler.graph.subgraphs import nodes_within
+from ...compiler.graph.types import TensorType, dtype_name, is_float
 from ..registry import available_backends, backend_names, find_backend
 from .comparison import ROUNDING_UNITS, TOLERANCES, compare, difference, epsilon, magnitude_of
 from .differences import EPSILON
@@ -68,25 +69,42 @@ def compare_values(
     return found
 
 
+def computed_in(graph: Graph, value: Value) -> np.dtype:
+    """Give the float dtype that rounds most of all that nodes compute on the way to a value."""
+    found = {value.dtype}
+    for item in graph.upstream([value]):
+        for node in nodes_within(item) if isinstance(item, Node) else ():
+            types = [v.type for v in node.writes()]
+            found |= {t.dtype for t in types if isinstance(t, TensorType) and is_float(t.dtype)}
+    return max(found, key=lambda dtype: TOLERANCES.get(dtype_name(dtype), 0.0))
+
+
 def compare_gradients(
     backend: str,
     given: Mapping[str, Any],
     exact: Mapping[str, Any],
     terms: Callable[[str], float],
+    dtypes: Mapping[str, np.dtype],
 ) -> list[Comparison]:
-    """Compare a backend's gradients, in their own dtype, with those in float64.
+    """Compare a backend's gradients, as they are computed, with those in float64.
 
     A gradient that is zero but for the rounding of its terms may be so in either dtype.
+
+    Args:
+        backend: who gave the gradients.
+        given, exact: the gradients by name, and what they are in float64.
+        terms: gives the size of the terms that a gradient sums.
+        dtypes: in which each is computed: a graph in mixed precision rounds like its halves.
     """
     largest = max((magnitude_of(a) for a in exact.values()), default=0.0)
     found = []
     for name, gradient in given.items():
-        dtype = dtype_name(gradient.dtype)
+        dtype = dtype_name(dtypes[name])
         wide, right = gradient.astype("f8"), exact[name]
         noise = ROUNDING_UNITS * TOLERANCES[dtype] ** 2 * largest
         apart = difference(wide, right, TOLERANCES[dtype], noise)
         if not apart.passed and magnitude_of(right) <= ROUNDING_UNITS * EPSILON * terms(name):
-            noise = ROUNDING_UNITS * epsilon(gradient.dtype) * terms(name)
+            noise = ROUNDING_UNITS * epsilon(dtypes[name]) * terms(name)
             apart = difference(wide, right, TOLERANCES[dtype], noise)
         note = apart.note
         if note and np.isfinite(right).all():

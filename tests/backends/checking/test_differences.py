@@ -176,6 +176,57 @@ def test_wrong_gradients_are_found_all_the_same(
     assert not report and "differs" in str(report)
 
 
+UNEVEN: list[Build] = [
+    lambda b, x: b.op.Log(x),
+    lambda b, x: b.op.Sqrt(x),
+    lambda b, x: x * b.op.Log(x),
+    lambda b, x: b.op.Pow(x, 1.5),
+    lambda b, x: b.op.Reciprocal(b.op.Sqrt(x)),
+]
+
+
+@pytest.mark.parametrize("function", UNEVEN)
+def test_elements_of_many_magnitudes(function: Build) -> None:
+    """A step that suits the largest carries the others out of the domain."""
+    at = np.array([1e-7, 1e-3, 1, 200], np.float32)
+    (found,) = by_differences(graph_of(function), {"x": at})
+    assert found.passed
+
+
+@pytest.mark.parametrize("function", [UNEVEN[0], lambda b, x: b.op.Log(x + 1e3)])
+def test_small_elements_are_not_lost_among_large_ones(
+    function: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = RULES["", "Log"]
+
+    def rule(op: Any, node: og.Node, dy: og.Value) -> Any:
+        x = node.first_input
+        small = op.Cast(op.Less(x, 1000.5), to=x.dtype)
+        return op.Mul(op.Div(dy, x), op.Add(op.Mul(small, 1e-3), 1.0))
+
+    monkeypatch.setitem(RULES, ("", "Log"), replace(right, function=rule))
+    at = np.array([1e-2, 1e-1, 1, 200], np.float32)
+    assert not og.check_gradients(graph_of(function), "y", "x", {"x": at})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_mixed_precision_rounds_like_its_halves(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = og.Builder()
+    w = b.parameter("w", np.random.default_rng(0).normal(size=(9, 9)).astype(np.float32))
+    b.output(b.op.ReduceSum(b.op.Tanh(b.input("x", "float32", (5, 9)) @ w), keepdims=0), "y")
+    graph = og.mixed_precision(b.build(), dtype)
+    by_differences(graph)
+    right = RULES["", "Tanh"]
+    monkeypatch.setitem(
+        RULES,
+        ("", "Tanh"),
+        replace(right, function=lambda op, node, dy: op.Mul(right.function(op, node, dy), 1.001)),
+    )
+    assert not og.check_gradients(graph, "y", "x")
+
+
 @pytest.mark.parametrize("sample", SAMPLES[::20], ids=str)
 def test_samples_of_operators(sample: Sample) -> None:
     graph = sample_graph(sample, dtype=np.dtype(np.float32))
