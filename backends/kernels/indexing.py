@@ -161,6 +161,8 @@ def _along(x: Array, axis: int, part: slice) -> tuple[slice, ...]:
 
 def _scan(xp: Any, x: Array, axis: int, reverse: int, exclusive: int, first: int) -> Array:
     """Accumulate along an axis by a sum (first is 0) or a product (first is 1)."""
+    if not -x.ndim <= axis < x.ndim:  # NumPy has a number for an axis that means all of them
+        raise ValueError(f"axis {axis} is none of rank {x.ndim}")
     accumulate = xp.cumprod if first else xp.cumsum
     backwards = _along(x, axis, slice(None, None, -1))
     x = x[backwards] if reverse else x

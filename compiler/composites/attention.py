@@ -113,8 +113,7 @@ def _masked(
     whole = attribute(node, "is_causal") and len(allowed) == 1
     if lengths is not None:
         numbers = op.Range(0, op.Squeeze(dimension(op, scores, 3)), 1)
-        each = op.Concat(op.Shape(scores, end=1), [1, 1, 1], axis=0)  # not of one for another batch
-        allowed.append(op.Less(numbers, op.Reshape(lengths, each, allowzero=1)))
+        allowed.append(op.Less(numbers, op.Unsqueeze(lengths, [1, 2, 3])))
         whole = False
     bias = None
     if mask is not None:
@@ -125,15 +124,16 @@ def _masked(
             bias = cast_to(op, mask, scores)
         whole = False
     minus_infinity = op.like(-np.inf, scores)
-    if bias is not None:
-        scores = op.Add(scores, bias)
+    masked = scores if bias is None else op.Add(scores, bias)
     if allowed:
         chosen = reduce(op.And, allowed)
-        scores = op.Where(chosen, scores, minus_infinity)
+        masked = op.Where(chosen, masked, minus_infinity)
         bias = op.Where(chosen, op.like(0, scores) if bias is None else bias, minus_infinity)
+    if masked.shape != scores.shape:  # a mask of other sizes than these must not stretch them
+        masked = op.Reshape(masked, op.Shape(scores), allowzero=1)
     if bias is None or whole:
-        return scores, None
-    return scores, op.Greater(op.ReduceMax(bias, [-1], keepdims=1), minus_infinity)
+        return masked, None
+    return masked, op.Greater(op.ReduceMax(bias, [-1], keepdims=1), minus_infinity)
 
 
 def _bounds(op: Ops, node: Node, scores: Value, offset: Value | None) -> list[Value]:

@@ -59,7 +59,8 @@ def slice_(op: Ops, node: Node, dy: Value) -> Entries:
     """dx is dy with zeros around: steps back are turned, steps over 1 filled with zeros
 
     Along an axis of size n from which m elements were taken, the lowest of them at `low`, dx has
-    `low` zeros in front, |step| − 1 between two elements and the rest of n after them.
+    `low` zeros in front, |step| − 1 between two elements and the rest of n after them. A step over
+    n takes what one of n does.
     """
     x = node.first_input
     _, starts = node.required(2)
@@ -71,7 +72,8 @@ def slice_(op: Ops, node: Node, dy: Value) -> Entries:
     start = op.Where(op.Less(starts, 0), op.Add(starts, size), starts)
     low = op.Max(op.Min(start, size), [0])
     if steps is not None and not _are_ones(steps):
-        steps = int64(op, steps)
+        longest = op.Max(size, [1])
+        steps = op.Max(op.Min(int64(op, steps), longest), op.Neg(longest))
         back = op.Less(steps, 0)
         low = op.Where(back, op.Max(op.Min(start, op.Sub(size, 1)), [0]), low)
         low = op.Add(low, op.Where(back, op.Mul(op.Max(op.Sub(taken, 1), [0]), steps), [0]))

@@ -55,7 +55,28 @@ def one_sided(op: Ops, node: Node) -> bool:
 
 
 @spelling("Slice")
-def with_axes(op: Ops, node: Node) -> bool:
+def plain_slice(op: Ops, node: Node) -> bool:
+    """Name the axes, and no end that runtimes read otherwise than the standard."""
+    return any([_named_axes(op, node), _plain_ends(op, node)])
+
+
+def _plain_ends(op: Ops, node: Node) -> bool:
+    """Let steps back end at the last element where they end beyond it, as the standard has it.
+
+    To onnxruntime the largest int32 and int64 are the end in every direction.
+    """
+    ends, steps = node.inputs[2], node.input(4)
+    if ends is None or ends.constant is None or steps is None or steps.constant is None:
+        return False
+    largest = np.isin(ends.constant, [np.iinfo(d).max for d in ("int32", "int64")])
+    if not (largest & (steps.constant < 0)).any():
+        return False
+    plain = op.constant(ends.constant - (largest & (steps.constant < 0)), ends.dtype)
+    node.inputs = (*node.inputs[:2], plain, *node.inputs[3:])
+    return True
+
+
+def _named_axes(op: Ops, node: Node) -> bool:
     """Name the axes of fewer starts than axes: left out, they are all, as the standard has it.
 
     onnxruntime takes the first ones then, tinygrad 0.14 ends.

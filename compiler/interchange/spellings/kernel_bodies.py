@@ -29,8 +29,9 @@ def is_said_by_body(node: Node) -> bool:
     that come after it. GridSample's moves points to the border where a cubic has taps beyond it;
     the standard moves each tap. LSTM's clips what all activations get but the last one. Resize's
     is for images and volumes, and crops them alike where their aspect ratio is kept. ScatterND's
-    threads race where indices repeat. FeatureVectorizer's ends the process where a row is
-    empty. Of the preview it knows nothing.
+    threads race where indices repeat. AffineGrid's puts a single place on 1 where corners are
+    aligned, and not on −1 as the standard's body does. FeatureVectorizer's ends the process where
+    a row is empty. Of the preview it knows nothing.
     """
     match node.domain, node.op_type:
         case "", op_type if op_type in _IN_DOUBLE and is_of(node.input(0), np.float64):
@@ -41,6 +42,9 @@ def is_said_by_body(node: Node) -> bool:
                 or _resizes_other_axes(node)
                 or (crops(node) and keeps_aspect_ratio(node))
             )
+        case "", "AffineGrid":
+            places = (node.output().shape or ("?",))[1:-1]
+            return bool(attribute(node, "align_corners")) and not all(map(_is_more, places))
         case "", "ScatterND":
             return bool(attribute(node, "reduction") != "none")
         case "", "LSTM":
@@ -61,6 +65,10 @@ def is_said_by_body(node: Node) -> bool:
             return scores or masked or _may_see_ahead(node)
         case _:
             return False
+
+
+def _is_more(size: Dim) -> bool:
+    return isinstance(size, int) and size > 1
 
 
 def _resizes_smoothly(node: Node) -> bool:

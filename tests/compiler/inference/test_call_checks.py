@@ -192,6 +192,18 @@ def test_a_convolution_without_spatial_axes_is_refused(op: str, ranks: Any) -> N
         getattr(b.op, op)(*given, *offsets)
 
 
+@pytest.mark.parametrize(("wanted", "fits"), [(8, True), (11, True), (12, False), (20, False)])
+def test_an_output_shape_that_windows_cannot_reach_is_refused(wanted: int, fits: bool) -> None:
+    """onnxruntime refuses the same; PyTorch's output_padding is less than the stride, too."""
+    b = og.Builder()
+    x, w = b.input("x", "float32", (1, 1, 3)), b.input("w", "float32", (1, 1, 3))
+    if fits:
+        assert b.op.ConvTranspose(x, w, strides=[3], output_shape=[wanted]).shape == (1, 1, wanted)
+        return
+    with pytest.raises(og.GraphError, match=f"asks for {wanted} where windows reach 9"):
+        b.op.ConvTranspose(x, w, strides=[3], output_shape=[wanted])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sizes_beyond_all_memory_are_refused(dtype: str) -> None:
     b = og.Builder()

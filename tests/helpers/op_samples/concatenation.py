@@ -23,6 +23,7 @@ SAMPLES = [
     Sample("Slice", [CUBE, ints(-1, 100), ints(-100, 0), ints(1, 2), ints(-1, -2)]),
     Sample("Slice", [CUBE, ints(3, 1), ints(0, -1), ints(1, 2), ints(-3, 2)]),
     Sample("Slice", [CUBE, ints(-2), ints(-(2**62)), ints(2), ints(-1)]),
+    Sample("Slice", [CUBE, ints(1, -1), ints(100, -100), ints(1, 2), ints(2**31 - 1, 1 - 2**31)]),
     Sample("Slice", [CUBE, ints(3), ints(1), ints(1)], label="empty"),
     Sample("Slice", [CUBE, ints(1), ints(3), ints(1), ints(-1)], label="empty backwards"),
     Sample(

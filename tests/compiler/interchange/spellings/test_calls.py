@@ -201,3 +201,33 @@ def test_a_branch_reads_what_was_cast_there_and_back(flag: bool, inside: bool) -
     expected = array if flag else -array
     np.testing.assert_array_equal(run_saved(graph, feeds)[0], expected)
     np.testing.assert_array_equal(og.compile(graph, "onnxruntime").run(feeds)["y"], expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_steps_back_from_the_start_to_the_end_take_nothing(dtype: str) -> None:
+    """ONNX, Slice: for negative steps an end is clamped to the last element."""
+    b = og.Builder("slice")
+    x = b.input("x", "float32", (3, 4))
+    largest = np.iinfo(dtype).max
+    starts, ends, axes, steps = ([2, 3], [-99, largest], [0, 1], [-1, -1])
+    b.output(b.op.Slice(x, *(np.array(v, dtype) for v in (starts, ends, axes, steps))), "y")
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    for found in (run_saved(b.build(), {"x": array})[0], og.compile(b.build())(x=array)["y"]):
+        assert found.shape == (3, 0)
+
+
+@pytest.mark.parametrize("size", [[1, 1, 2, 1, 2], [2, 1, 1, 3], [2, 1, "h", 1]])
+def test_a_single_place_of_an_affine_grid_lies_on_minus_one(size: list[Any]) -> None:
+    """ONNX, AffineGrid: with align_corners the steps begin at −1; onnx.reference says so, too."""
+    sizes = [2 if n == "h" else n for n in size]
+    axes = len(size) - 2
+    b = og.Builder("grid")
+    theta = b.input("theta", "float32", (size[0], axes, axes + 1))
+    given = b.input("size", "int64", (len(size),)) if "h" in size else np.array(size)
+    b.output(b.op.AffineGrid(theta, given, align_corners=1), "y")
+    eye = np.tile(np.eye(axes, axes + 1, dtype=np.float32), (size[0], 1, 1))
+    feeds = {"theta": eye, **({"size": np.array(sizes)} if "h" in size else {})}
+    lines = [np.linspace(-1, 1, n, dtype=np.float32) for n in sizes[2:]]
+    expected = np.stack(np.meshgrid(*lines, indexing="ij")[::-1], -1)
+    for found in (run_saved(b.build(), feeds)[0], og.compile(b.build()).run(feeds)["y"]):
+        np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1e-6)
