@@ -4,12 +4,14 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
+from onnxgrad.compiler.composites.expand import body_of, has_body
 from onnxgrad.compiler.errors import GradientError
 from onnxgrad.compiler.gradients import ZERO_GRADIENT
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
 from onnxgrad.compiler.graph.subgraphs import all_nodes, nodes_within
-
-_QUANTIZERS = ("QuantizeLinear", "DynamicQuantizeLinear")
+from onnxgrad.compiler.graph.types import is_differentiable
+from onnxgrad.compiler.passes.levels import SOURCES
+from onnxgrad.compiler.standard.contrib import is_contrib
 
 _ZEROS = "allow_unused=True gives zeros"
 
@@ -26,7 +28,7 @@ def refuse_unused(
     """
     results, listed = (_quoted([v.name for v in values]) for values in (targets, sources))
     between = list(_between(graph, targets, sources))
-    flat = [n for n in between if (n.domain, n.op_type) in ZERO_GRADIENT]
+    flat = [n for n in between if _is_flat(n)]
     rounding = [n for node in between for n in nodes_within(node) if _rounds(n)]
     named = list(dict.fromkeys([*rounding, *flat]))
     why = f", for the gradient of {_some(named)} is zero" if named else ""
@@ -66,7 +68,20 @@ def _between(graph: Graph, targets: Iterable[Value], sources: Iterable[Value]) -
 
 
 def _rounds(node: Node) -> bool:
-    return not node.domain and node.op_type in _QUANTIZERS
+    """Tell whether a node rounds to quantized integers, by itself or in its body."""
+    if is_contrib(node) and has_body(node):
+        return any(part.operator in SOURCES for n in body_of(node) for part in nodes_within(n))
+    return node.operator in SOURCES
+
+
+def _is_flat(node: Node) -> bool:
+    """Tell whether no gradient passes a node: it has none, or makes floats something else."""
+    if (node.domain, node.op_type) in ZERO_GRADIENT:
+        return True
+    reads, writes = (
+        any(is_differentiable(v.type) for v in vs) for vs in (node.reads(), node.writes())
+    )
+    return reads and not writes
 
 
 def _some(nodes: Sequence[Node]) -> str:

@@ -1,6 +1,7 @@
 """Replace a node by its body: a composite by one of its forms, a function by ONNX's own."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,19 @@ def emit_body_of(op: Ops, node: Node, form: str | None) -> Sequence[Value | None
     except Exception as error:
         locate(error, f"in the body of {node.label}")
         raise
+
+
+def body_of(node: Node) -> list[Node]:
+    """Give the nodes of a node's body, in a graph of their own; the node is left alone."""
+    graph = Graph("body")
+    mapping = {
+        v: graph.add_value(Value(f"x{k}", v.type, v.constant, v.parameter, v.elements))
+        for k, v in enumerate(dict.fromkeys(v for v in node.inputs if v is not None))
+    }
+    inputs = tuple(None if v is None else mapping[v] for v in node.inputs)
+    op = Ops(graph)
+    emit_body(op, replace(node, inputs=inputs))
+    return op.emitted
 
 
 def emit_body(op: Ops, node: Node, form: str | None = None) -> Sequence[Value | None]:

@@ -89,3 +89,33 @@ def test_a_gradient_apart_from_rounding_does_not_warn() -> None:
         return x * scale
 
     og.grad(graph_of(function), "loss", "x")
+
+
+def by_onnxruntime(b: og.Builder, x: og.Tensor) -> og.Tensor:
+    given = {"name": "round", "domain": "com.microsoft"}
+    q = b.op.QuantizeLinear(x, SCALE, ZERO, **given)
+    return b.op.DequantizeLinear(q, SCALE, ZERO, domain="com.microsoft")
+
+
+def test_what_onnxruntime_rounds_names_the_way_through() -> None:
+    graph = graph_of(by_onnxruntime)
+    with pytest.raises(og.GradientError, match=r"QuantizeLinear 'round' is zero; og\.straight_thr"):
+        og.grad(graph, "loss", "x")
+    assert og.grad(og.straight_through(graph), "loss", "x")
+
+
+def test_products_that_round_inside_are_told() -> None:
+    def product(b: og.Builder, x: og.Tensor) -> og.Tensor:
+        w = b.constant(np.ones((3, 2), np.int8))
+        rows = b.op.Reshape(x, [1, 3])
+        return b.op.DynamicQuantizeMatMul(rows, w, SCALE, name="round", domain="com.microsoft")
+
+    with pytest.warns(UserWarning, match="no gradient passes .*'round/"):
+        og.grad(graph_of(product), "loss", "x")
+
+
+@pytest.mark.parametrize("dtype", [3, 6, 9, 17])
+def test_a_cast_to_what_has_no_gradient_is_named(dtype: int) -> None:
+    graph = graph_of(lambda b, x: b.op.Cast(b.op.Cast(x, to=dtype, name="away"), to=1))
+    with pytest.raises(og.GradientError, match="for the gradient of Cast 'away' is zero"):
+        og.grad(graph, "loss", "x")
