@@ -1,10 +1,11 @@
 """Put a graph's weights into the model that it was read from, which stays as it is otherwise."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, TypeProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
+from onnx.helper import make_attribute
 
 from ..errors import GraphError
 from ..graph.ir import Graph, Value
@@ -33,6 +34,7 @@ def put_weights(
     Raises:
         GraphError: the graph has parameters that the model lacks, or of other dtypes.
     """
+    _give_tensors(model.graph, {v.name: v.constant for v in graph.values() if v.parameter})
     names = {name for name, _ in _tensors(model)}
     held = {v.name: v.constant for v in graph.values() if v.name in names}
     _require_same(model, graph, names)
@@ -54,6 +56,21 @@ def put_weights(
     for node in model.graph.node:
         _to_inference(node, {o.name for o in model.graph.output})
     return changed
+
+
+def _give_tensors(graph: GraphProto, weights: Mapping[str, np.ndarray | None]) -> None:
+    """Let Constants that hold a number or a list of them hold a tensor, where it became another."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                _give_tensors(inner, weights)
+            after = None if node.domain else weights.get(next(iter(node.output), ""))
+            if after is None or attribute.name not in ("value_float", "value_floats"):
+                continue
+            single = attribute.name == "value_float"
+            before = np.array(attribute.f if single else attribute.floats, np.float32)
+            if before.tobytes() != after.tobytes():
+                attribute.CopyFrom(make_attribute("value", tensor_proto(before, "")))
 
 
 def lies_apart(model: ModelProto) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_models import weight
@@ -94,6 +95,31 @@ def test_weights_apart_stay_apart(tmp_path: Path) -> None:
     # over itself, too
     og.save_weights(trained(path, wide=wide * 3), path, path)
     np.testing.assert_array_equal(weight(og.load(path), "wide"), wide * 3)
+
+
+def test_a_weight_that_is_a_list_of_numbers(tmp_path: Path) -> None:
+    """A Constant may hold floats where others hold a tensor."""
+    path, tuned = tmp_path / "model.onnx", tmp_path / "tuned.onnx"
+    original = model(
+        nodes=(
+            helper.make_node("Constant", [], ["scale"], value_floats=[1.0, 2.0, 3.0]),
+            helper.make_node("Constant", [], ["shift"], value_float=0.5),
+            helper.make_node("Mul", ["y", "scale"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "shift"], ["shifted"]),
+        )
+    )
+    original.graph.node[-1].input[0] = "shifted"
+    onnx.save(original, path)
+    og.save_weights(og.load(path), path, tuned)
+    assert tuned.read_bytes() == path.read_bytes()
+    arrays = {"scale": np.array([3, 2, 1], np.float32), "shift": np.array(-1, np.float32)}
+    assert og.save_weights(trained(path, **arrays), path, tuned) == ["scale", "shift"]
+    found = og.load(tuned)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found.find(name).constant, array)
+    feeds = {"x": np.ones((2, 4), np.float32)}
+    (z,) = onnxruntime.InferenceSession(tuned).run(None, feeds)
+    np.testing.assert_allclose(z, np.maximum((feeds["x"] @ W + 1) * [3, 2, 1] - 1, 0), rtol=1e-6)
 
 
 def test_training_mode_ends(tmp_path: Path) -> None:
