@@ -4,7 +4,6 @@ A body depends on what its node is and on what is known of its inputs, see `body
 where every value in it has a name that its copy can have too, and every size is the inputs' own.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -178,7 +177,11 @@ def _output(op: Ops, node: Node, index: int) -> _Output | None:
     """Read an output that has the name which its operator gives it."""
     value = node.outputs[index]
     wish = (node.name or node.op_type) + (f".{index}" if index else "")
-    if value is None or not re.fullmatch(re.escape(op.prefix + wish) + r"(_\d+)?", value.name):
+    if value is None:
+        return None
+    start, name, end = value.name.partition(op.prefix + wish)
+    numbered = end[:1] == "_" and end[1:].isdecimal()
+    if start or not name or end and not numbered:
         return None
     return _Output(wish, value.type, value.constant, value.elements)
 
