@@ -1,11 +1,9 @@
 """Gradients of cumulative sums and products."""
 
-from typing import Any
-
 from ..differentiation.rules import Entries, gradient
-from ..emission.accumulation import accumulate
 from ..emission.ops import Ops
 from ..emission.positions import int64
+from ..emission.scanning import scan
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
 
@@ -17,30 +15,35 @@ def cumulative_sum(op: Ops, node: Node, dy: Value) -> Entries:
     return op.CumSum(dy, node.inputs[1], exclusive=exclusive, reverse=1 - reverse), None
 
 
-@gradient("CumProd")
+@gradient("CumProd", widens=True)
 def cumulative_product(op: Ops, node: Node, dy: Value) -> Entries:
-    """dxₖ = Σᵢ dyᵢ·(yᵢ with 1 in place of xₖ) over the yᵢ that have xₖ as a factor
+    """dxₖ = (the product of all x before k)·sₖ, and sₖ = dyₖ + xₖ₊₁·sₖ₊₁ from the last on
 
-    All k are taken at once, along a new first axis; no division, so that zeros do no harm.
+    No division, so that zeros do no harm; if exclusive, sₖ = dyₖ₊₁ + xₖ₊₁·sₖ₊₁. Held are x and s
+    only, which products that leave out one x each, for all k at once, would be many of.
     """
     x, axis = node.required(2)
-    axis = int64(op, axis)
     exclusive, reverse = _settings(node)
     shape = op.Shape(x)
-    place = op.CumSum(op.Expand(op.constant(1), shape), axis, exclusive=1)
-    ones = op.Expand(op.constant([1]), op.Shape(shape))
-    count = op.Reshape(op.Gather(shape, axis), [1])
-    left_out = op.Reshape(
-        op.Range(0, op.Squeeze(count, [0]), 1), op.Concat(count, ones, axis=0), allowzero=1
-    )
-    here = op.Equal(place, left_out)
-    shifted = op.Where(op.Less(axis, 0), axis, op.Add(axis, 1))
-    without = op.CumProd(op.Where(here, 1.0, x), shifted, exclusive=exclusive, reverse=reverse)
-    later, earlier = (left_out, place) if reverse else (place, left_out)
-    compare: Any = op.Greater if exclusive else op.GreaterOrEqual
-    terms = op.Where(compare(later, earlier), op.Mul(without, dy), 0.0)
-    by_factor = accumulate(op, terms, op.Reshape(shifted, [1]), keepdims=1)
-    return accumulate(op, op.Where(here, by_factor, 0.0), [0], keepdims=0), None
+    place = op.Reshape(int64(op, axis), [1])
+    place = op.Where(op.Less(place, 0), op.Add(place, op.Shape(shape)), place)
+    behind = op.Slice(shape, op.Add(place, 1), [2**31])
+    parts = (op.Slice(shape, [0], place), op.Gather(shape, place), behind)
+    matrices = op.Concat(*(op.ReduceProd(part, [0], keepdims=1) for part in parts), axis=0)
+    rows, slopes = (op.Reshape(v, matrices, allowzero=1) for v in (x, dy))
+    before = op.CumProd(rows, 1, exclusive=1, reverse=reverse)
+
+    def step(inner: Ops, carried: Value, factor: Value, slope: Value) -> tuple[Value, Value]:
+        if exclusive:
+            return inner.Add(slope, inner.Mul(factor, carried)), inner.Identity(carried)
+        sums = inner.Add(slope, carried)
+        return inner.Mul(factor, sums), sums
+
+    sizes = op.Shape(rows)
+    ends = [op.Slice(sizes, [k], [k + 1]) for k in (0, 2)]
+    none = op.Expand(op.like(0, rows), op.Concat(*ends, axis=0))
+    sums = scan(op, none, rows, slopes, step=step, axis=1, backward=not reverse)
+    return op.Reshape(op.Mul(before, sums), shape, allowzero=1), None
 
 
 def _settings(node: Node) -> tuple[int, int]:

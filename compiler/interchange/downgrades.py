@@ -6,6 +6,7 @@ from functools import reduce
 import numpy as np
 
 from ..emission.ops import Ops
+from ..emission.scanning import scan
 from ..graph.ir import Node, Value
 from ..graph.types import is_float
 from ..inference.shapes import elements_of
@@ -288,15 +289,16 @@ def cumulative_product(op: Ops, node: Node) -> bool:
 
 
 def _products_along(op: Ops, node: Node, x: Value, axis: int) -> Value:
-    """Multiply the rows of x under a triangular mask."""
-    last, reverse = x.known_rank - 1, attribute(node, "reverse")
+    """Multiply entry by entry, along the axis that is brought to the front."""
+    reverse, exclusive = attribute(node, "reverse"), attribute(node, "exclusive")
     order = list(range(x.known_rank))
-    order[axis], order[last] = last, axis
-    rows = op.Unsqueeze(op.Transpose(x, perm=order), [last])
-    length = op.Squeeze(op.Shape(rows, start=last + 1), [0])
-    count = op.Range(op.constant(0), length, op.constant(1))
-    i, j = op.Unsqueeze(count, [1]), op.Unsqueeze(count, [0])
-    compare = op.GreaterOrEqual if not attribute(node, "exclusive") else op.Greater
-    mask = compare(j, i) if reverse else compare(i, j)
-    products = op.ReduceProd(op.Where(mask, rows, op.like(1, x)), [last + 1], keepdims=0)
+    order[axis], order[0] = 0, axis
+
+    def step(inner: Ops, so_far: Value, factor: Value) -> tuple[Value, Value]:
+        product = inner.Mul(so_far, factor)
+        return product, inner.Identity(so_far if exclusive else product)
+
+    rows = op.Transpose(x, perm=order)
+    one = op.Expand(op.like(1, x), op.Shape(rows, start=1))
+    products = scan(op, one, rows, step=step, axis=0, backward=bool(reverse))
     return op.Transpose(products, perm=order)
