@@ -58,7 +58,7 @@ def test_products_of_nothing(exclusive: int, reverse: int, size: Any) -> None:
     nothing = np.zeros((2, 0, 3), np.float32)
     feeds = {"x": nothing, "y.grad": nothing}
     model = og.to_onnx(backward).SerializeToString()
-    y, dx = onnxruntime.InferenceSession(model).run(None, feeds)
-    assert np.shape(y) == np.shape(dx) == (2, 0, 3)
+    session: Any = onnxruntime.InferenceSession(model)
+    assert [found.shape for found in session.run(None, feeds)] == [(2, 0, 3)] * 2
     for backend in ("numpy", "onnxruntime"):
         assert og.compile(backward, backend).run(feeds)["x.grad"].shape == (2, 0, 3)

@@ -1,6 +1,7 @@
 """The tuned file is the original with other weights, and nothing else of it changes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -118,7 +119,8 @@ def test_a_weight_that_is_a_list_of_numbers(tmp_path: Path) -> None:
     for name, array in arrays.items():
         np.testing.assert_array_equal(found.find(name).constant, array)
     feeds = {"x": np.ones((2, 4), np.float32)}
-    (z,) = onnxruntime.InferenceSession(tuned).run(None, feeds)
+    session: Any = onnxruntime.InferenceSession(tuned)
+    (z,) = session.run(None, feeds)
     np.testing.assert_allclose(z, np.maximum((feeds["x"] @ W + 1) * [3, 2, 1] - 1, 0), rtol=1e-6)
 
 
