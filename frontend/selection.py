@@ -17,6 +17,7 @@ from onnxgrad.compiler.graph.types import TensorType, is_differentiable, is_floa
 from onnxgrad.compiler.passes.refine_types import settle
 
 from .advice import refuse_unused, warn_of_rounding
+from .weights.roles import Roles
 
 Selection = str | Value | Sequence[str | Value]
 """One value or several, as a Value of the graph, by name or by a pattern such as "*.weight"."""
@@ -96,7 +97,7 @@ def find_values(
         chosen: one of them or several.
         role: the argument that they are, for errors.
         pool: what patterns choose from; by default the floats among inputs and initializers for
-            `WRT`, else those among the outputs.
+            `WRT`, but for settings of operators, else those among the outputs.
         others: what only names choose, each with the reason, for errors.
         aliases: other names, as which patterns may match values, too.
 
@@ -110,8 +111,9 @@ def find_values(
     named: dict[Value, bool] = {}
     for item in listed:
         if isinstance(item, str) and (_is_pattern(item, graph) or item in aliases.values()):
-            choice = _pool(graph, role) if pool is None else pool
-            for value in _matching(choice, item, role, others, aliases):
+            if pool is None:
+                pool, others = _pool(graph, role)
+            for value in _matching(pool, item, role, others, aliases):
                 named.setdefault(value, False)
             continue
         if not isinstance(item, str | Value):
@@ -130,11 +132,14 @@ def _is_pattern(name: str, graph: Graph) -> bool:
     return ("*" in name or "?" in name) and all(v.name != name for v in graph.values())
 
 
-def _pool(graph: Graph, role: str) -> list[Value]:
+def _pool(graph: Graph, role: str) -> tuple[list[Value], Mapping[Value, str]]:
+    """Give what patterns choose from, and what they pass over, each with the reason."""
     held = [v for v in graph.values() if v.parameter]
     known = [*graph.inputs, *held] if role == WRT else graph.outputs
     floats = [v for v in known if isinstance(v.type, TensorType) and is_float(v.dtype)]
-    return list(dict.fromkeys(floats))
+    settings = Roles(graph).settings() if role == WRT else {}
+    others = {v: str(role) for v, role in settings.items()}
+    return [v for v in dict.fromkeys(floats) if v not in others], others
 
 
 def _matching(
@@ -151,9 +156,10 @@ def _matching(
     alike = [f"'{v.name}' ({why})" for v, why in others.items() if fnmatchcase(v.name, pattern)]
     if alike:
         more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
+        kind, kinds = ("input or weight", "those") if role == WRT else ("weight", "weights")
         raise GraphError(
-            f"{role}: '{pattern}' matches no weight, only {', '.join(alike[:3])}{more}; a pattern "
-            "stands for weights, others go by their full names"
+            f"{role}: '{pattern}' matches no {kind}, only {', '.join(alike[:3])}{more}; a pattern "
+            f"stands for {kinds}, others go by their full names"
         )
     raise GraphError(f"{role}: nothing matches '{pattern}'{suggestion(pattern, _names(pool))}")
 

@@ -55,7 +55,8 @@ def grad(
         wrt: inputs, initializers or any other floats of the graph: tensors, or sequences and
             optionals of tensors, whose gradients are such, too (empty for an empty optional). A
             pattern such as "*.weight" stands for the float inputs and initializers of such names
-            that `of` depends on; as `of` it stands for outputs.
+            that `of` depends on, but not for what operators take as settings (scales of Resize, an
+            exponent, ε), which go by their names; as `of` it stands for outputs.
         names: output names to use in place of "<name>.grad", by value name.
         allow_unused: give zeros for a `wrt` that `of` does not depend on, instead of an error.
 

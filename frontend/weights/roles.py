@@ -12,7 +12,7 @@ import numpy as np
 from onnx.defs import OpSchema
 
 from onnxgrad.compiler.graph.ir import Graph, Node, Value
-from onnxgrad.compiler.graph.types import is_float
+from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.standard.schemas import find_schema, formal_input
 from onnxgrad.compiler.standard.traits import ELEMENTWISE, MOVES
 
@@ -29,10 +29,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a held tensor is, and why: "bias of Conv 'c1'", "constant: exponent of Pow 'p'"."""
+    """What a held tensor is, and why: "bias of Conv 'c1'", "constant: exponent of Pow 'p'".
+
+    It is a setting where an operator makes it a constant, not only its own numbers or size.
+    """
 
     kind: Kind
     reason: str
+    setting: bool = False
 
     def __str__(self) -> str:
         return self.reason if self.kind is Kind.WEIGHT else f"{self.kind.value}: {self.reason}"
@@ -82,6 +86,9 @@ _FIXED = {
 }
 """The inputs that are not weights, whatever the standard says of their derivative."""
 
+_SIZING = {("Range", 1), ("Range", 2), ("Resize", 2)}
+"""The inputs of floats that decide how large the output is."""
+
 _STARTS = {("GRU", 5), ("LSTM", 5), ("LSTM", 6), ("RNN", 5)}
 """States to start from: zeros where nothing was learned."""
 
@@ -125,7 +132,23 @@ class Roles:
         kind = next(k for k in Kind if any(r.kind is k for r in found))
         reasons = [r.reason for r in found if r.kind is kind]
         more = f" and {len(reasons) - 2} more" if len(reasons) > 2 else ""
-        return Role(kind, f"{', '.join(reasons[:2])}{more}")
+        setting = all(r.setting for r in found)
+        return Role(kind, f"{', '.join(reasons[:2])}{more}", setting)
+
+    def settings(self) -> dict[Value, Role]:
+        """Give the floats, held or fed, that operators only take as settings: scales, limits, ε.
+
+        Of what is fed, whose derivative may be asked for, these are those that sizes hang on.
+        """
+        held = {v: self.of(v) for v in held_floats(self._graph)}
+        found = {v: role for v, role in held.items() if role.setting}
+        for value in self._graph.inputs:
+            if value in held or not isinstance(value.type, TensorType) or not is_float(value.dtype):
+                continue
+            uses = list(self._uses(value))
+            if uses and all((u.node.op_type, u.place) in _SIZING for u in uses):
+                found[value] = _role_in(uses[0], self._straight)
+        return found
 
     def path_of(self, value: Value) -> str:
         """Give the name that a weight had where it was exported, "blocks.0.q_proj.weight".
@@ -198,18 +221,23 @@ def _role_in(use: Use, straight: bool) -> Role:
     if part := PARTS.get(node.op_type, {}).get(place):
         return _as_table(use, part)
     if part := _FIXED.get((node.op_type, place)):
-        return Role(Kind.CONSTANT, f"{part} of {node.label}")
+        return _setting(f"{part} of {node.label}")
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-        return Role(Kind.WEIGHT if straight else Kind.CONSTANT, f"scale of {node.label}")
+        scale = f"scale of {node.label}"
+        return Role(Kind.WEIGHT, scale) if straight else _setting(scale)
     if node.op_type in _COMPARES:
-        return Role(Kind.CONSTANT, f"compared by {node.label}")
+        return _setting(f"compared by {node.label}")
     if (node.op_type, place) in _STARTS and _numbers(use).any():
         return Role(Kind.UNSURE, f"start of {node.label}")
     if _has_no_derivative(node, place):
         schema = find_schema(node.op_type)
         assert schema is not None
-        return Role(Kind.CONSTANT, f"{formal_input(schema, place).name} of {node.label}")
+        return _setting(f"{formal_input(schema, place).name} of {node.label}")
     return _in_arithmetic(use)
+
+
+def _setting(reason: str) -> Role:
+    return Role(Kind.CONSTANT, reason, setting=True)
 
 
 def _has_no_derivative(node: Node, place: int) -> bool:
@@ -236,7 +264,7 @@ def _in_arithmetic(use: Use) -> Role:
     role = f"{word} of {label}" if word else f"read by {label}"
     numbers = _numbers(use)
     if _is_epsilon(use, numbers):
-        return Role(Kind.CONSTANT, f"ε, {role}")
+        return _setting(f"ε, {role}")
     if _is_single(value):
         if node.op_type in ("Add", "Sub", "Concat") and value.rank:
             return Role(Kind.WEIGHT, role)

@@ -120,3 +120,43 @@ def test_what_a_pattern_does_not_find(
 def test_one_value_by_pattern() -> None:
     with pytest.raises(og.GraphError, match="of is 4 values where one is wanted: y, loss"):
         og.grad(network(), "*", "x")
+
+
+def resized(mode: str, fed: bool) -> og.Graph:
+    """As torch exports Upsample: the scales are an initializer; `w` and `power` are two more."""
+    b = og.Builder("resized")
+    x = b.input("x", "float32", (1, 3, 4, 4))
+    w = b.parameter("w", np.random.default_rng(0).normal(size=(5, 3, 3, 3)).astype(np.float32))
+    numbers = np.array([1, 1, 2, 2], np.float32)
+    scales = b.input("scales", "float32", (4,)) if fed else b.parameter("scales", numbers)
+    up = b.op.Resize(b.op.Conv(x, w, pads=[1, 1, 1, 1]), None, scales, mode=mode)
+    power = b.parameter("power", np.float32(2))
+    b.output(b.op.ReduceMean(b.op.Pow(up, power), keepdims=0), "loss")
+    return b.build()
+
+
+@pytest.mark.parametrize("fed", [False, True])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_a_pattern_does_not_mean_settings(mode: str, fed: bool) -> None:
+    """Scales cannot be moved by a little: the sizes that follow are those of other weights."""
+    g = resized(mode, fed)
+    assert [v.name for v in og.grad(g, "loss", "*").outputs] == ["loss", "x.grad", "w.grad"]
+    feeds = {"scales": np.array([1, 1, 2, 2], np.float32)} if fed else None
+    report = og.check_gradients(g, "loss", "*", feeds, ["numpy"])
+    assert report and {c.value for c in report.comparisons} == {"x.grad", "w.grad"}
+
+
+def test_settings_go_by_their_names() -> None:
+    g = resized("linear", fed=False)
+    named = og.grad(g, "loss", ["power", "scales"])
+    assert [v.name for v in named.outputs] == ["loss", "power.grad", "scales.grad"]
+    only = r"wrt: 's\*' matches no input or weight, only 'scales' \(constant: scales of Resize"
+    with pytest.raises(og.GraphError, match=only):
+        og.grad(g, "loss", "s*")
+
+
+def test_an_exponent_that_is_fed_is_meant() -> None:
+    b = og.Builder("power")
+    x, p = b.input("x", "float32", (3,)), b.input("p", "float32", ())
+    b.output(b.op.ReduceSum(b.op.Pow(x, p), keepdims=0), "loss")
+    assert [v.name for v in og.grad(b.build(), "loss", "*").outputs][1:] == ["x.grad", "p.grad"]
