@@ -1,7 +1,9 @@
 """The commands that run a model: run, validate."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
+from zipfile import ZipFile
 
 import numpy as np
 import typer
@@ -115,15 +117,35 @@ def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
 
 
 def write_arrays(path: Path, results: dict[str, Any]) -> None:
-    """Write arrays as .npz, whole or not at all; a sequence's items as name.0, name.1, …"""
+    """Write arrays as .npz, whole or not at all; a sequence's items as name.0, name.1, …
+
+    What NumPy has no type for is widened: bfloat16 to float32, int4 to int16.
+    """
     arrays: dict[str, Any] = {}
     for name, value in results.items():
+        parts = {name: value}
         if isinstance(value, list):
-            arrays |= {f"{name}.{k}": item for k, item in enumerate(value)}
-        elif value is not None:
-            arrays[name] = value
-    with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, **arrays)
+            parts = {f"{name}.{k}": item for k, item in enumerate(value)}
+        if twice := arrays.keys() & parts.keys():
+            raise GraphError(f"two arrays would be '{min(twice)}' in {path}; rename an output")
+        arrays |= {key: _storable(part) for key, part in parts.items() if part is not None}
+    content = BytesIO()  # a pipe or a device cannot be written to here and there
+    with ZipFile(content, "w") as archive:
+        for name, array in arrays.items():  # np.savez has arguments, whose names are taken
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+    with replacing(path) as part:
+        part.write_bytes(content.getbuffer())
+
+
+def _storable(array: Any) -> np.ndarray:
+    """Give an array that a file holds without Python's objects or types of other packages."""
+    array = np.asarray(array)
+    if array.dtype.kind == "O":
+        return array.astype(str)
+    if array.dtype.isbuiltin != 2:  # those of ml_dtypes are
+        return array
+    return array.astype(np.int16 if "int" in dtype_name(array.dtype) else np.float32)
 
 
 def _summary(name: str, value: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The command that trains a model file: data in, the same file with other weights out."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.errors import GraphError, ModelFileError
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.wording import counted
 
@@ -162,6 +163,8 @@ def train(
     """
     if curve is not None and curve.suffix not in (".png", ".svg"):
         raise GraphError(f"--curve is a .png or an .svg, not {curve}")
+    if os.path.isdir(output) or not os.path.isdir(output.parent):  # told before hours of training
+        raise ModelFileError(f"cannot write {output}: give a file in a folder that is there")
     group = find_group(parallel)
     graph, arrays = read(model, shape), read_arrays(data)
     for head in heads or []:

@@ -163,6 +163,8 @@ def _from_arrays(
         problems.append("the arrays differ in their number of examples, their first size")
     if counts == {0}:
         problems.append("there are no examples")
+    if any(0 in (v.shape or ()) for v in wanted.values()):
+        problems.append("the model takes arrays without elements, from which nothing is learned")
     problems += [
         f"'{n}' does not fit" for n, a in arrays.items() if n in wanted and not _fits(wanted[n], a)
     ]

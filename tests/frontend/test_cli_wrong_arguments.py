@@ -73,9 +73,25 @@ WRONG: list[list[str]] = [
     *(["validate", "MODEL", "--seed", seed] for seed in ("-1", "one")),
     *(["train", "MODEL", "--data", data, "-o", "g"] for data in ("", ".", "x.npy", "no.npz", "\0")),
     *(
-        ["train", "MODEL", "--data", ".", "--loss", "loss", "-o", "g", option, wrong]
+        ["train", "MODEL", "--data", "DATA", "--loss", "loss", "-o", "g", option, wrong]
         for option in ("--loss", "--optimizer", "--epochs", "--batch-size", "--metric", "--backend")
         for wrong in ("", "nope", "(", "mse(axis=", "0", "\udc80")
+    ),
+    *(
+        ["train", "MODEL", "--data", "DATA", "--loss", "loss", "-o", "g", *more]
+        for more in (
+            *(["--optimizer", o] for o in ("adam(", "adam(1, 2, 3)", "adam(zz=1)", "adam('a')")),
+            *(["--schedule", s] for s in ("", "cosine(steps=0)", "one_cycle(rise=2)", "x")),
+            *(["--train", t] for t in ("", "z*", "x")),
+            *(["--shape", s] for s in ("N=0", "N=-1", "x=", "x=1", "z=1")),
+            *(["--new-head", h] for h in ("", "y", "y=", "y=0", "z=2")),
+            *(["--checkpoints", "x.npy"], ["--checkpoints", "a" * 300], ["--curve", "g.pdf"]),
+            *(["--validation", "no.npz"], ["--parallel", "nope"], ["--learning-rate", "nan"]),
+        )
+    ),
+    *(
+        ["train", "MODEL", "--data", "DATA", "--loss", "loss", "-o", o]
+        for o in ("", "-", ".", "/", "no/g", "\0", "a" * 300)
     ),
     ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o", "g", "--opset", "6"],
     ["info"],
@@ -90,9 +106,12 @@ def test_whatever_is_wrong(
 ) -> None:
     """Status 2, two lines at most, no trace of Python and no file."""
     monkeypatch.chdir(tmp_path)
+    x, data = str(tmp_path / "x.npy"), str(tmp_path / "data.npz")
+    np.savez(data, x=np.ones((4, 2), np.float32))
     before = sorted(os.listdir(tmp_path))
-    x = str(tmp_path / "x.npy")
-    refusal(*(a.replace("MODEL", str(model)).replace("X", x) for a in arguments))
+    for name, path in (("MODEL", str(model)), ("DATA", data), ("X", x)):
+        arguments = [a.replace(name, path) for a in arguments]
+    refusal(*arguments)
     assert sorted(os.listdir(tmp_path)) == before
 
 
