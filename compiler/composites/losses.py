@@ -52,9 +52,13 @@ def label_weights(
 
 
 def one_hot(op: Ops, scores: Value, labels: Value) -> Value:
-    """Mark each label's class: booleans of the shape of the scores, classes on axis 1."""
+    """Mark each label's class: booleans of the shape of the scores, classes on axis 1.
+
+    A negative label counts from the last class, as it does where runtimes pick its score.
+    """
     count = op.Shape(scores, start=1, end=2)
     labels = op.Cast(op.Unsqueeze(labels, [1]), to="int64")
+    labels = op.Where(op.Less(labels, 0), op.Add(labels, count), labels)
     ones = op.Expand(op.constant([1]), op.Sub(op.Shape(op.Shape(scores)), 2))
     classes = op.Range(0, op.Squeeze(count, [0]), 1)
     column = op.Reshape(classes, op.Concat([1], count, ones, axis=0), allowzero=1)

@@ -56,6 +56,7 @@ def _keep_within(graph: Graph, met: _Met) -> bool:
                 if x is not None and x in made:
                     way = (*_settings(node), k, x.shape, made[x])
                     changed |= _keep_apart(graph, node, k, x, way, met)
+                    made |= {v: made[x] for v in node.inputs[k : k + 1] if v is not None}
         if all(v in made for v in read) and not (node.subgraphs or is_random(node)):
             parts = (None if v is None else made[v] for v in node.inputs)
             how = (*_settings(node), *parts)

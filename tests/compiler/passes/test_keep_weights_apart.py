@@ -98,3 +98,18 @@ def test_what_is_computed_from_constants_is_looked_at_once(twice: bool) -> None:
     assert keep_weights_apart(graph)
     assert len(graph.nodes()) == 2 * count - 2
     assert len(graph.parameters) == 1 and len(graph.values()) == 2 * count + 1
+
+
+@pytest.mark.parametrize("order", [("Gemm", "MatMul"), ("MatMul", "Gemm")])
+def test_a_product_of_two_constants_may_get_copies(order: tuple[str, str]) -> None:
+    """As where a loss is a plain sum: its cotangent is a constant, too."""
+    b = og.Builder("products")
+    x, w = b.input("x", "float32", (2, 4)), b.parameter("w", W)
+    for k, kind in enumerate(order):
+        attributes = {"transB": 1} if kind == "Gemm" else {}
+        b.output(x + getattr(b.op, kind)(W[:2], w, **attributes), f"y{k}")
+    graph, array = b.build(), np.ones((2, 4), np.float32)
+    expected = og.compile(graph)(x=array)
+    assert keep_weights_apart(graph)
+    for name, found in og.compile(graph)(x=array).items():
+        np.testing.assert_array_equal(found, expected[name])
