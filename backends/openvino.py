@@ -67,6 +67,8 @@ class OpenvinoExecutable:
         self._numpy: Executable | None = None
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
+        self.places = {n: k for k, end in enumerate(compiled.inputs) for n in end.get_names()}
+        """Where OpenVINO takes each input; one that nothing reads may have no place."""
         self._request = compiled.create_infer_request()
         self._lock = Lock()
 
@@ -76,7 +78,11 @@ class OpenvinoExecutable:
         if any(map(has_no_elements, arrays)):
             return self.run_on_numpy({v.name: a for v, a in zip(self.inputs, arrays, strict=True)})
         with told_as_ours(), self._lock:
-            fed = {k: np.asarray(a, order="C") for k, a in enumerate(arrays)}
+            fed = {
+                self.places[v.name]: np.asarray(a, order="C")
+                for v, a in zip(self.inputs, arrays, strict=True)
+                if v.name in self.places
+            }
             self._request.infer(fed, share_inputs=True)
             return {v.name: output_of(self._request, k) for k, v in enumerate(self.outputs)}
 
@@ -108,10 +114,8 @@ class TwoRequests:
     ) -> None:
         self._executable = executable
         self._feedback = feedback
-        places = {v.name: k for k, v in enumerate(executable.inputs)}
         given = {v.name: k for k, v in enumerate(executable.outputs)}
         self._inputs = [v for v in executable.inputs if v.name not in feedback]
-        self._places = {v.name: places[v.name] for v in self._inputs}
         fed_back = set(feedback.values())
         self._results = [v for v in executable.outputs if v.name not in fed_back]
         self._requests = [executable.compiled.create_infer_request() for _ in range(2)]
@@ -124,7 +128,7 @@ class TwoRequests:
         turns = (self._states, self._states[::-1])
         for request, (before, after) in zip(self._requests, turns, strict=True):
             for name, output in feedback.items():
-                request.set_input_tensor(places[name], before[name].tensor)
+                self._hand_over(request, name, before[name])
                 request.set_output_tensor(given[output], after[name].tensor)
             for k, held in zip(self._given, self._fixed, strict=True):
                 if held is not None:
@@ -155,9 +159,14 @@ class TwoRequests:
         if held is None or held.array.shape != array.shape:
             self._staged[name] = held = Held(array)
             for request in self._requests:
-                request.set_input_tensor(self._places[name], held.tensor)
+                self._hand_over(request, name, held)
         else:
             held.array[...] = array
+
+    def _hand_over(self, request: Any, name: str, held: "Held") -> None:
+        place = self._executable.places.get(name)
+        if place is not None:
+            request.set_input_tensor(place, held.tensor)
 
     def _run_without_elements(self, feeds: dict[str, Any]) -> dict[str, Any]:
         results = self._executable.run_on_numpy({**feeds, **self.state()})

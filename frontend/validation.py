@@ -33,6 +33,9 @@ Feeds = Mapping[str, Any]
 
 DIRECTIONS = 3
 
+DRAWS = 4
+"""How many times inputs are drawn at most, where the gradient is 0."""
+
 DOUBLE = np.dtype(np.float64)
 
 
@@ -88,7 +91,8 @@ def check_gradients(
         of: what is differentiated, one value or several.
         wrt: by what: inputs, initializers or any value inside; patterns as in `grad`. Where nothing
             depends on it, that is checked: the gradient must be zero.
-        feeds: arrays by input name; what is not given is drawn by its type.
+        feeds: arrays by input name; what is not given is drawn by its type, and drawn again where
+            a gradient is 0 there.
         backends: names of backends; by default all that can run here.
         seed: seed of what is drawn.
         tolerance: allowed difference from central differences, relative to the gradient.
@@ -121,6 +125,11 @@ def check_gradients(
         report.notes.append(f"drawn at random, once for all: {', '.join(held)}")
     rng = np.random.default_rng(seed)
     taken = _differentiate(graph, targets, sources, drawn, rng)
+    for other in range(seed + 1, seed + DRAWS if len(drawn) > len(feeds or {}) else 0):
+        if all(g.any() for g in taken.gradients.values()):
+            break  # a rule that is wrong may be right where all is 0
+        drawn = draw_feeds(graph, feeds, other)
+        taken = _differentiate(graph, targets, sources, drawn, rng)
     if taken.narrow:
         listed = ", ".join(taken.narrow)
         report.notes.append(f"differences are in less than float64, for there is none of {listed}")

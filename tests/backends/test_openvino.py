@@ -74,6 +74,25 @@ def test_square_weights_are_read_both_ways(kind: str, batch: int) -> None:
         np.testing.assert_allclose(actual[name], array, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("sizes", [("N", "M"), (2, 2)])
+def test_an_input_that_nothing_reads_is_taken(sizes: tuple[int | str, int | str]) -> None:
+    """OpenVINO leaves such an input out, and counts the others anew."""
+    b = og.Builder("unread")
+    b.input("first", "float32", (sizes[0], 3))
+    x, w = b.input("x", "float32", (2,)), b.parameter("w", np.ones(2, np.float32))
+    b.input("last", "float32", (sizes[1],))
+    b.output(b.op.ReduceSum(b.op.Exp(x * w), keepdims=0), "loss")
+    graph = b.build()
+    ones = {n: np.ones(s, np.float32) for n, s in [("first", (2, 3)), ("x", (2,)), ("last", (2,))]}
+    found = og.compile(graph, "openvino").run(ones)["loss"]
+    np.testing.assert_allclose(found, 2 * np.e, rtol=1e-6)
+    step = og.train_step(graph, "loss", og.optim.SGD(0.1))
+    steppers = [og.compile(step, backend).stepper() for backend in ("openvino", "numpy")]
+    for _ in range(3):
+        here, there = (stepper(**ones)["loss"] for stepper in steppers)
+        np.testing.assert_allclose(here, there, rtol=1e-5)
+
+
 def test_arrays_without_elements_run_on_numpy() -> None:
     x = np.zeros((0, 3), np.float32)
     assert run("Relu", x).shape == (0, 3)
