@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from onnxgrad.compiler.errors import GraphError, OnnxgradError
+from onnxgrad.compiler.errors import GraphError, ModelFileError, OnnxgradError
 
 from .. import __version__
 
@@ -37,10 +37,16 @@ def require_file(path: R) -> R:
     return path
 
 
-def require_another(model: Path, output: Path) -> None:
-    """Refuse to write over the model that was read: what is written is not the same model."""
-    if os.path.exists(output) and output.samefile(model):  # Path's raises where names are too long
-        raise GraphError(f"{output} is the model itself; give its gradient another name with -o")
+def require_place(output: Path | None, model: Path) -> None:
+    """Refuse, before anything is computed, what cannot be written or is the model that was read."""
+    if output is None:
+        return
+    if not os.path.isdir(output.parent):  # Path's raises where names are too long
+        raise ModelFileError(f"cannot write {output}: there is no folder {output.parent}")
+    if os.path.isdir(output):
+        raise ModelFileError(f"cannot write {output}: it is a folder")
+    if os.path.exists(output) and output.samefile(model):
+        raise GraphError(f"{output} is the model itself; give what is written another name")
 
 
 Model = Annotated[Path, typer.Argument(help="An ONNX file.", metavar="MODEL")]

@@ -14,7 +14,7 @@ from onnxgrad.compiler.graph.types import dtype_name
 from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
-from .application import AsJson, Model, command, require_file
+from .application import AsJson, Model, command, require_file, require_place
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, print_table, read
 
@@ -45,6 +45,7 @@ def run(
     if output is not None and output.suffix not in ("", ".npz"):
         raise GraphError(f"outputs are written as .npz, so not as {output}")
     graph, feeds = read(model, shape), read_feeds(inputs or [])
+    require_place(output, model)
     with busy("compiling"):
         compiled = compile(graph, backend)
     with busy("running"):

@@ -17,7 +17,7 @@ from ..drawing.pictures import draw
 from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from ..weights.roles import Roles, held_floats
-from .application import AsJson, Model, Output, command, require_another
+from .application import AsJson, Model, Output, command, require_place
 from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_report, print_table, read, saved
 
@@ -170,7 +170,7 @@ def grad_command(
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
     graph, chosen = read(model, shape), read_names(names or [])
-    require_another(model, output)
+    require_place(output, model)
     graph = straight_through(graph) if through else graph
     if len(of) > 1 and not (use_vjp or use_jvp):
         raise GraphError(f"--of names {len(of)} values; without --vjp or --jvp it takes one scalar")
@@ -206,6 +206,7 @@ def draw_command(model: Model, output: Output, shape: Shapes = None) -> None:
     Example: onnxgrad draw gradient.onnx -o gradient.svg
     """
     graph = read(model, shape)
+    require_place(output, model)
     with busy("drawing"):
         draw(graph, output)
     print(output)

@@ -25,7 +25,7 @@ from ..losses.prediction import only_float_output
 from ..optim.wrapper import Wrapper
 from ..parallel import find_group
 from ..weights.heads import new_head
-from .application import Model, Output, command, require_file
+from .application import Model, Output, command, require_file, require_place
 from .progress import Lines, showing_progress
 from .shapes import Shapes
 from .spelled_calls import Spelling
@@ -167,6 +167,8 @@ def train(
         raise ModelFileError(f"cannot write {output}: give a file in a folder that is there")
     group = find_group(parallel)
     graph, arrays = read(model, shape), read_arrays(data)
+    for path in (output, log, curve):
+        require_place(path, model)
     for head in heads or []:
         graph = with_head(graph, head, seed)
     goal = find_goal(graph, loss, of, label)

@@ -12,7 +12,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
-from .application import AsJson, Model, command, require_another, require_file, spelled
+from .application import AsJson, Model, command, require_file, require_place, spelled
 from .models import Names
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, read, saved
@@ -48,8 +48,7 @@ def tune_command(
     Example: onnxgrad tune model.onnx --of loss --wrt '*' --shape N=32 -o gradient.onnx
     """
     graph = read(model, shape)
-    if output is not None:
-        require_another(model, output)
+    require_place(output, model)
     if len(of) > 1 and not use_vjp:
         raise GraphError(f"--of names {len(of)} values; without --vjp it takes one scalar")
     found = find_backend(backend)

@@ -164,19 +164,6 @@ def test_what_is_written_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sum(json.loads(run("info", out, "--json"))["operators"].values()) == count
 
 
-@pytest.mark.parametrize("command", ["grad", "tune"])
-def test_a_gradient_does_not_replace_its_model(
-    model: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    before = model.read_bytes()
-    (link := tmp_path / "link.onnx").symlink_to(model)
-    for output in (model, link):
-        given = [command, model, "--of", "loss", "--wrt", "x", "-o", output]
-        assert f"{output} is the model itself" in refusal(*given)
-    assert model.read_bytes() == before and link.is_symlink()
-
-
 def test_validate(model: Path, tmp_path: Path) -> None:
     report = json.loads(run("validate", model, "--json"))
     assert report["passed"] and {c["value"] for c in report["comparisons"]} == {"loss", "y"}

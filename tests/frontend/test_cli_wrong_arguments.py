@@ -27,7 +27,6 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     assert "matches 'z*'" in refusal(*grad, "--of", "loss", "--wrt", "z*")
     both = ["--vjp", "--jvp", "--of", "y", "--wrt", "x"]
     assert "onnxgrad: --vjp and --jvp exclude each other" in refusal(*grad, *both)
-    assert "No such file" in refusal("draw", model, "-o", tmp_path / "no" / "graph.svg")
     assert "--wrt" in refusal("grad", model, "--of", "loss", "-o", out)
     assert "No such command" in refusal("gradient")
     for command in (grad[:2], ["draw", model], ["run", model]):
@@ -113,6 +112,36 @@ def test_whatever_is_wrong(
         arguments = [a.replace(name, path) for a in arguments]
     refusal(*arguments)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+WRITERS: list[list[str]] = [
+    ["grad", "MODEL", "--of", "loss", "--wrt", "x", "-o"],
+    ["tune", "MODEL", "--of", "loss", "--wrt", "x", "-o"],
+    ["draw", "MODEL", "-o"],
+    ["run", "MODEL", "-i", "x=X", "-o"],
+    ["train", "MODEL", "--data", "DATA", "--loss", "loss", "-o"],
+    ["train", "MODEL", "--data", "DATA", "--loss", "loss", "-o", "g", "--log"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRITERS, ids=" ".join)
+def test_what_is_written_has_a_place_of_its_own(
+    arguments: list[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never over the model, nor into a folder that is not there, which no command makes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = model.rename(tmp_path / "model")  # `run` writes to names without a suffix or in .npz
+    Path("link").symlink_to(model)
+    np.savez("data.npz", x=np.ones((4, 2), np.float32))
+    before, content = sorted(os.listdir()), model.read_bytes()
+    places = {"MODEL": str(model), "X": "x.npy", "DATA": "data.npz"}
+    given = [places.get(a, a.replace("=X", "=x.npy")) for a in arguments]
+    for output in (str(model), "link"):
+        assert f"{output} is the model itself" in refusal(*given, output)
+    assert "cannot write no/such: there is no folder no" in refusal(*given, "no/such")
+    assert "cannot write .: it is a folder" in refusal(*given, ".")
+    assert sorted(os.listdir()) == before and model.read_bytes() == content
 
 
 def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
