@@ -1,6 +1,5 @@
 """The command that trains a model file: data in, the same file with other weights out."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from onnxgrad.compiler.errors import GraphError, ModelFileError
+from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.wording import counted
 
@@ -20,7 +19,7 @@ from ..fitting.batches import Order
 from ..fitting.data import open_data, read_arrays
 from ..fitting.evaluation import Metric, accuracy
 from ..fitting.fit import fit
-from ..fitting.reports import Record, draw_losses, log_to, tensorboard_to
+from ..fitting.reports import Record, curve_to, log_to, tensorboard_to
 from ..losses.prediction import only_float_output
 from ..optim.wrapper import Wrapper
 from ..parallel import find_group
@@ -161,10 +160,6 @@ def train(
 
     Example: onnxgrad train model.onnx --data train.npz --epochs 5 -o tuned.onnx
     """
-    if curve is not None and curve.suffix not in (".png", ".svg"):
-        raise GraphError(f"--curve is a .png or an .svg, not {curve}")
-    if os.path.isdir(output) or not os.path.isdir(output.parent):  # told before hours of training
-        raise ModelFileError(f"cannot write {output}: give a file in a folder that is there")
     group = find_group(parallel)
     graph, arrays = read(model, shape), read_arrays(data)
     for path in (output, log, curve):
@@ -179,6 +174,7 @@ def train(
     reports = [] if log is None or group.rank > 0 else [log_to(log)]
     if tensorboard is not None and group.rank == 0:
         reports.append(tensorboard_to(tensorboard))
+    draw = None if curve is None or group.rank > 0 else curve_to(curve)
     lines = Lines(folder, epochs, validation is not None)
     with showing_progress(lines) as show:
 
@@ -208,8 +204,8 @@ def train(
     if group.rank > 0:
         return  # the first process writes
     changed = save_weights(fitted.graph, model, output)
-    if curve is not None:
-        draw_losses(fitted.history, curve)
+    if draw is not None:
+        draw(fitted.history)
     print(f"{output}: {counted(len(changed), 'weight')} trained in {counted(fitted.steps, 'step')}")
 
 

@@ -68,13 +68,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def draw_losses(records: Sequence[Record], path: Path) -> None:
-    """Draw the loss by step, with that of the validations, as PNG or SVG.
+def curve_to(path: Path) -> Callable[[Sequence[Record]], None]:
+    """Give what draws the loss by step, with that of the validations, as PNG or SVG.
 
     Raises:
         GraphError: the path ends neither in .png nor in .svg.
         BackendUnavailableError: matplotlib is missing.
-        ModelFileError: the file cannot be written.
     """
     if path.suffix not in (".png", ".svg"):
         raise GraphError(f"a curve is a .png or an .svg, not {path}")
@@ -84,21 +83,25 @@ def draw_losses(records: Sequence[Record], path: Path) -> None:
         raise BackendUnavailableError(
             "drawing losses needs matplotlib: pip install 'onnxgrad[plot]'"
         ) from None
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for event, label, marker in (("step", "training", ""), ("validation", "validation", "o")):
-        chosen = [r for r in records if r["event"] == event]
-        if chosen:
-            steps, losses = [r["step"] for r in chosen], [r["loss"] for r in chosen]
-            # single steps are noisy; behind them they are faint
-            alpha, width = (0.4, 1) if event == "step" else (1.0, 2)
-            axes.plot(steps, losses, marker=marker, label=label, alpha=alpha, linewidth=width)
-    if any(r["loss"] > 0 for r in records if "loss" in r):
-        axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(True, which="major", alpha=0.3)
-    if axes.lines:
-        axes.legend(frameon=False)
-    with replacing(path) as part:
-        figure.savefig(part, format=path.suffix[1:], dpi=150)
+
+    def draw(records: Sequence[Record]) -> None:
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for event, label, marker in (("step", "training", ""), ("validation", "validation", "o")):
+            chosen = [r for r in records if r["event"] == event]
+            if chosen:
+                steps, losses = [r["step"] for r in chosen], [r["loss"] for r in chosen]
+                # single steps are noisy; behind them they are faint
+                alpha, width = (0.4, 1) if event == "step" else (1.0, 2)
+                axes.plot(steps, losses, marker=marker, label=label, alpha=alpha, linewidth=width)
+        if any(r["loss"] > 0 for r in records if "loss" in r):
+            axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.grid(True, which="major", alpha=0.3)
+        if axes.lines:
+            axes.legend(frameon=False)
+        with replacing(path) as part:
+            figure.savefig(part, format=path.suffix[1:], dpi=150)
+
+    return draw

@@ -175,6 +175,19 @@ def test_wrong_options_are_named(folder: Path, arguments: list[str], message: st
     assert not (folder / "tuned.onnx").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "library"), [("--curve", "matplotlib.figure"), ("--tensorboard", "tensorboardX")]
+)
+def test_what_is_not_installed_is_told_before_training(
+    folder: Path, option: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    before = sorted(os.listdir(folder))
+    said = train(folder, option, folder / "losses.png", status=2)
+    assert f"{library.partition('.')[0]}: pip install 'onnxgrad[" in said
+    assert sorted(os.listdir(folder)) == before
+
+
 def test_wrong_data_are_named(folder: Path) -> None:
     np.savez(folder / "other.npz", images=np.ones((9, 2), "f4"), label=np.zeros(9, np.int64))
     said = train(folder, data="other.npz", status=2)
