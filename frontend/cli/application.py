@@ -5,21 +5,62 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from pathlib import Path
 from traceback import extract_tb
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar, cast
 
 import typer
+from typer.core import TyperGroup
 
 from onnxgrad.compiler.errors import GraphError, ModelFileError, OnnxgradError
 
 from .. import __version__
 
+UsageError = cast(type[Exception], typer.BadParameter.__base__)
+"""What is wrong about arguments: click's, which newer releases of typer hold but do not export."""
+
+
+class OneLineGroup(TyperGroup):
+    """Commands whose wrong arguments are told in one line, as every other error of theirs."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command; what is wrong about its arguments ends with status 2."""
+        run = partial(
+            super().main, args, prog_name, complete_var, False, windows_expand_args, **extra
+        )
+        if not standalone_mode:
+            return run()
+        try:
+            status = run()
+        except UsageError as error:
+            print(f"onnxgrad: {_told(error)}", file=sys.stderr)
+            sys.exit(2)
+        except typer.Abort:
+            sys.exit(128 + signal.SIGINT)
+        sys.exit(status or 0)
+
+
+def _told(error: Any) -> str:
+    """Say what is wrong about arguments, in one line with where to read what is right."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    path = error.ctx.command_path if error.ctx else "onnxgrad"
+    return f"{message[:1].lower()}{message[1:]} (see {path} --help)"
+
+
 app = typer.Typer(
     name="onnxgrad",
-    no_args_is_help=True,
+    cls=OneLineGroup,
+    invoke_without_command=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -81,6 +122,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     _: Annotated[
         bool,
         typer.Option(
@@ -89,6 +131,9 @@ def _options(
     ] = False,
 ) -> None:
     """Gradients, training steps and more of any ONNX graph, as plain ONNX."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
 
 
 def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:

@@ -79,7 +79,7 @@ def validate_command(
 ) -> None:
     """Run a model on all backends and compare; or its gradients with finite differences.
 
-    The exit status is 1 where they differ.
+    The exit status is 1 where they differ, or where nothing was compared.
 
     Example: onnxgrad validate model.onnx --of loss --wrt '*'
     """

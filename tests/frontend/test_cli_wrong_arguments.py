@@ -28,7 +28,8 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     both = ["--vjp", "--jvp", "--of", "y", "--wrt", "x"]
     assert "onnxgrad: --vjp and --jvp exclude each other" in refusal(*grad, *both)
     assert "--wrt" in refusal("grad", model, "--of", "loss", "-o", out)
-    assert "No such command" in refusal("gradient")
+    assert "no such command 'gradient'. Did you mean 'grad'" in refusal("gradient")
+    assert "(see " in refusal("info") and "missing argument 'MODEL'" in refusal("info")
     for command in (grad[:2], ["draw", model], ["run", model]):
         given = ["--of", "loss", "--wrt", "x"] if command[0] == "grad" else []
         assert "'-' is not a file" in refusal(*command, *given, "-o", "-")
