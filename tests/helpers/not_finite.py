@@ -39,6 +39,7 @@ HARMED = {
     ("Conv", "x1"): PRODUCTS,
     ("ConvTranspose", "x0"): PRODUCTS,
     ("ConvTranspose", "x1"): PRODUCTS,
+    ("CumProd", "x0"): "exclusive, the last x is no factor: NaN of those before it times 0",
     ("DFT", "x0"): "a fast transform mixes all elements",
     **{("DeformConv", f"x{k}"): PRODUCTS for k in (0, 1, 2, 4)},
     ("Det", "x0"): "a factorization reads the whole matrix",
