@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.positions import dimension
+from ..graph.dims import typical_size
 from ..graph.ir import Node, Value
+from ..graph.types import is_static
 from ..standard.schemas import attribute
 from .registry import standard_body
 
@@ -28,23 +30,41 @@ class Samples:
 def roi_align(op: Ops, node: Node) -> Value:
     """Sample each bin of each region linearly between pixels and take the mean or the maximum.
 
-    x: (batch, channels, height, width), regions: (count, 4) of x1, y1, x2, y2. The samples form a
-    grid, so the mean is a product with one matrix per axis. In max mode it is the maximum of the
-    four weighted pixels of all samples, as ONNX's reference has it.
+    x: (batch, channels, height, width), regions: (count, 4) of x1, y1, x2, y2. In max mode it is
+    the maximum of the four weighted pixels of all samples, as ONNX's reference has it.
     """
     x, regions, batch = node.required(3)
     regions, mark = _finite(op, regions)
-    images = op.Gather(x, batch, axis=0)
-    vertical = _samples(op, node, regions, 1, dimension(op, x, 2), "output_height")
-    horizontal = _samples(op, node, regions, 0, dimension(op, x, 3), "output_width")
     height, width = dimension(op, x, 2), dimension(op, x, 3)
-    if attribute(node, "mode") == "avg":
+    vertical = _samples(op, node, regions, 1, height, "output_height")
+    horizontal = _samples(op, node, regions, 0, width, "output_width")
+    if attribute(node, "mode") == "max":
+        y = _maximum(op, _sampled(op, x, batch, vertical, horizontal))
+    elif _has_few_samples(node, x):
+        y = _mean(op, _sampled(op, x, batch, vertical, horizontal))
+    else:
         rows = _mean_matrix(op, vertical, height)
         columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
+        images = op.Gather(x, batch, axis=0)
         y = op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
-    else:
-        y = _maximum(op, images, vertical, horizontal)
     return op.Where(op.IsNaN(mark), mark, y)
+
+
+def _has_few_samples(node: Node, x: Value) -> bool:
+    """Tell whether the pixels that a region's samples read are fewer than its whole image has.
+
+    Then they are gathered. Else, and where the regions decide how many samples there are, the mean
+    is a product with one matrix per axis, for the samples form a grid; each region needs its image.
+    """
+    get = node.attributes.get
+    read = (
+        4
+        * get("output_height", 1)
+        * get("output_width", 1)
+        * attribute(node, "sampling_ratio") ** 2
+    )
+    sizes = x.shape[2:] if x.shape else ()
+    return 0 < read and not (is_static(sizes) and typical_size(sizes) < read)
 
 
 def _finite(op: Ops, regions: Value) -> tuple[Value, Value]:
@@ -105,40 +125,67 @@ def _split(op: Ops, at: Value) -> tuple[Value, Value]:
     return first, op.Sub(at, first)
 
 
-def _maximum(op: Ops, images: Value, vertical: Samples, horizontal: Samples) -> Value:
-    """Take the maximum of the weighted pixels of all samples of each bin.
+@dataclass(frozen=True)
+class Sampled:
+    """The pixels that the samples of all regions read, and what they weigh.
 
-    images: (regions, channels, height, width); everything else is laid out as (regions, channels,
-    bins y, bins x, samples y, samples x, 4 pixels).
+    `pixels` is (regions, bins y, bins x, read, channels), read being samples y · samples x · 4;
+    `weights` and `valid` are (regions, bins y, bins x, read), `count` is (regions, 1, 1, 1).
     """
-    rows, row_weights = _pixel_pairs(op, vertical, dimension(op, images, 2))
-    columns, column_weights = _pixel_pairs(op, horizontal, dimension(op, images, 3))
-    places = op.Add(op.Mul(_across(op, rows, 0), dimension(op, images, 3)), _across(op, columns, 1))
-    weights = op.Mul(_across(op, row_weights, 0), _across(op, column_weights, 1))
-    valid = op.And(
-        op.Unsqueeze(vertical.valid, [2, 4, 5, 6]), op.Unsqueeze(horizontal.valid, [1, 3, 5, 6])
-    )
+
+    pixels: Value
+    weights: Value
+    valid: Value
+    count: Value
+
+
+def _sampled(op: Ops, x: Value, batch: Value, vertical: Samples, horizontal: Samples) -> Sampled:
+    """Gather the four pixels around each sample: (regions, bins y, x, samples y, x, 2, 2)."""
+    height, width = dimension(op, x, 2), dimension(op, x, 3)
+    rows, row_weights = _pixel_pairs(op, vertical, height)
+    columns, column_weights = _pixel_pairs(op, horizontal, width)
+    images = op.Reshape(op.Cast(batch, to="int64"), [-1, 1, 1, 1, 1, 1, 1])
+    places = op.Add(op.Mul(_across(op, rows, 0), width), _across(op, columns, 1))
+    places = op.Add(places, op.Mul(images, op.Mul(height, width)))
     inside = op.And(
         op.Unsqueeze(vertical.inside, [2, 4, 5, 6]), op.Unsqueeze(horizontal.inside, [1, 3, 5, 6])
     )
+    valid = op.And(
+        op.Unsqueeze(vertical.valid, [2, 4, 5, 6]), op.Unsqueeze(horizontal.valid, [1, 3, 5, 6])
+    )
+    weights = op.Mul(_across(op, row_weights, 0), _across(op, column_weights, 1))
     weights = op.Where(inside, weights, op.like(0, weights))
-    regions, channels = dimension(op, images, 0), dimension(op, images, 1)
-    count = op.Div(op.Size(places), op.Max(regions, [1]))
-    pixels_of = op.Concat(regions, channels, op.Reshape(_pixels(op, images), [1]), axis=0)
-    flat = op.Reshape(images, pixels_of, allowzero=1)
-    rows_of = op.Reshape(places, op.Concat(regions, count, [1], axis=0), allowzero=1)
-    pixels = op.GatherND(op.Transpose(flat, perm=[0, 2, 1]), rows_of, batch_dims=1)
-    pixels = op.Reshape(pixels, op.Concat(op.Shape(places), channels, axis=0), allowzero=1)
-    weighted = op.Mul(pixels, op.Unsqueeze(weights, [7]))
+    read = op.ReduceProd(op.Shape(places, start=3), [0], keepdims=1)
+    listed = op.Concat(op.Shape(places, end=3), read, axis=0)
+    flat = op.Concat(
+        op.Mul(dimension(op, x, 0), op.Mul(height, width)), dimension(op, x, 1), axis=0
+    )
+    table = op.Reshape(op.Transpose(x, perm=[0, 2, 3, 1]), flat, allowzero=1)
+    least = op.like(1, vertical.count)
+    count = op.Mul(op.Max(vertical.count, least), op.Max(horizontal.count, least))
+    return Sampled(
+        op.Gather(table, op.Reshape(places, listed, allowzero=1), axis=0),
+        op.Reshape(weights, listed, allowzero=1),
+        op.Reshape(op.Expand(valid, op.Shape(places)), listed, allowzero=1),
+        op.Unsqueeze(count, [3]),
+    )
+
+
+def _mean(op: Ops, sampled: Sampled) -> Value:
+    """Add up the weighted pixels of each bin: (regions, channels, bins y, bins x)."""
+    shares = op.Unsqueeze(op.Div(sampled.weights, sampled.count), [3])
+    y = op.Squeeze(op.MatMul(shares, sampled.pixels), [3])
+    return op.Transpose(y, perm=[0, 3, 1, 2])
+
+
+def _maximum(op: Ops, sampled: Sampled) -> Value:
+    """Take the maximum of the weighted pixels of each bin, 0 where it has none."""
+    weighted = op.Mul(sampled.pixels, op.Unsqueeze(sampled.weights, [4]))
     lowest = op.like(float("-inf"), weighted)
-    candidates = op.Where(op.Unsqueeze(valid, [7]), weighted, lowest)
-    best = op.ReduceMax(candidates, [3, 4, 5, 6], keepdims=0)
+    candidates = op.Where(op.Unsqueeze(sampled.valid, [4]), weighted, lowest)
+    best = op.ReduceMax(candidates, [3], keepdims=0)
     some = op.Greater(best, lowest)
     return op.Transpose(op.Where(some, best, op.like(0, best)), perm=[0, 3, 1, 2])
-
-
-def _pixels(op: Ops, images: Value) -> Value:
-    return op.Mul(dimension(op, images, 2), dimension(op, images, 3))
 
 
 def _pixel_pairs(op: Ops, samples: Samples, size: Value) -> tuple[Value, Value]:

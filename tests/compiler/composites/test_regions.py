@@ -1,0 +1,75 @@
+"""Regions of interest hold what their samples read, not an image each."""
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from finite_differences import along_directions
+
+import onnxgrad as og
+
+REGIONS, CHANNELS, HEIGHT, WIDTH = 40, 8, 60, 80
+SETTINGS: dict[str, Any] = {"output_height": 4, "output_width": 3, "spatial_scale": 0.5}
+
+
+def graph(mode: str, ratio: int, shape: tuple[Any, ...], dtype: str = "float32") -> og.Graph:
+    b = og.Builder("regions")
+    x = b.input("x", dtype, shape)
+    regions = b.input("regions", dtype, ("count", 4))
+    images = b.input("images", "int64", ("count",))
+    y = b.op.RoiAlign(x, regions, images, mode=mode, sampling_ratio=ratio, **SETTINGS)
+    b.output(y, "y")
+    return b.build()
+
+
+def feeds(images: int, height: int, width: int, count: int, dtype: str) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    corners = np.sort(rng.uniform(0, 2 * min(height, width) - 3, (count, 2, 2)), axis=1)
+    return {
+        "x": rng.normal(size=(images, CHANNELS, height, width)).astype(dtype),
+        "regions": corners.reshape(count, 4).astype(dtype),
+        "images": rng.integers(0, images, count),
+    }
+
+
+@pytest.mark.parametrize("sizes", [(2, CHANNELS, HEIGHT, WIDTH), ("N", "C", "H", "W")])
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_no_region_holds_its_image(mode: str, sizes: tuple[Any, ...]) -> None:
+    """An image for each region would take forty times what is sampled."""
+    backward = og.vjp(graph(mode, 2, sizes), "y", ["x"])
+    given = feeds(2, HEIGHT, WIDTH, REGIONS, "float32")
+    shape = (REGIONS, CHANNELS, SETTINGS["output_height"], SETTINGS["output_width"])
+    given["y.grad"] = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    compiled = og.compile(backward)
+    tracemalloc.start()
+    found = compiled.run(given)["x.grad"]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    image = CHANNELS * HEIGHT * WIDTH * 4
+    assert peak < REGIONS * image / 2
+    stock = og.compile(backward, "onnxruntime").run(given)["x.grad"]
+    np.testing.assert_allclose(stock, found, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [0, 1, 3])
+@pytest.mark.parametrize("size", [7, 30])
+def test_means_of_samples_by_pixels_and_corners(size: int, ratio: int) -> None:
+    """Pixels are gathered where samples read few of them, else multiplied: the values agree."""
+    shape = (2, CHANNELS, size, size + 1)
+    forward = graph("avg", ratio, shape, "float64")
+    given = feeds(2, size, size + 1, 3, "float64")
+    loss = og.compile(summed(forward)).run
+    found = og.compile(og.grad(summed(forward), "loss", ["x", "regions"])).run(given)
+    for name in ("x", "regions"):
+        products, differences = along_directions(
+            lambda f: float(loss(f)["loss"]), given, name, found[f"{name}.grad"], 1e-7
+        )
+        np.testing.assert_allclose(products, differences, rtol=1e-5, atol=1e-6)
+
+
+def summed(forward: og.Graph) -> og.Graph:
+    b = og.Builder.extend(forward)
+    y = b.value("y")
+    b.output(b.op.ReduceSum(b.op.Mul(y, b.op.Sin(y)), keepdims=0), "loss")
+    return b.build()
