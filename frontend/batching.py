@@ -136,7 +136,7 @@ def jacobian(
     target = select_one(graph, mapping, of)
     sources = select(graph, mapping, wrt, WRT)
     for value, role in [(target, OF), *((v, WRT) for v in sources.values)]:
-        require_float(value, role)
+        require_float(copy, value, role)
     blocks: dict[Value, Value] = {}
     for source in sources.values:
         chosen = mode or _cheaper(target, source)
@@ -159,10 +159,10 @@ def hessian(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool
     """
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
-    require_scalar(target)
+    require_scalar(copy, target)
     sources = select(graph, mapping, wrt, WRT)
     for value in sources.values:
-        require_float(value, WRT)
+        require_float(copy, value, WRT)
         _count(value)
     apart = set_apart(copy, sources.values)
     target, sources = apart.get(target, target), sources.mapped(apart)

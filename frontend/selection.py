@@ -199,33 +199,41 @@ def related(
     return kept
 
 
-def require_scalar(value: Value, role: str = OF) -> None:
+def require_scalar(graph: Graph, value: Value, role: str = OF) -> None:
     """Refuse what is not one float."""
-    require_float(value, role)
+    require_float(graph, value, role)
     if value.shape is None or any(d != 1 for d in value.shape):
         other = ", or use vjp with a cotangent of its shape" if role == OF else ""
         raise GradientError(
-            f"{role}='{value.name}' is {value.type}, not a scalar; reduce it (ReduceSum, "
-            f"ReduceMean){other}"
+            f"{_told(graph, value, role)}: that is not a scalar; reduce it (ReduceSum, ReduceMean)"
+            f"{other}"
         )
 
 
-def require_float(value: Value, role: str) -> None:
+def require_float(graph: Graph, value: Value, role: str) -> None:
     """Refuse what is not a float tensor."""
     if not isinstance(value.type, TensorType) or not is_float(value.dtype):
         raise GradientError(
-            f"{role}='{value.name}' is {value.type}; this needs a float tensor (by and of sequences"
+            f"{_told(graph, value, role)}; this needs a float tensor (by and of sequences"
             " and optionals of them there are vjp and jvp, by them grad and hvp)"
         )
 
 
-def require_differentiable(value: Value, role: str) -> None:
+def require_differentiable(graph: Graph, value: Value, role: str) -> None:
     """Refuse what holds no floats; sequences and optionals have gradients of their own type."""
     if not is_differentiable(value.type):
         raise GradientError(
-            f"{role}='{value.name}' is {value.type}; gradients exist by and of floats only: "
-            "tensors, or sequences and optionals of them"
+            f"{_told(graph, value, role)}; name a value of floats, for gradients exist by and of "
+            "floats only: tensors, or sequences and optionals of them"
         )
+
+
+def _told(graph: Graph, value: Value, role: str) -> str:
+    """Tell what a value is and which node gives it."""
+    node = graph.producer(value)
+    return f"{role}='{value.name}' is {value.type}" + (
+        f", which {node.label} gives" if node else ""
+    )
 
 
 def seed_of_one(graph: Graph, target: Value) -> Value:

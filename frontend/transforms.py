@@ -70,7 +70,7 @@ def grad(
     """
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
-    require_scalar(target)
+    require_scalar(copy, target)
     seed = seed_of_one(copy, target)
     sources = select(graph, mapping, wrt, WRT)
     names = checked_names(names, [target, *sources.values])
@@ -95,7 +95,7 @@ def vjp(
     names = checked_names(names, [*targets, *sources.values])
     cotangents = {}
     for value in targets:
-        require_differentiable(value, OF)
+        require_differentiable(copy, value, OF)
         name = f"{value.name}.grad"
         if value not in sources.values:  # there `names` is about the result
             name = names.get(value.name, name)
@@ -121,11 +121,12 @@ def jvp(
     targets = select(graph, mapping, of, OF)
     chosen = select(graph, mapping, wrt, WRT).only(copy.upstream(targets.values)).values
     names = checked_names(names, [*targets.values, *chosen])
+    for value, role in [*((v, WRT) for v in chosen), *((v, OF) for v in targets.values)]:
+        require_differentiable(copy, value, role)
     apart = set_apart(copy, chosen)
     sources, targets = [apart.get(v, v) for v in chosen], targets.mapped(apart)
     tangents = {}
     for value in sources:
-        require_differentiable(value, WRT)
         _require_one_role(value, set(targets.values), names, "tangent")
         name = f"{value.name}.tangent"
         if value not in targets.values:  # there `names` is about the result
@@ -133,8 +134,6 @@ def jvp(
         name = _free_name(copy, name, value)
         tangents[value] = copy.add_value(Value(name, value.type))
         copy.inputs.append(tangents[value])
-    for value in targets.values:
-        require_differentiable(value, OF)
     pushed = push_forward(copy, tangents, targets.values)
     for value in related(copy, targets, pushed, sources, OF, allow_unused):
         tangent = pushed.get(value) or _zeros(copy, value)
@@ -152,10 +151,10 @@ def hvp(graph: Graph, of: str | Value, wrt: Selection, *, allow_unused: bool = F
     """
     copy, mapping = copied(graph)
     target = select_one(graph, mapping, of)
-    require_scalar(target)
+    require_scalar(copy, target)
     sources = select(graph, mapping, wrt, WRT)
     for value in sources.values:
-        require_differentiable(value, WRT)
+        require_differentiable(copy, value, WRT)
     apart = set_apart(copy, sources.values)
     target, sources = apart.get(target, target), sources.mapped(apart)
     gradients = backpropagate(copy, {target: seed_of_one(copy, target)}, sources.values)
@@ -270,7 +269,7 @@ def _reverse(
     allow_unused: bool,
 ) -> Graph:
     for value in sources.values:
-        require_differentiable(value, WRT)
+        require_differentiable(graph, value, WRT)
         _require_one_role(value, set(cotangents), names, "grad")
     apart = set_apart(graph, sources.values)
     sources = sources.mapped(apart)

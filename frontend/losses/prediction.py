@@ -26,7 +26,7 @@ class Prediction:
         if any(v.name == name for v in graph.values()):
             raise GraphError(f"the graph has a '{name}' already; pick another name for the loss")
         self._found = _find(graph, of)
-        require_float(self._found, "of")
+        require_float(graph, self._found, "of")
         if self._found.shape is None:
             raise GraphError(
                 f"the rank of '{self._found.name}' is not known, so neither is that of its target; "

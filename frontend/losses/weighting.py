@@ -35,7 +35,7 @@ def total(graph: Graph, weights: Mapping[str, float], name: str = "loss") -> Gra
     if not require_mapping(weights, "weights"):
         raise GraphError("weights is empty; name at least one loss")
     for loss in weights:
-        require_scalar(require_graph(graph).find(loss), "loss")
+        require_scalar(graph, require_graph(graph).find(loss), "loss")
     b = Builder.extend(graph)
     if any(v.name == require_text(name, "name") for v in graph.values()):
         raise GraphError(f"the graph has a '{name}' already; pick another name for the total")

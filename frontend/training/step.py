@@ -99,7 +99,7 @@ def find_trained(
     """
     step, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
-    require_scalar(target, "loss")
+    require_scalar(step, target, "loss")
     chosen = choose_parameters(graph, loss, parameters, frozen).mapped(mapping)
     for value in chosen.values:
         if value.constant is not None and not value.parameter:

@@ -117,6 +117,22 @@ def test_what_a_pattern_does_not_find(
         transform(network(), of, wrt)
 
 
+@pytest.mark.parametrize("transform", [og.vjp, og.jvp, og.jacobian])
+def test_what_holds_no_floats_is_told_with_what_gives_it(transform: Callable[..., Any]) -> None:
+    b = og.Builder("best")
+    x = b.input("x", "float32", (3,))
+    b.output(b.op.ArgMax(x, axis=0), "best")
+    b.output(b.op.Relu(x), "y")
+    g = b.build()
+    for of, wrt, role in (("best", "x", "of"), ("y", "best", "wrt")):
+        with pytest.raises(
+            og.GradientError, match=rf"^{role}='best' is int64\[1\], which ArgMax 'best' gives; "
+        ):
+            transform(g, of, wrt)
+    with pytest.raises(og.GradientError, match=r"of='y' is float32\[3\], which Relu 'y' gives: "):
+        og.grad(g, "y", "x")
+
+
 def test_one_value_by_pattern() -> None:
     with pytest.raises(og.GraphError, match="of is 4 values where one is wanted: y, loss"):
         og.grad(network(), "*", "x")
