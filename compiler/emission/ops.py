@@ -258,9 +258,9 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
             case kinds.FLOAT:
                 return float(value)
             case kinds.INT:
-                return index(value)
+                return _integer(value)
             case kinds.INTS:
-                return [index(v) for v in value]
+                return [_integer(v) for v in value]
             case kinds.FLOATS:
                 return [float(v) for v in value]
             case kinds.STRING:
@@ -273,6 +273,10 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
                 return _require(value, Graph)
             case kinds.TYPE_PROTO:
                 return _require(value, TensorType, SequenceType, OptionalType)
+    except OverflowError:
+        raise GraphError(
+            f"{schema.name}: the attribute '{name}' is too large for a file, {_shown(value)}"
+        ) from None
     except (TypeError, ValueError):
         raise GraphError(
             f"{schema.name}: the attribute '{name}' must be {_WORDS[spec.type]}, "
@@ -284,6 +288,14 @@ def _attribute(schema: OpSchema, name: str, value: Any) -> Any:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if "\n" not in text else f"a {type(value).__name__}"
+
+
+def _integer(value: Any) -> int:
+    """Read an integer of a file, which has 64 bits."""
+    number = index(value)
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError
+    return number
 
 
 def _text(value: Any) -> str:

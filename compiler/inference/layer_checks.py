@@ -128,6 +128,7 @@ def _rotary(node: Node) -> None:
     require(node, turned % 2 == 0, f"rotary_embedding_dim={turned} must be even")
     if shape is None:
         return
+    require(node, len(shape) in (3, 4), f"x must have rank 3 or 4, not {len(shape)}")
     width = shape[-1]
     if len(shape) == 3:
         require(node, heads > 0, "num_heads must be given for x of rank 3")

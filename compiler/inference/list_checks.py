@@ -220,8 +220,10 @@ def _write_places(node: Node) -> None:
     if cache is None or update is None:
         return
     require(node, len(cache) == len(update), f"the ranks {len(cache)} and {len(update)} differ")
+    rank, axis = len(cache), attribute(node, "axis")
+    require(node, -rank <= axis < rank, f"axis={axis} is none of what has rank {rank}")
+    require(node, axis % rank > 0, f"axis={axis} is the first one, which counts the examples")
     require_shape(node, 2, [cache[0]], "write_indices")
-    axis = attribute(node, "axis")
     size, added = cache[axis], update[axis]
     room: Dim = "room"
     if isinstance(size, int) and isinstance(added, int):
