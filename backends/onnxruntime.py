@@ -25,7 +25,7 @@ from ..compiler.standard.protos import tensor_proto
 from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
-from .onnxruntime_hazards import has_hazards, has_no_elements
+from .onnxruntime_hazards import OpenRanks, has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_providers import Provider, Settings, provider_names, read_settings
 from .onnxruntime_rewrites import adapt
@@ -109,6 +109,7 @@ class OnnxruntimeExecutable:
         self.device = device
         self._graph = graph
         self._hazards = hazards
+        self._ranks = OpenRanks(graph)
         self._numpy: Executable | None = None
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
@@ -129,7 +130,7 @@ class OnnxruntimeExecutable:
         arrays = check_feeds(self.inputs, feeds)
         named = {v.name: a for v, a in zip(self.inputs, arrays, strict=True)}
         is_empty = any(map(has_no_elements, arrays))
-        if is_empty and self._hazards:
+        if is_empty and self._hazards or not self._ranks.are_safe(arrays):
             return self.run_on_numpy(named)
         try:
             return self._run(named)
@@ -158,9 +159,10 @@ class OnnxruntimeExecutable:
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back without a copy; what is not a plain tensor goes the plain way."""
-        if self.is_plain and self.device[0] != "cpu":
+        is_plain = self.is_plain and not self._ranks.matter
+        if is_plain and self.device[0] != "cpu":
             return DeviceStepper(self, feedback, state)
-        if self.is_plain:
+        if is_plain:
             return self.bound_stepper(feedback, state)
         return RunStepper(self, feedback, state)
 

@@ -24,10 +24,11 @@ def refine_types(graph: Graph) -> None:
         for subgraph in node.subgraphs:
             refine_types(subgraph)
         if node.domain != COMPOSITE_DOMAIN:  # their types are stated by whoever emits them
-            _refine(node)
+            refine_node(node)
 
 
-def _refine(node: Node) -> None:
+def refine_node(node: Node) -> None:
+    """Note what inference tells now of a node's outputs, its subgraphs left as they are."""
     for value, type_ in zip(node.outputs, infer_types(node), strict=False):
         if value is not None and type_ is not None:
             value.type = _merged(value, type_)
