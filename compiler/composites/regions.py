@@ -34,6 +34,8 @@ def roi_align(op: Ops, node: Node) -> Value:
     the maximum of the four weighted pixels of all samples, as ONNX's reference has it.
     """
     x, regions, batch = node.required(3)
+    if batch.shape != (regions.shape or "?")[:1]:  # one image must not stand for all regions
+        batch = op.Reshape(batch, op.Shape(regions, end=1), allowzero=1)
     regions, mark = _finite(op, regions)
     height, width = dimension(op, x, 2), dimension(op, x, 3)
     vertical = _samples(op, node, regions, 1, height, "output_height")

@@ -270,5 +270,6 @@ def _contracted(op: Ops, node: Node, pixels: Value, per_part: Value, bias: Value
         op.MatMul(weight, columns), op.Concat(batch, outputs, out, axis=0), allowzero=1
     )
     if bias is not None:
-        y = op.Add(y, op.Unsqueeze(bias, list(range(1, x.known_rank - 1))))
+        ones = op.constant([1] * (x.known_rank - 2))
+        y = op.Add(y, op.Reshape(bias, op.Concat(outputs, ones, axis=0), allowzero=1))
     return y

@@ -120,7 +120,7 @@ def swish(op: Ops, node: Node, dy: Value) -> Entries:
     return op.Mul(dy, slope)
 
 
-@gradient("SwiGLU", widens=True)
+@gradient("SwiGLU", widens=True, broadcasts=True)
 def swiglu(op: Ops, node: Node, dy: Value) -> Entries:
     """y = a·σ(αa)·b: a product of Swish(a) and b"""
     a, b = node.required(2)

@@ -109,6 +109,7 @@ def _transformed(node: Node) -> None:
     elements, rank = elements_of(_input(node, 2)), _rank_of(node, 0)
     if elements and isinstance(elements[0], int):
         _within(node, "axis", elements[0], rank, (0, -1))
+        require(node, elements[0] != -1, "axis must not be the last, which holds the parts")
 
 
 def _reversal(node: Node) -> None:

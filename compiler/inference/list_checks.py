@@ -60,9 +60,10 @@ _SCALARS: dict[str, Sequence[int]] = {"DFT": [1, 2]}
 CHECKED_NUMBERS: dict[str, Sequence[int]] = {
     "AffineGrid": [1],
     "Attention": [6],
+    "Col2Im": [1, 2],
     "CumProd": [1],
     "CumSum": [1],
-    "DFT": [1],
+    "DFT": [1, 2],
     "Expand": [1],
     "GRU": [4],
     "LSTM": [4],
@@ -292,17 +293,24 @@ def _cached(node: Node) -> None:
     _within(node, 6, "nonpad_kv_seqlen", 0, "any")
 
 
+def _gated(node: Node) -> None:
+    """Check that neither input is stretched."""
+    if (shape := shape_of(node, 0)) is not None:
+        require_shape(node, 1, shape, "B")
+
+
 def _unpooled(node: Node) -> None:
     _like_data(node)
     _within(node, 2, "output_shape", 0, "any")
 
 
 def _image(node: Node) -> None:
-    """Check that image and block have as many axes."""
+    """Check that image and block have as many axes, and that a block has elements."""
     image, block = shape_of(node, 1), shape_of(node, 2)
     if image and block:
         reason = f"block_shape has {block[0]} sizes, image_shape {image[0]}"
         require(node, may_equal(image[0], block[0]), reason)
+    _within(node, 2, "block_shape", 1, "any")
 
 
 def _grid(node: Node) -> None:
@@ -334,6 +342,7 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "RNN": _sequence_lengths,
     "ReverseSequence": _lengths,
     "STFT": _frames,
+    "SwiGLU": _gated,
     "ScatterElements": _scatter_elements,
     "ScatterND": _scatter_nd,
     "Compress": _chosen,

@@ -23,8 +23,8 @@ from not_finite import is_right as is_expected  # noqa: E402
 from not_finite import judge  # noqa: E402
 from old_calls import ROWS  # noqa: E402
 from op_samples import SAMPLES  # noqa: E402
-from other_ranks import changed  # noqa: E402
-from other_ranks import verdict as with_another_rank  # noqa: E402
+from other_inputs import changed  # noqa: E402
+from other_inputs import verdict as with_another_input  # noqa: E402
 from unknown_ranks import verdicts  # noqa: E402
 
 
@@ -59,13 +59,13 @@ def main() -> int:
         for fed in (False, True)
         for step, told in verdicts(sample, fed).items()
     )
-    other_ranks = (
+    other_inputs = (
         (call, told, told in ("right", "refused"))
         for sample in SAMPLES
         for what, other in changed(sample)
         for symbolic in (False, True)
         for call in [f"{what}{', symbolic' * symbolic}"]
-        for told in [with_another_rank(other, symbolic)]
+        for told in [with_another_input(other, symbolic)]
     )
     equal = (
         (f"{sample} {step}", told, not told.startswith("wrong"))
@@ -81,7 +81,7 @@ def main() -> int:
     return (
         report("changed attributes", attributes)
         + report("unknown ranks", ranks)
-        + report("other ranks", other_ranks)
+        + report("other inputs", other_inputs)
         + report("equal elements", equal)
         + report("not finite", numbers)
     )

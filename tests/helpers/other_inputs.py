@@ -1,4 +1,4 @@
-"""What becomes of a call whose input has more or fewer axes, or twice as long a first one."""
+"""What becomes of a call one of whose inputs has other axes, sizes or integers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,18 +13,26 @@ DEFECT = "this is a defect of onnxgrad"
 
 
 def changed(sample: Sample) -> Iterator[tuple[str, Sample]]:
-    """Yield a sample with each input in other shapes, and what was changed."""
+    """Yield a sample with each input otherwise, and what was changed."""
     for place, given in enumerate(sample.inputs):
-        for what, array in _other_shapes(given) if given is not None else ():
+        for what, array in _others(given) if given is not None else ():
             inputs = [array if k == place else a for k, a in enumerate(sample.inputs)]
             yield f"{sample} input {place} {what}", replace(sample, inputs=inputs)
 
 
-def _other_shapes(x: Array) -> Iterator[tuple[str, Array]]:
+def _others(x: Array) -> Iterator[tuple[str, Array]]:
     yield "with an axis before", x[None]
     yield "with an axis behind", x[..., None]
-    if x.ndim:
-        yield "twice", np.concatenate([x, x])
+    for axis in range(x.ndim):
+        if x.shape[axis]:
+            yield f"longer along axis {axis}", np.concatenate([x, x.take([0], axis)], axis)
+        if x.shape[axis] > 1:
+            yield f"with one along axis {axis}", x.take([0], axis)
+        if x.shape[axis] > 2:
+            yield f"shorter along axis {axis}", x.take(range(x.shape[axis] - 1), axis)
+    if x.dtype.kind == "i" and x.size:
+        for number in (-99, -1, 0, 99):
+            yield f"with {number} at its end", np.append(x.ravel()[:-1], number).reshape(x.shape)
     if x.size and x.ndim:
         yield "as a number", x.reshape(-1)[0].reshape(())
     if x.size and x.ndim > 1:

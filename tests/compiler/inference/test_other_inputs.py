@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from op_samples import SAMPLES
 from op_samples.sample import Sample
-from other_ranks import changed, verdict
+from other_inputs import changed, verdict
 
 import onnxgrad as og
 
 
 @pytest.mark.parametrize("sample", SAMPLES[::16], ids=str)
-def test_a_call_with_another_rank_is_right_or_refused(sample: Sample) -> None:
+def test_a_call_with_another_input_is_right_or_refused(sample: Sample) -> None:
     for what, other in changed(sample):
         for symbolic in (False, True):
             assert verdict(other, symbolic) in ("right", "refused"), what
