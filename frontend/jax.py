@@ -29,7 +29,7 @@ def function(
     Args:
         graph: any graph whose inputs and outputs are tensors of numbers; the shapes of its outputs
             must follow from those of its inputs.
-        of: the outputs, or other values, to give; all outputs without this.
+        of: the outputs, or other values, to give, from the inputs that they read; all without this.
         parameters: initializers that the function takes too, after the inputs, by name or pattern;
             the graph's arrays are used where none is given. `f.parameters` has them as arrays.
         backend: see `compile`, which takes the other options too.

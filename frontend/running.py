@@ -1,12 +1,12 @@
 """Compile a graph for a backend and call it like a function."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from onnxgrad.backends import find_backend
-from onnxgrad.backends.base import Executable
+from onnxgrad.backends.base import Backend, Executable
 from onnxgrad.backends.base import Stepper as BackendStepper
 from onnxgrad.backends.stepping import make_stepper
 from onnxgrad.compiler.emission.naming import STATE_KEY
@@ -112,6 +112,19 @@ def _missing_state(graph: Graph, feeds: Any) -> list[str]:
     return [v.name for v in graph.inputs if v.name in state and v.constant is None]
 
 
+def require_backend(name: str, options: Iterable[str]) -> Backend:
+    """Give a backend that takes these options, see `compile`."""
+    found = find_backend(name)
+    parameters = signature(found.prepare).parameters.values()
+    taken = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
+    if wrong := [option for option in options if option not in taken]:
+        raise GraphError(
+            f"the backend '{name}' takes no option {', '.join(wrong)}; it takes "
+            f"{', '.join(taken) or 'none'}"
+        )
+    return found
+
+
 def compile(  # noqa: A001  # the public name
     graph: Graph, backend: str = "numpy", *, tune: bool = False, **options: Any
 ) -> Compiled:
@@ -132,14 +145,7 @@ def compile(  # noqa: A001  # the public name
         BackendUnavailableError: its library or device is missing; the message says what to install.
         GraphError: the backend takes no such option.
     """
-    found = find_backend(backend)
-    parameters = signature(found.prepare).parameters.values()
-    taken = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
-    if wrong := [name for name in options if name not in taken]:
-        raise GraphError(
-            f"the backend '{backend}' takes no option {', '.join(wrong)}; it takes "
-            f"{', '.join(taken) or 'none'}"
-        )
+    found = require_backend(backend, options)
     require_graph(graph)
     if not require_flag(tune, "tune"):
         return Compiled(graph, found.prepare(graph, **options), backend)

@@ -55,13 +55,15 @@ def objective(
     """
     values = find_values(require_graph(graph), wrt, WRT).values
     held = [v for v in values if v not in graph.inputs]
-    function, defaults = function_of(graph, [of], held or None, backend, options)
+    function, defaults = function_of(graph, [of], held or None, backend, options, kept=values)
     names = [v.name for v in values]
     given = {**defaults, **optional_mapping(feeds, "feeds")}
     inputs = {v.name: v for v in function.inputs}
+    known = {v.name for v in graph.inputs} | inputs.keys()
     for name in given:
-        if name not in inputs:
-            raise GraphError(f"feeds: there is no input '{name}'{suggestion(name, inputs)}")
+        if name not in known:
+            raise GraphError(f"feeds: there is no input '{name}'{suggestion(name, known)}")
+    given = {name: array for name, array in given.items() if name in inputs}
     if missing := [n for n in inputs if n not in given and n not in names]:
         raise GraphError(f"feeds lacks {', '.join(missing)}, which `wrt` does not name")
     moved = [inputs[name] for name in names]

@@ -1,7 +1,7 @@
 """A graph as a function of arrays by position; its derivatives are such functions, too."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnxgrad.compiler.passes.pipeline import clean_up
 from onnxgrad.compiler.passes.refine_types import refine_types, settle
 
 from ..batching import vmap
-from ..running import Compiled, compile
+from ..running import Compiled, compile, require_backend
 from ..selection import OF, Selection, copied, find_values
 from ..transforms import jvp, vjp
 
@@ -60,6 +60,10 @@ class GraphFunction:
         """Run on arrays in the order of the inputs; give those of the outputs."""
         results = self.compiled.run(dict(zip(self._names, arrays, strict=True)))
         return [results[v.name] for v in self.outputs]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made again where it is wanted: no session fits into a file."""
+        return {k: v for k, v in vars(self).items() if k != "compiled"} | {"_derived": {}}
 
     def vjp(self, wrt: Mask, of: Mask) -> "GraphFunction":
         """Give the function of (*inputs, *cotangents of `of`) that gives the gradients by `wrt`."""
@@ -131,16 +135,22 @@ def function_of(
     parameters: Selection | None,
     backend: str,
     options: Mapping[str, Any],
+    kept: Sequence[Value] = (),
 ) -> tuple[GraphFunction, Defaults]:
     """Give a graph as a function of its inputs, then of chosen parameters, and their arrays.
+
+    Of the inputs it takes what the chosen outputs read, and those of `kept`.
 
     Raises:
         GraphError: something goes in or out that is not a tensor of numbers, or is not there.
         BackendUnavailableError: the backend cannot run here.
     """
+    require_backend(backend, options.keys() - {"tune"})
     copy, mapping = copied(graph)
     if of is not None:
         copy.outputs = [mapping[v] for v in find_values(graph, of, OF).values]
+        read = {*copy.upstream(copy.outputs), *(mapping[v] for v in kept)}
+        copy.inputs = [v for v in copy.inputs if v in read]
     if parameters is not None:
         copy.inputs.extend([mapping[v] for v in _parameters(graph, parameters)])
     defaults = {v.name: v.constant for v in copy.inputs if v.constant is not None}
@@ -154,7 +164,7 @@ def function_of(
         if not isinstance(value.type, TensorType) or value.dtype.kind in "OUS":
             raise GraphError(f"'{value.name}' is {value.type}; only tensors of numbers cross over")
     clean_up(copy)
-    return GraphFunction(copy, lambda g: compile(g, backend, **options)), defaults
+    return GraphFunction(copy, partial(compile, backend=backend, **options)), defaults
 
 
 def _parameters(graph: Graph, given: Selection) -> list[Value]:

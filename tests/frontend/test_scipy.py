@@ -45,6 +45,16 @@ def test_half_of_the_digits_are_those_of_float32() -> None:
     assert o.jac(x).dtype == np.float64
 
 
+def test_feeds_may_hold_what_the_scalar_does_not_read() -> None:
+    b = og.Builder()
+    x, label = b.input("x", "float64", (2,)), b.input("label", "int64", ())
+    b.output(b.op.ReduceSumSquare(x, keepdims=0), "f")
+    b.output(b.op.Gather(x, label), "picked")
+    for feeds in ({"x": [1.0, 2.0]}, {"x": [1.0, 2.0], "label": 0}):
+        o = og.scipy.objective(b.build(), "f", "x", feeds)
+        np.testing.assert_array_equal(o.jac(o.x0), [2.0, 4.0])
+
+
 def test_several_values_are_one_vector() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))

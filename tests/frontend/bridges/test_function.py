@@ -1,5 +1,7 @@
 """Graphs as functions of arrays by position, without any of the programs that call them."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,35 @@ def test_derivatives_are_functions_of_the_same_kind() -> None:
     np.testing.assert_allclose(ys, [[2.0], [16.0]])
     np.testing.assert_array_equal(nexts, [[4], [4]])
     assert f.vmap((True, False, False)) is f.vmap((True, False, False))
+
+
+def test_it_takes_what_the_outputs_read() -> None:
+    f, defaults = function_of(cubes(), "y", "w", "numpy", {})
+    assert [v.name for v in f.inputs] == ["x", "w"] and list(defaults) == ["w"]
+    f, _ = function_of(cubes(), "next", None, "numpy", {})
+    assert [v.name for v in f.inputs] == ["k"]
+    assert [v.name for v in function(cubes()).inputs] == ["x", "k", "w"]
+
+
+def test_a_wrong_backend_is_refused_at_once() -> None:
+    with pytest.raises(og.GraphError, match="no backend 'nunpy'; there are numpy, onnxruntime"):
+        function_of(cubes(), None, None, "nunpy", {})
+    with pytest.raises(og.GraphError, match="the backend 'numpy' takes no option threads"):
+        function_of(cubes(), None, None, "numpy", {"threads": 1})
+    function_of(cubes(), None, None, "numpy", {"tune": False})
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_functions_are_pickled(backend: str) -> None:
+    f, _ = function_of(cubes(), "y", "w", backend, {})
+    mask = (True, False)
+    pushed = f.jvp(mask, (True,)).run([X, W, np.ones(2)])
+    assert f.run([X, W])[0].tolist() == [2.0, 16.0]
+    read = pickle.loads(pickle.dumps(f))
+    np.testing.assert_array_equal(read.run([X, W])[0], [2.0, 16.0])
+    np.testing.assert_array_equal(read.jvp(mask, (True,)).run([X, W, np.ones(2)]), pushed)
+    derived = pickle.loads(pickle.dumps(f.jvp(mask, (True,))))
+    np.testing.assert_array_equal(derived.run([X, W, np.ones(2)]), pushed)
 
 
 def test_outputs_may_be_inputs_or_stand_twice() -> None:
