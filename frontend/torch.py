@@ -21,13 +21,14 @@ def function(
     """Give a graph as a function of tensors that torch differentiates, to any order.
 
     The function takes tensors in the order of the graph's inputs, or by their names, and gives one
-    tensor or a tuple of them. Reverse and forward mode and `torch.func.vmap` are graphs of ours,
-    made when they are first used. Tensors of the CPU, and those of cuda on the CuPy backend, are
-    not copied on their way in. A derivative computes the values that it needs once more.
+    tensor or a tuple of them. Reverse and forward mode, `torch.func.vmap` and the batches of
+    `torch.autograd` are graphs of ours, made when they are first used. Tensors of the CPU, and
+    those of cuda on the CuPy backend, are not copied on their way in. A derivative computes the
+    values that it needs once more. The function can be pickled, and torch.compile stops around it.
 
     Args:
         graph: any graph whose inputs and outputs are tensors of numbers.
-        of: the outputs, or other values, to give; all outputs without this.
+        of: the outputs, or other values, to give, from the inputs that they read; all without this.
         parameters: initializers that the function takes too, after the inputs, by name or pattern;
             the graph's arrays are used where none is given. `f.parameters` has them as tensors.
         backend: see `compile`, which takes the other options too.

@@ -34,6 +34,8 @@ class TorchFunction:
         self.outputs = [v.name for v in function.outputs]
         self.parameters = {name: as_tensor(array.copy()) for name, array in defaults.items()}
 
+    # torch.compile would trace it down to NumPy
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch is not installed here
     def __call__(self, *tensors: Any, **by_name: Any) -> Any:
         """Run on tensors by position or by name; give a tensor, or a tuple of them.
 
@@ -42,7 +44,7 @@ class TorchFunction:
         """
         given = bind(self._function.inputs, self.parameters, tensors, by_name)
         checked = map(_checked, self._function.inputs, given)
-        results: tuple[Any, ...] = Call.apply(self._function, *checked)
+        results = _call(self._function, *checked)
         return results[0] if len(results) == 1 else results
 
 
@@ -73,7 +75,7 @@ class Call(torch.autograd.Function):
         of = _both(floats(function.outputs), [dy is not None for dy in dys])
         if not any(wrt) or not any(of):
             return (None, *(None for _ in wrt))
-        found = iter(Call.apply(function.vjp(wrt, of), *tensors, *chosen(dys, of)))
+        found = iter(_call(function.vjp(wrt, of), *tensors, *chosen(dys, of)))
         return (None, *(next(found) if wanted else None for wanted in wrt))
 
     @staticmethod
@@ -84,7 +86,7 @@ class Call(torch.autograd.Function):
         of = floats(function.outputs)
         if not any(wrt) or not any(of):
             return tuple(None for _ in of)
-        found = iter(Call.apply(function.jvp(wrt, of), *tensors, *chosen(tangents, wrt)))
+        found = iter(_call(function.jvp(wrt, of), *tensors, *chosen(tangents, wrt)))
         return tuple(next(found) if moved else None for moved in of)
 
     @staticmethod
@@ -97,6 +99,30 @@ class Call(torch.autograd.Function):
         moved = [t if k is None else t.movedim(k, 0) for t, k in zip(tensors, axes, strict=True)]
         results = Call.apply(batched, *moved)
         return results, tuple(0 for _ in results)
+
+
+def _call(function: GraphFunction, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Run a graph; where torch.autograd batches gradients, that of the batch.
+
+    `is_grads_batched` and `vectorize=True` use a vmap older than that of `torch.func`, of which an
+    autograd.Function hears nothing: its tensors are unwrapped here, around autograd.
+    """
+    batched = list(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
+    if not any(batched):
+        return Call.apply(function, *tensors)
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    physical = [
+        torch._remove_batch_dim(t, level, 1, 0) if moved else t
+        for t, moved in zip(tensors, batched, strict=True)
+    ]
+    size = max(t.shape[0] for t in chosen(physical, tuple(batched)))
+    physical = [
+        t.expand(size, *t.shape[1:]) if moved else t  # of another level's batch there is one
+        for t, moved in zip(physical, batched, strict=True)
+    ]
+    results = _call(function.vmap(tuple(batched)), *physical)
+    return tuple(torch._add_batch_dim(t, 0, level) for t in results)
 
 
 # torch asks for it at every call, and finds it here at once

@@ -1,6 +1,9 @@
 """Graphs inside torch; `make bridges` runs this, for torch is not among what tests need."""
 
+import warnings
 from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import bridged
@@ -73,6 +76,67 @@ def test_transforms_of_torch_compose() -> None:
     w = torch.tensor([1.0, 2.0], dtype=torch.float64)
     found = func.vmap(f, in_dims=(None, 0))(x, w)
     torch.testing.assert_close(found, torch.stack([expected(x), expected(2 * x)]))
+
+
+def test_the_batches_of_autograd_are_batches_of_ours() -> None:
+    functional = torch.autograd.functional
+    f = squares()
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).requires_grad_()
+
+    def expected(x: Any) -> Any:
+        return torch.tanh(x).sum()
+
+    def gradient(f: Any) -> Any:
+        return lambda x: torch.autograd.grad(f(x), x, create_graph=True)[0]
+
+    def jacobian(f: Any, **options: Any) -> Any:
+        return lambda x: functional.jacobian(f, x, vectorize=True, **options)
+
+    for transform in (
+        lambda f: jacobian(gradient(f)),
+        lambda f: jacobian(f, strategy="forward-mode"),
+        lambda f: jacobian(jacobian(jacobian(f, create_graph=True), create_graph=True)),
+        lambda f: lambda x: functional.hessian(f, x, vectorize=True),
+    ):
+        torch.testing.assert_close(transform(f)(x), transform(expected)(x))
+    directions = torch.eye(6, dtype=x.dtype)
+    found, theirs = (
+        torch.autograd.grad(gradient(f)(x), x, directions, is_grads_batched=True)
+        for f in (f, expected)
+    )
+    torch.testing.assert_close(found, theirs)
+    batched: dict[str, Any] = {"check_batched_grad": True}
+    assert torch.autograd.gradcheck(f, (x,), check_forward_ad=True, **batched)
+    assert torch.autograd.gradgradcheck(f, (x,), **batched)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_functions_go_into_files_and_copies(backend: str, tmp_path: Path) -> None:
+    class Layer(torch.nn.Module):  # type: ignore[misc, name-defined]  # it is not installed here
+        def __init__(self) -> None:
+            super().__init__()
+            self.f = squares(backend=backend)
+
+    layer = Layer()
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).requires_grad_()
+    layer.f(x).backward()
+    torch.save(layer.f, tmp_path / "f.pt")
+    read = torch.load(tmp_path / "f.pt", weights_only=False)
+    for copy in (read, deepcopy(layer).f):
+        other = x.detach().clone().requires_grad_()
+        copy(other).backward()
+        torch.testing.assert_close(other.grad, x.grad)
+
+
+def test_compiled_modules_stop_around_it() -> None:
+    f = squares()
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).requires_grad_()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        compiled = torch.compile(lambda x: 2 * f(3 * x), backend="aot_eager")
+        (found,) = torch.autograd.grad(compiled(x), x)
+    torch.testing.assert_close(found, 6 * (1 - torch.tanh(3 * x) ** 2).detach())
+    assert [w.message for w in said if "onnxgrad" in str(w.message)] == []  # nothing was traced
 
 
 @pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
