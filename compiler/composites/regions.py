@@ -1,6 +1,7 @@
 """Bodies of operators that pool regions of interest."""
 
 from dataclasses import dataclass
+from math import prod
 
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
@@ -10,6 +11,9 @@ from ..graph.ir import Node, Value
 from ..graph.types import is_static
 from ..standard.schemas import attribute
 from .registry import standard_body
+
+_GATHERED = 200
+"""As many products of matrices take the time of one pixel that is gathered."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +51,48 @@ def roi_align(op: Ops, node: Node) -> Value:
     else:
         rows = _mean_matrix(op, vertical, height)
         columns = op.Transpose(_mean_matrix(op, horizontal, width), perm=[0, 2, 1])
-        images = op.Gather(x, batch, axis=0)
-        y = op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
+        y = _between(op, x, batch, rows, columns)
     return op.Where(op.IsNaN(mark), mark, y)
 
 
 def _has_few_samples(node: Node, x: Value) -> bool:
-    """Tell whether the pixels that a region's samples read are fewer than its whole image has.
+    """Tell whether it is cheaper to gather the pixels that samples read than to multiply images.
 
-    Then they are gathered. Else, and where the regions decide how many samples there are, the mean
-    is a product with one matrix per axis, for the samples form a grid; each region needs its image.
+    Where the regions decide how many samples there are, the mean is a product with one matrix per
+    axis, for the samples form a grid.
     """
-    get = node.attributes.get
-    read = (
-        4
-        * get("output_height", 1)
-        * get("output_width", 1)
-        * attribute(node, "sampling_ratio") ** 2
-    )
+    bins = [node.attributes.get(f"output_{side}", 1) for side in ("height", "width")]
+    read = 4 * prod(bins) * int(attribute(node, "sampling_ratio")) ** 2
     sizes = x.shape[2:] if x.shape else ()
-    return 0 < read and not (is_static(sizes) and typical_size(sizes) < read)
+    if not read or not is_static(sizes):
+        return read > 0
+    if _is_single(x):
+        return read * _GATHERED < bins[0] * typical_size(sizes)
+    return read <= typical_size(sizes)
+
+
+def _is_single(x: Value) -> bool:
+    return x.shape is not None and x.shape[:1] == (1,)
+
+
+def _between(op: Ops, x: Value, batch: Value, rows: Value, columns: Value) -> Value:
+    """Give rows·x·columns of the image of each region; rows: (regions, bins, height).
+
+    A single image is a factor of all rows at once; else each region holds its own.
+    """
+    if not _is_single(x):
+        images = op.Gather(x, batch, axis=0)
+        return op.MatMul(op.MatMul(op.Unsqueeze(rows, [1]), images), op.Unsqueeze(columns, [1]))
+    chosen = op.Gather(op.constant([1.0], rows.dtype), batch)  # an index but 0 is an error
+    rows = op.Mul(rows, op.Unsqueeze(chosen, [1, 2]))
+    regions, bins, height = (dimension(op, rows, axis) for axis in range(3))
+    channels, width = dimension(op, x, 1), dimension(op, x, 3)
+    lines = op.Concat(height, op.Mul(channels, width), axis=0)
+    flat = op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), lines, allowzero=1)
+    listed = op.Concat(op.Mul(regions, bins), height, axis=0)
+    strips = op.MatMul(op.Reshape(rows, listed, allowzero=1), flat)
+    strips = op.Reshape(strips, op.Concat(regions, bins, channels, width, axis=0), allowzero=1)
+    return op.Transpose(op.MatMul(strips, op.Unsqueeze(columns, [1])), perm=[0, 2, 1, 3])
 
 
 def _finite(op: Ops, regions: Value) -> tuple[Value, Value]:

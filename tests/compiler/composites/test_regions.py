@@ -33,12 +33,21 @@ def feeds(images: int, height: int, width: int, count: int, dtype: str) -> dict[
     }
 
 
-@pytest.mark.parametrize("sizes", [(2, CHANNELS, HEIGHT, WIDTH), ("N", "C", "H", "W")])
-@pytest.mark.parametrize("mode", ["avg", "max"])
-def test_no_region_holds_its_image(mode: str, sizes: tuple[Any, ...]) -> None:
+@pytest.mark.parametrize(
+    ("mode", "ratio", "sizes"),
+    [
+        ("avg", 2, (2, CHANNELS, HEIGHT, WIDTH)),
+        ("avg", 2, ("N", "C", "H", "W")),
+        ("max", 2, ("N", "C", "H", "W")),
+        ("avg", 0, (1, CHANNELS, HEIGHT, WIDTH)),
+        ("avg", 0, (1, "C", "H", "W")),
+        ("avg", 1, (1, CHANNELS, HEIGHT, WIDTH)),
+    ],
+)
+def test_no_region_holds_its_image(mode: str, ratio: int, sizes: tuple[Any, ...]) -> None:
     """An image for each region would take forty times what is sampled."""
-    backward = og.vjp(graph(mode, 2, sizes), "y", ["x"])
-    given = feeds(2, HEIGHT, WIDTH, REGIONS, "float32")
+    backward = og.vjp(graph(mode, ratio, sizes), "y", ["x"])
+    given = feeds(1 if sizes[0] == 1 else 2, HEIGHT, WIDTH, REGIONS, "float32")
     shape = (REGIONS, CHANNELS, SETTINGS["output_height"], SETTINGS["output_width"])
     given["y.grad"] = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     compiled = og.compile(backward)
@@ -52,13 +61,14 @@ def test_no_region_holds_its_image(mode: str, sizes: tuple[Any, ...]) -> None:
     np.testing.assert_allclose(stock, found, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("images", [1, 2, "N"])
 @pytest.mark.parametrize("ratio", [0, 1, 3])
 @pytest.mark.parametrize("size", [7, 30])
-def test_means_of_samples_by_pixels_and_corners(size: int, ratio: int) -> None:
-    """Pixels are gathered where samples read few of them, else multiplied: the values agree."""
-    shape = (2, CHANNELS, size, size + 1)
+def test_means_of_samples_by_pixels_and_corners(size: int, ratio: int, images: Any) -> None:
+    """Pixels are gathered where samples read few, else multiplied, a single image by all."""
+    shape = (images, CHANNELS, size, size + 1)
     forward = graph("avg", ratio, shape, "float64")
-    given = feeds(2, size, size + 1, 3, "float64")
+    given = feeds(3 if images == "N" else images, size, size + 1, 4, "float64")
     loss = og.compile(summed(forward)).run
     found = og.compile(og.grad(summed(forward), "loss", ["x", "regions"])).run(given)
     for name in ("x", "regions"):
