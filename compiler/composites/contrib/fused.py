@@ -33,19 +33,20 @@ def activated(op: Ops, node: Node, y: Value) -> Value:
 
 
 def activated_by_name(op: Ops, node: Node, y: Value) -> Value:
-    """Give f(y), f as `activation`, `activation_alpha` and `activation_beta` say."""
+    """Give f(y), f as `activation` and its numbers `activation_alpha`, `_beta` and `_gamma` say."""
     name = node.attributes.get("activation", "")
     if not name:
         return y
-    alpha, beta = (node.attributes.get(f"activation_{k}") for k in ("alpha", "beta"))
+    given = {k: node.attributes.get(f"activation_{k}") for k in ("alpha", "beta", "gamma")}
+    alpha, beta = given["alpha"], given["beta"]
     if name == "ScaledTanh":
         return scaled_tanh(op, y, alpha, beta)
     if name == "ParametricSoftplus":
         return parametric_softplus(op, y, alpha, beta)
-    if name not in _ALPHA_BETA:
+    if name not in _NUMBERS:
         raise UnsupportedOpError(f"its activation '{name}' is not known", [node.operator])
-    given: dict[str, Any] = {"alpha": alpha, "beta": beta}
-    result: Value = op.emit(name, y, **{k: given[k] for k in _ALPHA_BETA[name]})
+    stated: dict[str, Any] = {k: given[k] for k in _NUMBERS[name] if given[k] is not None}
+    result: Value = op.emit(name, y, **stated)
     return result
 
 
@@ -63,16 +64,17 @@ def parametric_softplus(op: Ops, x: Value, alpha: float | None, beta: float | No
     return y if alpha is None else op.Mul(y, alpha)
 
 
-_ALPHA_BETA: dict[str, tuple[str, ...]] = {
+_NUMBERS: dict[str, tuple[str, ...]] = {
     "Celu": ("alpha",),
     "Elu": ("alpha",),
     "HardSigmoid": ("alpha", "beta"),
     "LeakyRelu": ("alpha",),
     "Relu": (),
+    "Selu": ("alpha", "gamma"),
     "Sigmoid": (),
     "Softplus": (),
     "Softsign": (),
     "Tanh": (),
     "ThresholdedRelu": ("alpha",),
 }
-"""The activations of FusedGemm and which of alpha and beta each takes."""
+"""The activations of FusedGemm and which of alpha, beta and gamma each takes."""
