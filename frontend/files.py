@@ -16,7 +16,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # it has 
 
 from onnxgrad.backends.onnxruntime_refusals import refused_nodes
 from onnxgrad.compiler.composites.expand import Forms
-from onnxgrad.compiler.errors import GraphError, ModelFileError
+from onnxgrad.compiler.errors import GraphError, ModelFileError, locate
 from onnxgrad.compiler.graph.arguments import (
     as_dim,
     optional_mapping,
@@ -90,7 +90,7 @@ def load(source: Any, shapes: Mapping[str, int | Sequence[int | None]] | Any = N
         return import_model(model, pinned, folder)
     except Exception as error:
         if isinstance(source, str | PathLike):
-            error.add_note(f"in the file {source}")
+            locate(error, f"in the file {source}")
         raise
 
 

@@ -168,7 +168,7 @@ def _print_warning(message: Any, *_: Any, **__: Any) -> None:
 
 
 def _fail(error: Exception) -> NoReturn:
-    """Print an error and end with status 2; a note says in which file it happened."""
+    """Print an error and end with status 2; a note says where one that is not ours happened."""
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

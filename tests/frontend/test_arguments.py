@@ -366,3 +366,15 @@ def test_checks_that_check_nothing() -> None:
         og.check_gradients(network(), ["loss", "h"], ["w", "h"])
     with pytest.raises(og.GraphError, match="tolerances must be a dict"):
         og.validate(network(), FEEDS, tolerances=1e-3)  # type: ignore[arg-type]
+
+
+def test_an_error_names_the_file_that_it_is_about(tmp_path: Path) -> None:
+    """In its text, not in a note beside it."""
+    model = og.to_onnx(network())
+    model.graph.node[-1].op_type = "Tnah"
+    path = tmp_path / "wrong.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(og.UnsupportedOpError) as caught:
+        og.load(path)
+    assert str(caught.value).startswith(f"in the file {path}: ") and "Tnah" in str(caught.value)
+    assert "Tnah" in caught.value.ops and not hasattr(caught.value, "__notes__")
