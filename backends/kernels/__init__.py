@@ -9,6 +9,7 @@ for _family in (
     "convolution",
     "detection",
     "elementwise",
+    "image",
     "indexing",
     "linear",
     "ml",

@@ -264,3 +264,27 @@ def test_max_pool_of_nan_points_at_the_nan() -> None:
     y, indices = call("MaxPool", x, kernel_shape=[2], pads=[1, 1], outputs=2)
     np.testing.assert_array_equal(y[0, 0], [1, math.nan, math.nan, 2, -math.inf, -math.inf])
     np.testing.assert_array_equal(indices[0, 0], [0, 1, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_add_up_where_windows_read(rank: int, seed: int) -> None:
+    """Element by element: what overlaps is added, what lies in the padding is dropped."""
+    rng = np.random.default_rng([rank, seed])
+    block, strides, dilations = (rng.integers(1, 3, rank).tolist() for _ in range(3))
+    pads = rng.integers(0, 2, 2 * rank).tolist()
+    sizes = rng.integers(4, 6, rank).tolist()
+    counts = [
+        (n + pads[a] + pads[a + rank] - (block[a] - 1) * dilations[a] - 1) // strides[a] + 1
+        for a, n in enumerate(sizes)
+    ]
+    x = rng.normal(size=(2, 3 * math.prod(block), math.prod(counts)))
+    expected = np.zeros((2, 3, *sizes))
+    for k, tap in enumerate(np.ndindex(*block)):
+        for n, place in enumerate(np.ndindex(*counts)):
+            at = tuple(place[a] * strides[a] + tap[a] * dilations[a] - pads[a] for a in range(rank))
+            if all(0 <= i < size for i, size in zip(at, sizes, strict=True)):
+                expected[(..., *at)] += x.reshape(2, 3, math.prod(block), -1)[:, :, k, n]
+    kernel = KERNELS["", "Col2Im"].function
+    found = kernel(np, x, np.array(sizes), np.array(block), dilations, pads, strides)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
