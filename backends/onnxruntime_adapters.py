@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler.errors import ModelFileError
+from .failures import words_of
 
 
 def write_adapter(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -26,7 +27,9 @@ def write_adapter(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         adapter.set_parameters({name: make(array) for name, array in arrays.items()})
         adapter.export_adapter(target)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ModelFileError(f"onnxruntime cannot write these adapters: {error}") from error
+        raise ModelFileError(
+            f"onnxruntime cannot write these adapters: {words_of(str(error))}"
+        ) from error
 
 
 def read_adapter(path: Path) -> dict[str, np.ndarray]:
@@ -42,4 +45,4 @@ def read_adapter(path: Path) -> dict[str, np.ndarray]:
         found = onnxruntime.AdapterFormat.read_adapter(source)
         return {name: value.numpy().copy() for name, value in found.get_parameters().items()}
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path}: {error}") from error
+        raise ModelFileError(f"{path}: {words_of(str(error))}") from error

@@ -15,6 +15,7 @@ from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.subgraphs import all_nodes
 from ..compiler.graph.types import TensorType, onnx_dtype
 from ..compiler.standard.protos import every_node
+from .failures import words_of
 from .onnxruntime_kernels import lacking_kernels
 from .onnxruntime_providers import Settings
 from .onnxruntime_weights import write_apart
@@ -172,7 +173,7 @@ def _as_ort_value(array: np.ndarray) -> Any:
 
 def first_line(error: Exception) -> str:
     """Give the first line of what onnxruntime says."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return words_of((str(error).splitlines() or [""])[0]) or type(error).__name__
 
 
 def _refusal(graph: Graph, opset: int, error: Exception) -> UnsupportedOpError:

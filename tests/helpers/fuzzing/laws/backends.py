@@ -25,8 +25,8 @@ LACKS = (
     "ot supported",
     "not support",
     "only supports",
-    "lrn.cc",  # images only
-    "lrn.h",  # an odd number of channels only
+    "X_shape.NumDimensions() == 4 was false",  # LRN of images only
+    "size_ % 2 == 1 was false",  # LRN over an odd number of channels only
     "Conv_nchwc",
     "dim0_offset < dim0_size",  # a Scan of no steps
     "is_concrete_shape_ was false",  # a Scan that stacks what a branch of unknown sizes gives
