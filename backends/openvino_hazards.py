@@ -12,9 +12,9 @@ from ..compiler.graph.types import TensorType, is_static
 
 
 def is_refused(node: Node) -> bool:
-    """Tell whether a node has eight axes, and sizes that run time tells: some came out wrong."""
+    """Tell whether a node has seven axes, and sizes that run time tells: some came out wrong."""
     tensors = [v for v in node.writes() if v.constant is None and isinstance(v.type, TensorType)]
-    return any(v.rank is not None and v.rank >= 8 and not is_static(v.shape) for v in tensors)
+    return any(v.rank is not None and v.rank >= 7 and not is_static(v.shape) for v in tensors)
 
 
 def is_distrusted(node: Node) -> bool:
@@ -56,7 +56,11 @@ def _rounds_up(node: Node) -> bool:
 
 
 def _has_other_indices(node: Node) -> bool:
-    return _rounds_up(node) or bool(node.attributes.get("storage_order", 0))
+    """With indices it pads at the other end, too, where only run time knows sizes."""
+    x, indices = node.first_input, node.outputs[1:]
+    pads = bool(indices) and node.attributes.get("auto_pad") == "SAME_LOWER"
+    ordered = bool(node.attributes.get("storage_order", 0))
+    return _rounds_up(node) or ordered or pads and not is_static(x.shape)
 
 
 def _is_even(node: Node) -> bool:

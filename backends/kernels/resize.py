@@ -80,7 +80,9 @@ def _extents(
             raise ValueError(f"scales must be positive and finite, got {factors}")
         return factors, [int(n * factor) for n, factor in zip(before, factors, strict=True)]
     after = sizes.tolist()
-    factors = [new / old for new, old in zip(after, before, strict=True)]
+    if any(new and not old for new, old in zip(after, before, strict=True)):
+        raise ValueError(f"no elements, of sizes {before}, cannot be resized to {after}")
+    factors = [new / old if old else 1.0 for new, old in zip(after, before, strict=True)]
     if policy == "stretch":
         return factors, after
     factor = min(factors) if policy == "not_larger" else max(factors)

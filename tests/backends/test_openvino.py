@@ -138,10 +138,20 @@ def test_a_kernel_whose_sizes_are_unknown_is_refused_with_a_way_out() -> None:
         og.compile(b.build(), "openvino")
 
 
-@pytest.mark.parametrize("sample", SAMPLES[::40], ids=str)
-def test_gradients_of_samples_are_those_of_numpy(sample: Sample) -> None:
+WERE_WRONG = [
+    s
+    for s in SAMPLES
+    if s.op == "RoiAlign"
+    or s.attributes.get("auto_pad") == "SAME_LOWER"
+    or (s.op == "ReduceSum" and s.inputs[0] is not None and not s.inputs[0].ndim)
+]
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("sample", [*SAMPLES[::40], *WERE_WRONG], ids=str)
+def test_gradients_of_samples_are_those_of_numpy(sample: Sample, symbolic: bool) -> None:
     """Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
-    assert judge(sample) in ("same", "refused")
+    assert judge(sample, symbolic) in ("same", "refused")
 
 
 def _matmuls(op: Any, x: Any, w: Any) -> Any:

@@ -1,5 +1,7 @@
 """The gradient of every sample row on the backend openvino against NumPy: same, refused or else.
 
+With its sizes, and with symbols for them.
+
     python tests/benchmarks/openvino_sweep.py [--first 0]
 
 Where OpenVINO ends the process, `--first` goes on after the sample that was printed last.
@@ -23,10 +25,12 @@ def main() -> None:
     counts: Counter[str] = Counter()
     for index in range(parser.parse_args().first, len(SAMPLES)):
         print(f"\r{index} {SAMPLES[index]}"[:100].ljust(100), end="", file=sys.stderr, flush=True)
-        outcome = judge(SAMPLES[index])
-        counts[outcome if outcome in ("same", "refused") else "other"] += 1
-        if outcome not in ("same", "refused"):
-            print(f"\n{index} {SAMPLES[index]}: {outcome}", flush=True)
+        for symbolic in (False, True):
+            outcome = judge(SAMPLES[index], symbolic)
+            counts[outcome if outcome in ("same", "refused") else "other"] += 1
+            if outcome not in ("same", "refused"):
+                where = f"{index} {SAMPLES[index]}{', symbolic' * symbolic}"
+                print(f"\n{where}: {outcome}", flush=True)
     print(f"\n{dict(counts)}")
 
 

@@ -7,9 +7,9 @@ from op_samples.sample import Sample
 import onnxgrad as og
 
 
-def judge(sample: Sample) -> str:
+def judge(sample: Sample, symbolic: bool = False) -> str:
     """Tell whether OpenVINO gives the same, is refused the graph, or what else it does."""
-    forward = graph_of(sample, dtype=np.float32)
+    forward = graph_of(sample, symbolic, dtype=np.float32)
     graph = og.vjp(forward, float_outputs(forward), wrt_of(sample))
     feeds = feeds_of(graph, sample)
     feeds |= cotangents(og.compile(forward).run(feeds), float_outputs(forward))

@@ -105,13 +105,17 @@ def as_it_was(op: Ops, node: Node) -> bool:
 
 
 @spelling("Expand")
-def without_dropped_axes(op: Ops, node: Node) -> bool:
-    """Drop what lies along an axis that is expanded to 0, before.
+def plain_expand(op: Ops, node: Node) -> bool:
+    """Drop what lies along an axis that is expanded to 0, before; leave a number alone.
 
-    onnxruntime 1.32 takes a 0 for a 1 where it leaves out an Expand that changes nothing.
+    onnxruntime 1.32 takes a 0 for a 1 where it leaves out an Expand that changes nothing, and
+    OpenVINO 2026.4 gives a number an axis.
     """
     x, shape = node.required(2)
     sizes = elements_of(shape)
+    if x.rank == 0 and sizes is not None and not len(sizes):
+        node.op_type, node.inputs = "Identity", (x,)
+        return True
     if sizes is None or 0 not in sizes or x.rank is None:
         return False
     axes = [a for a in range(-min(x.rank, len(sizes)), 0) if sizes[a] == 0]
