@@ -14,6 +14,8 @@ def divide(builder: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """
     op = builder.op
     dtype = _dtype(x, y)
+    # a number takes part in what knows no tensor beside it, such as its sign
+    x, y = (v if hasattr(v, "dtype") else builder.constant(v, dtype=dtype) for v in (x, y))
     if dtype.kind in "iu":
         rest = op.Mod(x, y)
         return op.Div(op.Sub(x, rest), y), rest

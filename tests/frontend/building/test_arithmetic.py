@@ -57,6 +57,23 @@ def test_bools(sign: str) -> None:
     check(OPERATORS[sign], INTEGERS > 0, WHOLE > 0)
 
 
+@pytest.mark.parametrize("number", [2, -3, [2, 3, -4]])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("sign", ["//", "%"])
+def test_numbers_take_the_dtype_of_the_tensor(sign: str, dtype: str, number: Any) -> None:
+    """A sign has no tensor beside it, of which a whole number could learn that it is a float."""
+    x = np.array([7.0, -7.0, 8.0], dtype)
+    b = og.Builder()
+    t = b.input("x", dtype, (3,))
+    b.output(OPERATORS[sign](t, number), "right")
+    b.output(OPERATORS[sign](number, t), "left")
+    for backend in ("numpy", "onnxruntime"):
+        found = og.compile(b.build(), backend)(x=x)
+        np.testing.assert_array_equal(found["right"], OPERATORS[sign](x, number))
+        np.testing.assert_array_equal(found["left"], OPERATORS[sign](number, x))
+        assert {array.dtype for array in found.values()} == {np.dtype(dtype)}
+
+
 def test_transpose() -> None:
     b = og.Builder()
     x = b.input("x", "float32", ("N", 2, 3))
