@@ -28,7 +28,12 @@ _CLASSES = {
 """Words for several types."""
 
 _ROW = re.compile(r"(\w+)\((.*?)(?:; (.*))?\) -> (.*?)(?: where (.*))?")
+_SINGLE = ("int", "float", "string", "tensor", "graph")
+_KINDS = (*_SINGLE, *(f"{kind}s" for kind in _SINGLE))
+"""The types of attributes."""
 
+_UNKNOWN_TYPE = re.compile(r".*invalid data type string ('[^']*').*", re.DOTALL)
+"""How onnx says it."""
 
 REGISTERED: dict[tuple[str, str], OpSchema] = {}
 """The schemas of users' operators, by domain and operator."""
@@ -75,17 +80,25 @@ def read_row(row: str) -> OpSchema:
     try:
         (schema,) = _read(domain, f"{name}({rest.partition(' where ')[0]}{where}")
     except Exception as error:  # onnx's own has no base, and a row may be wrong in any way
+        wrong = _UNKNOWN_TYPE.sub(r"there is no type \1", str(error))
         raise GraphError(
             f"{row!r} is no schema; write one as 'acme.Swish(x: T, scale?: T; beta=1.0, axis: int) "
-            f"-> y: T where T: floats': {error}"
+            f"-> y: T where T: floats': {wrong}"
         ) from None
+    for what, names in (
+        ("inputs", [v.name for v in schema.inputs]),
+        ("outputs", [v.name for v in schema.outputs]),
+    ):
+        if len(set(names)) < len(names):
+            raise GraphError(f"{row!r}: two {what} have the same name; give each its own")
     return schema
 
 
 def _read(domain: str, text: str) -> Iterator[OpSchema]:
     for row in re.split(r"\n(?=\S)", text.strip()):
         found = _ROW.fullmatch(" ".join(row.split()))
-        assert found is not None, row
+        if found is None:
+            raise GraphError("there is no '(…) -> …' after a name")
         name, inputs, attributes, outputs, where = found.groups()
         yield OpSchema(
             name,
@@ -99,7 +112,7 @@ def _read(domain: str, text: str) -> Iterator[OpSchema]:
 
 
 def _parameter(text: str) -> OpSchema.FormalParameter:
-    name, kind = text.split(": ")
+    name, kind = _halves(text)
     option = OpSchema.FormalParameterOption.Single
     if name.endswith("?"):
         option = OpSchema.FormalParameterOption.Optional
@@ -115,17 +128,33 @@ def _parameter(text: str) -> OpSchema.FormalParameter:
 
 
 def _constraint(text: str) -> tuple[str, list[str], str]:
-    name, kinds = text.split(": ")
+    name, kinds = _halves(text)
     types = [t for kind in kinds.split() for t in _CLASSES.get(kind, (kind,))]
     return name, [f"tensor({t})" for t in types], ""
 
 
 def _attribute(text: str) -> OpSchema.Attribute:
     if "=" in text:
-        name, default = text.split("=")
-        return OpSchema.Attribute(name, helper.make_attribute(name, literal_eval(default)))
-    name, kind = text.split(": ")
+        name, _, default = text.partition("=")
+        try:
+            made = helper.make_attribute(name, literal_eval(default))
+        except (ValueError, SyntaxError, TypeError):
+            raise GraphError(
+                f"the default of '{name}' is a number, a text in quotes or a list of them, not "
+                f"{default}"
+            ) from None
+        return OpSchema.Attribute(name, made)
+    name, kind = _halves(text)
     required = name.endswith("!")
-    return OpSchema.Attribute(
-        name.rstrip("!"), getattr(OpSchema.AttrType, kind.upper()), required=required
-    )
+    name = name.rstrip("!")
+    if kind not in _KINDS:
+        raise GraphError(f"the attribute '{name}' is of a type {', '.join(_KINDS)}, not {kind}")
+    return OpSchema.Attribute(name, getattr(OpSchema.AttrType, kind.upper()), required=required)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """Give the name and the type of what is written as "name: type"."""
+    name, _, kind = text.partition(": ")
+    if not name or not kind:
+        raise GraphError(f"write 'name: type' in place of '{text}'")
+    return name, kind

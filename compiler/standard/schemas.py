@@ -78,7 +78,11 @@ def get_schema(op_type: str, domain: str = "") -> OpSchema:
     close = close or nearest(op_type, names)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     where = f"opset {OPSET}" if not domain else f"the domain '{domain}'"
-    raise UnsupportedOpError(f"ONNX has no operator '{op_type}' in {where}{hint}", [op_type])
+    own = bool(domain) and domain != CONTRIB_DOMAIN and not domain.startswith("ai.onnx")
+    who = "there is" if own else "ONNX has"
+    if own:
+        hint += f"; og.register_operator('{domain}.{op_type}(…) -> …') makes it known"
+    raise UnsupportedOpError(f"{who} no operator '{op_type}' in {where}{hint}", [op_type])
 
 
 @cache

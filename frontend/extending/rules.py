@@ -78,9 +78,13 @@ def as_body(function: Callable[..., Any]) -> Body:
         inputs = [builder.tensor(v) for v in node.inputs]
         who = f"the body {name_of(function)} of {node.operator}"
         found = _told(who, function, builder.op, *inputs, **attributes_of(node))
+        if found is None:
+            raise GraphError(f"{who} returned nothing; it gives a tensor for each output")
         results = list(found) if isinstance(found, tuple | list) else [found]
-        if len(results) < len(node.outputs):
-            raise GraphError(f"{who} gave {len(results)} outputs, not {len(node.outputs)}")
+        _require_count(node, results, f"{who} gave {len(results)} outputs")
+        for output, result in zip(node.outputs, results, strict=False):
+            if output is not None and result is None:
+                raise GraphError(f"{who} gave None for '{output.name}', which is asked for")
         values = [None if r is None else value_of(builder, r, who) for r in results]
         if not has_chosen_gradient(node):
             return values
@@ -121,14 +125,21 @@ def as_shapes(function: Callable[..., Any]) -> Callable[[Node], list[Type | None
         found = _told(who, function, *shapes, **attributes_of(node))
         several = isinstance(found, list)
         listed = found if several else [found]
-        if len(listed) < len(node.outputs):
-            raise GraphError(f"{who} gave {len(listed)} shapes, not {len(node.outputs)}")
+        _require_count(node, listed, f"{who} gave {len(listed)} shapes")
         for shape in listed:
             if not (shape is None or isinstance(shape, tuple)):
                 raise GraphError(f"{who} gave {shape!r}; a shape is a tuple, or None")
         return [_typed(schema, node, k, shape) for k, shape in enumerate(listed)]
 
     return types
+
+
+def _require_count(node: Node, given: Sequence[Any], said: str) -> None:
+    """Refuse fewer than are asked for, or more than there can be."""
+    schema = find_schema(node.op_type, node.domain)
+    assert schema is not None
+    if not len(node.outputs) <= len(given) <= schema.max_output:
+        raise GraphError(f"{said}, not {len(node.outputs)}")
 
 
 def without_types(node: Node) -> list[Type | None]:

@@ -326,6 +326,9 @@ def test_a_state_that_a_kernel_passes_on_is_stepped() -> None:
         (lambda op, x, scale: op.Cast(x, to="int64"), "gave int64.* which its schema has as T"),
         (lambda op, x, scale: op.Cast(x, to="float32"), "gave float32.* which its schema has as T"),
         (lambda op, x, scale: (), "gave 0 outputs, not 1"),
+        (lambda op, x, scale: (x, x), "gave 2 outputs, not 1"),
+        (lambda op, x, scale: None, "returned nothing; it gives a tensor for each output"),
+        (lambda op, x, scale: [None], "gave None for '.*', which is asked for"),
         (lambda op, x: x, "failed: TypeError"),
         (lambda op, x, scale: "x", "gave str; it gives tensors"),
     ],
@@ -342,6 +345,7 @@ def test_a_wrong_body_is_named_when_it_is_used(body: Any, message: str) -> None:
     [
         (lambda x, scale: 3, "gave 3; a shape is a tuple"),
         (lambda x, scale: [], "gave 0 shapes, not 1"),
+        (lambda x, scale: [x, x], "gave 2 shapes, not 1"),
         (lambda x: x, "failed: TypeError"),
     ],
 )
@@ -369,6 +373,36 @@ def test_wrong_shapes_are_named_when_they_are_used(shapes: Any, message: str) ->
 def test_wrong_registrations_are_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(og.OnnxgradError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("", r"there is no '\(…\) -> …' after a name"),
+        ("acme.Foo(x: T)", r"there is no '\(…\) -> …' after a name"),
+        ("acme.Foo(x T) -> y: T", "write 'name: type' in place of 'x T'"),
+        ("acme.Foo() -> y: T", "write 'name: type' in place of ''"),
+        ("acme.Foo(x: T) -> y: T where T floats", "write 'name: type' in place of 'T floats'"),
+        (
+            "acme.Foo(x: T; a!: banana) -> y: T",
+            "the attribute 'a' is of a type int, .* not ban",
+        ),
+        ("acme.Foo(x: T; a=banana) -> y: T", "the default of 'a' is a number, .* not banana"),
+        ("acme.Foo(x: T; a=[]) -> y: T", r"the default of 'a' is a number, .* not \[\]"),
+        ("acme.Foo(x: T) -> y: T where T: cats", "there is no type 'cats'$"),
+        ("acme.Foo(x: T, x: T) -> y: T", "two inputs have the same name"),
+    ],
+)
+def test_what_is_wrong_in_a_row_is_told(row: str, message: str) -> None:
+    with pytest.raises(og.GraphError, match=message):
+        og.register_operator(row)
+
+
+@pytest.mark.parametrize("register", [og.register_kernel, og.register_gradient])
+def test_an_operator_is_registered_first(register: Callable[[str], Any]) -> None:
+    advice = r"no operator 'Zip' in the domain 'acme'.*; og.register_operator\('acme.Zip\("
+    with pytest.raises(og.UnsupportedOpError, match=advice):
+        register("acme.Zip")
 
 
 def test_registering_anew_replaces() -> None:
