@@ -105,6 +105,8 @@ def as_dim(what: str, given: Any) -> Dim:
 
     What is not a name, such as "?", is a size that nothing else has.
     """
+    if isinstance(given, str) and given.strip().isdecimal():
+        raise GraphError(f"{what}: {given!r} is a text; give the number without quotes")
     if isinstance(given, str) and given and is_text(given) and ANONYMOUS not in given:
         return given if is_name(given) else substitute(given, {}) if is_sum(given) else fresh_dim()
     if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:

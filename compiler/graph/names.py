@@ -30,6 +30,8 @@ def suggestion(name: str, known: Iterable[str], most: int = 8) -> str:
     names = list(known)
     if close := nearest(name, names):
         return f"; did you mean {' or '.join(map(repr, close))}?"
+    if most and len(names) == most + 1:
+        most += 1  # one name is no longer than to say that there is one more
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"; there are {', '.join(names[:most])}{more}" if names and most else ""
 

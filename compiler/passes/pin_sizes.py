@@ -21,10 +21,8 @@ def pin_sizes(graph: Graph, sizes: Mapping[str, Dim]) -> None:
     known = open_sizes(graph)
     for name in sizes:
         if name not in known:
-            there = ", ".join(f"'{n}'" for n in known) or "none"
-            raise GraphError(
-                f"no input has a size '{name}'; there are {there}{suggestion(name, known)}"
-            )
+            there = suggestion(name, known) or "; all have their numbers"
+            raise GraphError(f"no input has a size '{name}'{there}")
     if not sizes:
         return
     for part in all_graphs(graph):

@@ -112,6 +112,10 @@ def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
             with open(path, "rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
+            if "allow_pickle" in str(error):
+                raise ModelFileError(
+                    f"{path} holds Python's objects; save it as numbers, array.astype(np.float32)"
+                ) from None
             raise ModelFileError(f"{path} is not an .npy file: {error}") from None
         feeds[name] = array
     return feeds

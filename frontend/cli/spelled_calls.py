@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
 
-from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.errors import GraphError, OnnxgradError
 from onnxgrad.compiler.graph.names import suggestion
 
 Function = Callable[..., Any]
@@ -44,8 +44,15 @@ class Spelling:
 
     def make(self, text: str) -> Any:
         """Call the function that a text names."""
-        function, settings = self.read(text)
-        return function(**settings)
+        return self._made(*self.read(text))
+
+    def _made(self, function: Function, settings: Mapping[str, Any]) -> Any:
+        try:
+            return function(**settings)
+        except OnnxgradError as error:
+            if str(error).startswith(f"{self.option}: "):
+                raise  # of a call inside
+            raise GraphError(f"{self.option}: {function.__name__}: {error}") from error
 
     def _call(self, tree: ast.AST, skipped: int) -> tuple[Function, dict[str, Any]]:
         called = tree.func if isinstance(tree, ast.Call) else tree
@@ -80,8 +87,7 @@ class Spelling:
 
     def _value(self, name: str, tree: ast.AST) -> Any:
         if isinstance(tree, ast.Name | ast.Call):
-            function, settings = self._call(tree, 0)
-            return function(**settings)
+            return self._made(*self._call(tree, 0))
         try:
             return ast.literal_eval(tree)
         except ValueError:

@@ -159,6 +159,10 @@ def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
         assert f"{bad} is not an .npy file" in refusal("run", model, "-i", f"x={bad}")
     np.savez(tmp_path / "many.npz", a=1)
     assert "is not an .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
+    np.save(tmp_path / "objects.npy", np.array([1, None]), allow_pickle=True)
+    assert "holds Python's objects; save it as numbers" in refusal(
+        "run", model, "-i", f"x={tmp_path / 'objects.npy'}"
+    )
     np.save(x, np.zeros((1, 3), np.float32))
     assert "(1, 3)" in refusal("run", model, "-i", f"x={x}")
 

@@ -38,6 +38,10 @@ def test_open_sizes_need_numbers() -> None:
         og.cost(graph)
     with pytest.raises(og.GraphError, match="shapes must be a dict"):
         og.cost(graph, [8])  # type: ignore[arg-type]
+    with pytest.raises(og.GraphError, match="no input has a size 'Q'; there are N$"):
+        og.cost(graph, {"Q": 8})
+    with pytest.raises(og.GraphError, match="'8' is a text; give the number without quotes"):
+        og.cost(graph, {"N": "8"})  # type: ignore[dict-item]
     assert og.cost(graph, {"N": 8}).flops == og.cost(step(8)).flops
     assert "N" in str(graph.find("x").type), "the argument stays what it is"
 
