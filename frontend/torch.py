@@ -51,6 +51,10 @@ def function(
 def export(module: Any, example: Any, **options: Any) -> Graph:
     """Give the graph of a torch module, by torch's own exporter.
 
+    It warns where the module trains and the exporter writes BatchNormalization or dropout as in
+    inference. A module to be trained is exported by `dynamo=False`, torch's older exporter, with
+    `training=torch.onnx.TrainingMode.PRESERVE` and `do_constant_folding=False`.
+
     Args:
         module: a `torch.nn.Module`, or what else `torch.onnx.export` takes.
         example: the tensor that the module is called with, or a tuple of what it is called with.
@@ -58,10 +62,12 @@ def export(module: Any, example: Any, **options: Any) -> Graph:
 
     Raises:
         BackendUnavailableError: torch, or onnxscript, which its exporter needs, is not installed.
-        ModelFileError: the exporter does not take the module; its reason follows.
+        ModelFileError: the exporter does not take the module, and its reason follows; or it would
+            pass over one of the options.
     """
     require("torch", "og.torch")
-    require("onnxscript", "torch's exporter")
+    if options.get("dynamo", True):
+        require("onnxscript", "torch's exporter")
     from .bridges.torch_export import exported  # it imports torch
 
     return exported(module, example, options)

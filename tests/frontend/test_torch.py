@@ -210,3 +210,86 @@ def test_modules_become_graphs() -> None:
         og.load(module)
     with pytest.raises(og.ModelFileError, match="torch cannot export Eigenvalues: No ONNX functio"):
         og.load(Eigenvalues().eval(), torch.eye(3))
+
+
+TRAINING: dict[str, Any] = {
+    "dynamo": False, "training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False
+}  # fmt: skip
+
+
+def normalized() -> Any:
+    nn = torch.nn
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Tanh(), nn.Dropout(0.3)).train()
+
+
+@pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxgrad")
+def test_the_older_exporter_takes_its_options(tmp_path: Path) -> None:
+    module, x = torch.nn.Linear(3, 2).eval(), torch.randn(2, 3)
+    options: list[dict[str, Any]] = [
+        {}, {"opset_version": 15}, {"f": str(tmp_path / "model.onnx")}, {"output_names": ["y"]},
+        {"do_constant_folding": False}, {"keep_initializers_as_inputs": True},
+        {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}},
+    ]  # fmt: skip
+    for given in options:
+        graph = og.torch.export(module, x, dynamo=False, **given)
+        f = og.torch.function(graph)
+        torch.testing.assert_close(f(x), module(x).detach())
+        assert graph.inputs[0].shape == ("N" if "dynamic_axes" in given else 2, 3)
+    graph = og.torch.export(module, (), dynamo=False, kwargs={"input": x})
+    assert [n.op_type for n in graph.nodes()] == ["Gemm"]
+    with pytest.raises(og.ModelFileError, match="exporter passes training over; give dynamo=False"):
+        og.torch.export(module, x, training=torch.onnx.TrainingMode.TRAINING)
+    with pytest.raises(og.ModelFileError, match="dynamic shapes through parameter dynamic_axes"):
+        og.torch.export(module, x, dynamo=False, dynamic_shapes=({0: "N"},))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch says much; what it says to us is looked for
+def test_what_an_exporter_freezes_is_told() -> None:
+    pytest.importorskip("onnxscript")
+    x = torch.randn(4, 3, 8, 8)
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    with pytest.warns(UserWarning, match="fixes the statistics of BatchNormalization.*PRESERVE"):
+        og.load(normalized(), x)
+    with pytest.warns(
+        UserWarning, match=r"BatchNorm2d and Dropout as in inference.*call .eval\(\)"
+    ):
+        og.torch.export(normalized(), x, dynamo=False)
+    with pytest.warns(UserWarning, match="leaves out the dropout of scaled_dot_product_attention"):
+        og.load(layer.train(), torch.randn(2, 4, 8))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        og.load(normalized().eval(), x)
+        og.torch.export(normalized().eval(), x, dynamo=False)
+        graph = og.torch.export(normalized(), x, **TRAINING)
+        og.load(layer.eval(), torch.randn(2, 4, 8))
+    assert [w.message for w in said if "call .eval() on" in str(w.message)] == []
+    assert "BatchNormalization" in [n.op_type for n in graph.nodes()]
+
+
+@pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxgrad")
+def test_a_module_with_batch_normalization_trains_as_in_torch() -> None:
+    module, x = normalized()[:3], torch.randn(4, 3, 8, 8)
+    graph = og.torch.export(module, x, **TRAINING, output_names=["y"])
+    mean, variance = module[1].running_mean.clone(), module[1].running_var.clone()
+    model = og.losses.mse(graph, of="y", target="wanted")
+    step = og.train_step(model, optimizer=og.optim.SGD(0.1))
+    stepper = og.compile(step, "onnxruntime").stepper()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = (module(x) - 0.5).square().mean()
+        loss.backward()
+        optimizer.step()
+        found = stepper(
+            **{graph.inputs[0].name: x.numpy(), "wanted": np.full((4, 4, 6, 6), 0.5, "f4")}
+        )
+        np.testing.assert_allclose(found["loss"], loss.item(), rtol=1e-5)
+    state = stepper.state()
+    np.testing.assert_allclose(state["0.weight"], module[0].weight.detach(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(state["1.running_mean"], module[1].running_mean, atol=1e-5)
+    assert not torch.equal(mean, module[1].running_mean)
+    n = 4 * 6 * 6  # torch divides the sum of squares by n - 1 and ONNX by n
+    kept = 0.9**5 * variance.numpy()
+    theirs = module[1].running_var.numpy() - kept
+    np.testing.assert_allclose((state["1.running_var"] - kept) * n / (n - 1), theirs, rtol=1e-4)
