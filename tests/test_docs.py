@@ -27,7 +27,10 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.filterwarnings(
-    "ignore:.*torch.jit.script.*:DeprecationWarning", "ignore:::torch", "ignore:::copyreg"
+    "ignore:.*torch.jit.script.*:DeprecationWarning",
+    "ignore:::torch",
+    "ignore:::copyreg",
+    "ignore:You are using the legacy:DeprecationWarning",
 )
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
 def test_blocks_run_one_after_the_other(
