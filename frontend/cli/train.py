@@ -24,6 +24,7 @@ from ..losses.prediction import only_float_output
 from ..optim.wrapper import Wrapper
 from ..parallel import find_group
 from ..weights.heads import new_head
+from ..weights.parameters import statistics_of
 from .application import Model, Output, command, require_file, require_place
 from .progress import Lines, showing_progress
 from .shapes import Shapes
@@ -206,7 +207,11 @@ def train(
     changed = save_weights(fitted.graph, model, output)
     if draw is not None:
         draw(fitted.history)
-    print(f"{output}: {counted(len(changed), 'weight')} trained in {counted(fitted.steps, 'step')}")
+    statistics = {v.name for pair in statistics_of(fitted.graph).values() for v in pair}
+    kept = [name for name in changed if name in statistics]
+    beside = f", and {counted(len(kept), 'running statistic')} kept," if kept else ""
+    trained = counted(len(changed) - len(kept), "weight")
+    print(f"{output}: {trained} trained{beside} in {counted(fitted.steps, 'step')}")
 
 
 def with_head(graph: Graph, text: str, seed: int) -> Graph:

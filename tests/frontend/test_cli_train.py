@@ -238,7 +238,7 @@ def test_a_run_that_is_to_go_on_says_how_it_begins(folder: Path) -> None:
     assert "going on after step 14, in epoch 3\n" in said and "trained in 21 steps" in said
     said = train(folder, "--resume", "--epochs", 4, "--learning-rate", 0.5, status=2)
     assert "rate=0.001" in said and "rate=0.5" in said and "start without --resume" in said
-    assert "checkpoint" not in train(folder, "--epochs", 1)
+    assert "checkpoint" not in train(folder, "--epochs", 1, "--of", "probabilities")
 
 
 def test_each_epoch_tells_its_losses(folder: Path) -> None:
@@ -252,4 +252,22 @@ def test_each_epoch_tells_its_losses(folder: Path) -> None:
     (line,) = (line for line in said.splitlines() if line.startswith("epoch "))
     assert re.fullmatch(
         r"epoch 1: training loss [\d.]+, validation loss [\d.]+, [\d.]+% right", line
+    )
+
+
+def test_statistics_are_counted_apart(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    b = og.Builder()
+    x = b.input("x", "float32", ("N", 2))
+    numbers = [
+        b.parameter(n, np.ones(2, np.float32)) for n in ("scale", "bias", "mean", "variance")
+    ]
+    y, *moved = b.op.BatchNormalization(x, *numbers, training_mode=1)
+    for value in moved:
+        b.output(value)
+    w = b.parameter("w", rng.normal(size=(2, 2)).astype(np.float32))
+    b.output(b.op.Softmax(y @ w), "probabilities")
+    og.save(b.build(), folder / "model.onnx")
+    assert "3 weights trained, and 2 running statistics kept, in " in train(
+        folder, "--epochs", 1, "--of", "probabilities"
     )
