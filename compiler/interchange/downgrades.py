@@ -151,10 +151,17 @@ def pad(op: Ops, node: Node) -> bool:
     axes = node.input(3)
     if axes is None or x.rank is None:
         return axes is None
-    places, zeros = op.Cast(axes, to="int64"), op.constant(np.zeros(x.rank, np.int64))
-    before, after = op.Split(pads, axis=0, num_outputs=2)
-    every = [op.ScatterElements(zeros, places, v) for v in (before, after)]
-    node.inputs = (x, op.Concat(*every, axis=0), *node.inputs[2:3])
+    zeros = np.zeros(x.rank, np.int64)
+    if axes.constant is not None:
+        places = np.arange(x.rank)[axes.constant]
+        both = op.constant(np.concatenate([places, places + x.rank]))
+        every = op.ScatterElements(op.constant(np.tile(zeros, 2)), both, pads)
+    else:  # in two halves, where an axis that is none is refused
+        halves = op.Split(pads, axis=0, num_outputs=2)
+        at = op.Cast(axes, to="int64")
+        padded = [op.ScatterElements(op.constant(zeros), at, half) for half in halves]
+        every = op.Concat(*padded, axis=0)
+    node.inputs = (x, every, *node.inputs[2:3])
     while node.inputs[-1] is None:
         node.inputs = node.inputs[:-1]
     return True
