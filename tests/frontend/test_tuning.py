@@ -34,7 +34,7 @@ def test_a_tuned_graph_gives_the_same_and_tells_what_was_chosen(own_cache: Path)
     assert f.tuning is not None
     assert {row.operator for row in f.tuning.rows} == {"ConvWeightGrad", "ReluGrad"}
     assert "of net on onnxruntime" in str(f.tuning) and '"rows"' in f.tuning.to_json()
-    assert len(list(own_cache.iterdir())) == 2
+    assert len(list(own_cache.iterdir())) in (2, 3)  # the whole, too, where a form changes
     expected = og.compile(gradient()).run(feeds())
     for name, actual in f.run(feeds()).items():
         np.testing.assert_allclose(actual, expected[name], rtol=1e-4, atol=1e-5)
