@@ -5,12 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from registrations import forgotten
 
 import onnxgrad as og
-from onnxgrad.compiler.composites.registry import STANDARD_BODIES
-from onnxgrad.compiler.inference.node_types import TYPES_BY_BODY
-from onnxgrad.compiler.standard.contrib import REGISTERED
-from onnxgrad.compiler.standard.schemas import DOMAIN_VERSIONS, find_schema
 
 X = np.array([0.4, 1.6, -2.3])
 
@@ -18,13 +15,8 @@ X = np.array([0.4, 1.6, -2.3])
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     """Let no other test see the operators of these."""
-    tables: list[Any] = [STANDARD_BODIES, TYPES_BY_BODY, DOMAIN_VERSIONS, REGISTERED]
-    before = [table.copy() for table in tables]
-    yield
-    for table, content in zip(tables, before, strict=True):
-        table.clear()
-        table.update(content)
-    find_schema.cache_clear()
+    with forgotten():
+        yield
 
 
 @og.custom_gradient
