@@ -14,6 +14,7 @@ from .window_shapes import (
     convolution_shape,
     last_begins,
     placement,
+    transposed_reach,
     transposed_shape,
 )
 
@@ -113,24 +114,22 @@ def _transposed(node: Node) -> None:
     if sizes is not None and spatial is not None:
         reason = f"output_shape must have {spatial} entries, for {spatial} spatial axes"
         require(node, len(sizes) in (spatial, spatial + 2), reason)
-        _reach(node, x, w, sizes[-spatial:])
+        _reach(node, x, sizes[-spatial:])
     for size in (transposed_shape(node) or ())[2:]:
         positive = not isinstance(size, int) or size >= 0
         require(node, positive, f"pads leave an output of size {size}")
 
 
-def _reach(node: Node, x: Shape | None, w: Shape | None, sizes: Sequence[int]) -> None:
+def _reach(node: Node, x: Shape | None, sizes: Sequence[int]) -> None:
     """Refuse an output_shape that windows cannot reach, a stride or more behind the last one."""
-    kernel = node.attributes.get("kernel_shape") or (None if w is None else w[2:])
-    if x is None or kernel is None:
+    reach = transposed_reach(node)
+    if x is None or reach is None:
         return
-    strides, dilations, _ = placement(node, len(kernel))
-    extra = node.attributes.get("output_padding") or [0] * len(kernel)
-    for k, (size, taps, wanted) in enumerate(zip(x[2:], kernel, sizes, strict=True)):
-        if isinstance(size, int) and isinstance(taps, int):
-            last = strides[k] * (size - 1) + dilations[k] * (taps - 1) + 1 + extra[k]
+    strides, _, _ = placement(node, len(reach))
+    for size, last, stride, wanted in zip(x[2:], reach, strides, sizes, strict=True):
+        if isinstance(last, int):
             reason = f"output_shape asks for {wanted} where windows reach {last}"
-            require(node, wanted < last + strides[k] or size == 0, reason)
+            require(node, wanted < last + stride or size == 0, reason)
 
 
 def _pool(node: Node) -> None:

@@ -5,7 +5,7 @@ Numbers are ONNX's own; here equal sizes get equal names, whichever operators ga
 
 from collections.abc import Callable, Sequence
 
-from ..graph.dims import add, multiply, negate, quotient
+from ..graph.dims import add, multiply, negate, quotient, sum_of
 from ..graph.ir import Node
 from ..graph.types import Dim, Shape, fresh_dim
 from ..standard.schemas import attribute
@@ -33,29 +33,39 @@ def pool_shape(node: Node) -> Shape | None:
 def transposed_shape(node: Node) -> Shape | None:
     """Give (batch, channels, *spatial) of a ConvTranspose."""
     image, weight = _shapes(node)
+    reach = transposed_reach(node)
+    if image is None or reach is None:
+        return None
+    rank = len(image) - 2
+    channels = multiply([weight[1], attribute(node, "group")]) if weight else fresh_dim()
+    if sizes := node.attributes.get("output_shape"):
+        return image[0], channels, *sizes[-rank:]
+    strides, _, pads = placement(node, rank)
+    spatial: list[Dim] = []
+    for k, (size, last) in enumerate(zip(image[2:], reach, strict=True)):
+        if auto_pad(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
+            grown = multiply([size, strides[k]])
+            short = add(last, negate(grown))
+            spatial.append(add(grown, min(short, 0)) if isinstance(short, int) else fresh_dim())
+        else:
+            spatial.append(add(last, -(pads[k] + pads[rank + k])))
+    return image[0], channels, *spatial
+
+
+def transposed_reach(node: Node) -> list[Dim] | None:
+    """Give how far the windows of a ConvTranspose reach along each axis: its sizes without pads."""
+    image, weight = _shapes(node)
     if image is None:
         return None
     rank = len(image) - 2
-    strides, dilations, pads = placement(node, rank)
+    strides, dilations, _ = placement(node, rank)
     extra = node.attributes.get("output_padding") or [0] * rank
-    channels: Dim = fresh_dim()
-    kernel: Sequence[Dim] = [fresh_dim() for _ in range(rank)]
-    if weight:
-        channels, kernel = multiply([weight[1], attribute(node, "group")]), weight[2:]
+    kernel: Sequence[Dim] = weight[2:] if weight else [fresh_dim() for _ in range(rank)]
     kernel = node.attributes.get("kernel_shape") or kernel
-    if sizes := node.attributes.get("output_shape"):
-        return image[0], channels, *sizes[-rank:]
-    spatial: list[Dim] = []
-    for k, size in enumerate(image[2:]):
-        span = _span(kernel[k], dilations[k])
-        if auto_pad(node).startswith("SAME"):  # size·stride, or less where the windows are shorter
-            short = min(span + extra[k] - strides[k], 0) if isinstance(span, int) else None
-            grown = multiply([size, strides[k]])
-            spatial.append(fresh_dim() if short is None else add(grown, short))
-            continue
-        before = add(multiply([strides[k], add(size, -1)]), extra[k] - pads[k] - pads[rank + k])
-        spatial.append(add(before, span))
-    return image[0], channels, *spatial
+    return [
+        sum_of([multiply([strides[k], add(size, -1)]), _span(kernel[k], dilations[k]), extra[k]])
+        for k, size in enumerate(image[2:])
+    ]
 
 
 def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:

@@ -16,7 +16,7 @@ from ...graph.dims import add, negate
 from ...graph.ir import Node, Value
 from ...graph.types import is_static
 from ...inference.shapes import elements_of
-from ...inference.window_shapes import transposed_shape
+from ...inference.window_shapes import transposed_reach, transposed_shape
 from ...standard.schemas import attribute
 from ..downgrades import Downgrade, pad
 from .einsum import einsum
@@ -323,16 +323,15 @@ def explicit_pads(op: Ops, node: Node) -> bool:
     mode = attribute(node, "auto_pad")
     if "output_shape" not in node.attributes and not mode.startswith("SAME"):
         return False
-    placement = {"auto_pad", "output_shape", "pads"}
-    free = {k: a for k, a in node.attributes.items() if k not in placement}
-    unpadded = transposed_shape(Node(node.op_type, node.inputs, (), free))
-    wanted = transposed_shape(node)
-    if unpadded is None or wanted is None:
+    reach, wanted = transposed_reach(node), transposed_shape(node)
+    if reach is None or wanted is None:
         return False
-    totals = numbers([add(a, negate(b)) for a, b in zip(unpadded[2:], wanted[2:], strict=True)])
+    totals = numbers([add(a, negate(b)) for a, b in zip(reach, wanted[2:], strict=True)])
     if totals is None or min(totals, default=0) < 0:
         return False
     begins = [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in totals]
     ends = [t - b for t, b in zip(totals, begins, strict=True)]
+    placement = {"auto_pad", "output_shape", "pads"}
+    free = {k: a for k, a in node.attributes.items() if k not in placement}
     node.attributes = {**free, "pads": [*begins, *ends]}
     return True
