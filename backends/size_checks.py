@@ -9,7 +9,7 @@ import numpy as np
 from ..compiler.graph.ir import Node, Value
 from ..compiler.graph.types import TensorType, is_static
 from ..compiler.inference.call_checks import check_shapes, is_checked
-from ..compiler.inference.list_checks import CHECKED_NUMBERS
+from ..compiler.inference.list_forms import checked_places
 
 Function = Callable[..., Any]
 
@@ -21,7 +21,7 @@ def checked(node: Node, function: Function) -> Function:
     """
     types = [v.type for v in node.inputs if v is not None]
     known = all(is_static(t.shape) for t in types if isinstance(t, TensorType))
-    places = [k for k in CHECKED_NUMBERS.get(node.operator, ()) if _is_fed(node.input(k))]
+    places = [k for k in checked_places(node) if _is_fed(node.input(k))]
     if known and not places or not is_checked(node):
         return function
     count, last = len(node.inputs), None

@@ -14,7 +14,8 @@ from ..standard.schemas import attribute
 from .axis_checks import AXIS_CHECKS
 from .einsum_checks import check_einsum
 from .layer_checks import LAYER_CHECKS
-from .list_checks import LIST_CHECKS, check_lists, has_open_lists
+from .list_checks import LIST_CHECKS
+from .list_forms import check_lists, has_open_lists
 from .ml_checks import ML_CHECKS
 from .rank_checks import RANK_CHECKS
 from .refusal import explain

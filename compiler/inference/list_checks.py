@@ -1,124 +1,15 @@
-"""Checks of inputs that hold no data: lists, single numbers, and places that other inputs name."""
+"""Checks of what lists, single numbers and indices hold, and of places that other inputs name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..graph.dims import may_equal, multiply
 from ..graph.ir import Node
-from ..graph.types import Dim, is_static
+from ..graph.types import Dim
 from ..graph.wording import counted
-from ..standard.schemas import attribute, get_schema
-from ..standard.traits import REDUCTIONS
+from ..standard.schemas import attribute
 from .layer_checks import require_shape, shape_of
 from .refusal import require
 from .shapes import elements_of
-
-_LISTS: dict[str, Sequence[int]] = {
-    "AffineGrid": [1],
-    "Attention": [6],
-    "CenterCropPad": [1],
-    "Col2Im": [1, 2],
-    "Compress": [1],
-    "ConstantOfShape": [0],
-    "Expand": [1],
-    "MaxUnpool": [2],
-    "Pad": [1, 3],
-    "Reshape": [1],
-    "Resize": [1, 2, 3],
-    "ReverseSequence": [1],
-    "RoiAlign": [2],
-    "Slice": [1, 2, 3, 4],
-    "Split": [1],
-    "TensorScatter": [2],
-    "Tile": [1],
-    "TopK": [1],
-    **dict.fromkeys(REDUCTIONS, [1]),
-}
-"""Inputs that are a list, rank 1, by operator and place."""
-
-_LISTS_OR_NUMBERS: dict[str, Sequence[int]] = {
-    "Clip": [1, 2],
-    "SplitToSequence": [1],
-    "Squeeze": [1],
-    "Unsqueeze": [1],
-}
-"""Inputs that are a list or, as runtimes have it, one number."""
-
-_NUMBERS: dict[str, Sequence[int]] = {
-    "Clip": [1, 2],
-    "CumProd": [1],
-    "CumSum": [1],
-    "OneHot": [1],
-    "Range": [0, 1, 2],
-    "STFT": [1, 3],
-    "Trilu": [1],
-}
-"""Inputs that are one number, of rank 0 or, as runtimes have it, 1."""
-
-_SCALARS: dict[str, Sequence[int]] = {"DFT": [1, 2]}
-"""Inputs that are one number, of rank 0 for all."""
-
-CHECKED_NUMBERS: dict[str, Sequence[int]] = {
-    "AffineGrid": [1],
-    "Attention": [6],
-    "Col2Im": [1, 2],
-    "CumProd": [1],
-    "CumSum": [1],
-    "DFT": [1, 2],
-    "Expand": [1],
-    "GRU": [4],
-    "LSTM": [4],
-    "MaxUnpool": [2],
-    "OneHot": [1],
-    "Pad": [1, 3],
-    "RNN": [4],
-    "Reshape": [1],
-    "Resize": [3],
-    "ReverseSequence": [1],
-    "STFT": [1, 3],
-    "Split": [1],
-    "TensorScatter": [2],
-    "TopK": [1],
-    **dict.fromkeys(REDUCTIONS, [1]),
-}
-"""Inputs of integers that are checked where they are known, by operator and place."""
-
-
-def check_lists(node: Node) -> None:
-    """Refuse an input that is not a list, or no single number, where its operator takes one.
-
-    Raises:
-        GraphError: its rank or its size does not fit.
-    """
-    for table, least in ((_LISTS, 1), (_LISTS_OR_NUMBERS, 0)):
-        for index in table.get(node.operator, ()):
-            shape = shape_of(node, index)
-            fits = shape is None or least <= len(shape) <= 1
-            reason = f"must be a list, of rank 1, not of the shape {shape}"
-            require(node, fits, f"{_name(node, index)} {reason}")
-    for index in _SCALARS.get(node.operator, ()):
-        shape = shape_of(node, index)
-        reason = f"must be one number, of rank 0, not of the shape {shape}"
-        require(node, shape in (None, ()), f"{_name(node, index)} {reason}")
-    for index in _NUMBERS.get(node.operator, ()):
-        shape = shape_of(node, index)
-        fits = shape is None or len(shape) < 2 and all(may_equal(d, 1) for d in shape)
-        reason = f"must be one number, not of the shape {shape}"
-        require(node, fits, f"{_name(node, index)} {reason}")
-
-
-def has_open_lists(node: Node) -> bool:
-    """Tell whether run time may give a node something else where it takes a list or a number."""
-    shapes = (
-        shape_of(node, index)
-        for table in (_LISTS, _LISTS_OR_NUMBERS, _NUMBERS, _SCALARS)
-        for index in table.get(node.operator, ())
-        if node.input(index) is not None
-    )
-    return any(not is_static(shape) for shape in shapes)
-
-
-def _name(node: Node, index: int) -> str:
-    return str(get_schema(node.op_type).inputs[index].name)
 
 
 def _same_rank(node: Node) -> None:
