@@ -69,9 +69,10 @@ def _plain_ends(op: Ops, node: Node) -> bool:
     if ends is None or ends.constant is None or steps is None or steps.constant is None:
         return False
     largest = np.isin(ends.constant, [np.iinfo(d).max for d in ("int32", "int64")])
-    if not (largest & (steps.constant < 0)).any():
+    mistaken = largest & (steps.constant < 0)
+    if not mistaken.any():
         return False
-    plain = op.constant(ends.constant - (largest & (steps.constant < 0)), ends.dtype)
+    plain = op.constant(ends.constant - mistaken, ends.dtype)
     node.inputs = (*node.inputs[:2], plain, *node.inputs[3:])
     return True
 
