@@ -101,7 +101,7 @@ def _average(arrays: Feeds, own: int, group: Group) -> None:
     """Divide sums over all processes by the number of examples, in one buffer for each dtype."""
     examples = np.array([own], np.int64)
     group.all_reduce(examples)
-    for dtype in {a.dtype for a in arrays.values()}:
+    for dtype in dict.fromkeys(a.dtype for a in arrays.values()):  # in one order everywhere
         chosen = [a for a in arrays.values() if a.dtype == dtype]
         buffer = np.concatenate([a.reshape(-1) for a in chosen])
         group.all_reduce(buffer)

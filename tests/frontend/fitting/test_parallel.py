@@ -1,6 +1,7 @@
 """Runs that several processes share: one loss curve, whoever and however many they are."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -85,6 +86,63 @@ def test_parts_make_the_step_of_the_whole_batch(size: int, backend: str) -> None
             losses(fitted, "validation"), losses(alone, "validation"), rtol=1e-9
         )
         np.testing.assert_allclose(fitted.state["w1"], alone.state["w1"], rtol=1e-9)
+
+
+def of_two_dtypes(narrow: str = "float32") -> og.Graph:
+    """A layer in a narrow dtype and one in float64, whose gradients no buffer holds together."""
+    rng = np.random.default_rng(3)
+    b = og.Builder("mixed")
+    x, t = b.input("x", "float64", ("N", 3)), b.input("t", "float64", ("N", 1))
+    w1 = b.parameter("w1", rng.normal(size=(3, 8)).astype(narrow))
+    w2 = b.parameter("w2", rng.normal(size=(8, 1)) / 3)
+    error = b.op.Cast(b.op.Tanh(b.op.Cast(x, to=narrow) @ w1), to="float64") @ w2 - t
+    b.output(b.op.ReduceMean(error * error, keepdims=0), "loss")
+    return b.build()
+
+
+class Recorder:
+    """The first of two processes, the other of which has nothing to add."""
+
+    rank, size, neighbors = 0, 2, 2
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def all_reduce(self, array: np.ndarray) -> None:
+        self.calls.append(f"all_reduce {array.dtype}{array.shape}")
+
+    def broadcast(self, array: np.ndarray) -> None:
+        self.calls.append(f"broadcast {array.dtype}{array.shape}")
+
+    def fail(self, error: Exception) -> NoReturn:
+        raise error
+
+
+def print_calls() -> None:
+    """Print what a process asks of the others, in its order."""
+    recorder = Recorder()
+    data = examples(16, "float64")
+    og.fit(of_two_dtypes(), data, optimizer=ADAM, batch_size=16, parallel=recorder)
+    print(recorder.calls)
+
+
+def test_processes_ask_each_other_in_the_same_order() -> None:
+    """Python's hashes differ from process to process, and with them the order of a set."""
+    code = "import test_parallel; test_parallel.print_calls()"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    found = {
+        subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout
+        for seed in range(4)
+    }
+    (calls,) = found
+    assert "all_reduce float32(24,)" in calls and "all_reduce float64(9,)" in calls
 
 
 def test_another_number_of_processes_goes_on(tmp_path: Path) -> None:
