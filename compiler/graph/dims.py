@@ -19,7 +19,8 @@ _NO_NAMES = {
 }  # fmt: skip
 """What exporters write where they do not know a size, apart from case, underscores and a number."""
 
-_ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*|\d+(?!\w)|//|[-+*() ])+)")
+_ARITHMETIC = re.compile(r"(?a:(?:[A-Za-z_]\w*+|\d+(?!\w)|//|[-+*() ])++)")
+"""Possessive: that a text is none is known after one pass, not after all ways to part its names."""
 
 _MOST_TERMS = 64
 """Longer sums get a name of their own: thousands of parts of unknown sizes may be joined."""
