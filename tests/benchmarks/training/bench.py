@@ -135,10 +135,12 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="from a quarter, doubled four times")
     parser.add_argument("--out", default="out/bench", help="what .json and .svg are written to")
     given = parser.parse_args()
-    names = (
-        given.only.split(",") if given.only else [n for n, w in WORKLOADS.items() if not w.alone]
-    )
-    contenders = given.contenders.split(",") if given.contenders else list(CONTENDERS)
+    usual = ",".join(n for n, w in WORKLOADS.items() if not w.alone)
+    names = (given.only or usual).split(",")
+    contenders = (given.contenders or ",".join(CONTENDERS)).split(",")
+    for asked, known in ((names, WORKLOADS), (contenders, CONTENDERS)):
+        if unknown := [name for name in asked if name not in known]:
+            parser.error(f"no {', '.join(unknown)}; there are {', '.join(known)}")
     contenders = ["torch", *(c for c in contenders if c != "torch")]
     out = Path(given.out)
     out.parent.mkdir(parents=True, exist_ok=True)
