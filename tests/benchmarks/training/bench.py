@@ -3,7 +3,7 @@
 Each contender runs in a process of its own, for thread pools that share one slow each other by up
 to two times; they take turns, and medians are compared. Weights and data are the same for all. The
 losses of three steps must agree with torch's within 1e-4, and what the first step changed in the
-weights, or the gradients by x, within 1e-4 of the largest, before anything is timed; a workload may
+weights, or the gradients by x, within 1e-4 of its norm, before anything is timed; a workload may
 allow more, and of AdamW's the losses alone are compared. With --threads 1 the processor's time is
 taken, which other programs on the machine disturb little.
 
@@ -76,10 +76,9 @@ def differs(first: Any, reference: Any, start: dict[str, Any], work: Workload) -
     for name, right in reference["results"].items():
         expected, found = np.array(right), np.array(first["results"][name])
         step = expected - np.array(start[name]) if name in start else expected
-        roundings = 2**-21 * abs(expected).max()
-        error = abs(found - expected).max()
-        if not error <= work.within * abs(step).max() + roundings:
-            return f"its gradient by {name} is {error / abs(step).max():.1e} from torch's"
+        error, norm = np.linalg.norm(found - expected), np.linalg.norm(step)
+        if not error <= work.within * norm + 2**-21 * np.linalg.norm(expected):
+            return f"its gradient by {name} is {error / norm:.1e} from torch's"
     return None
 
 

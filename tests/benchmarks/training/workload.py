@@ -50,7 +50,7 @@ class Workload:
     weights: draws them. data: gives what is fed. ours, in_torch, in_jax: the loss. by: what it is
     differentiated by; weights are trained, "x" gives the gradient of every example by itself, for
     which `ours` and `in_jax` write one example, that vmap batches, and `in_torch` writes the batch.
-    rate: η. within: what gradients may differ by, of the largest. repeats: steps in one timing.
+    rate: η. within: what gradients may differ by, of their norm. repeats: steps in one timing.
     alone: it takes so much memory that its contenders run one after the other, and only when asked
     for by name.
     """
