@@ -25,6 +25,7 @@ from ..compiler.standard.protos import tensor_proto
 from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
+from .onnxruntime_blocks import block_channels
 from .onnxruntime_hazards import OpenRanks, has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_providers import Provider, Settings, provider_names, read_settings
@@ -91,8 +92,11 @@ class OnnxruntimeBackend:
         run_passes(prepared, merge_updates)  # of bodies, too
         opset = best_opset(prepared)
         adapt(prepared, partial(has_kernel, opset=opset))
+        hazards = has_hazards(prepared)
+        if settings.is_plain:
+            block_channels(prepared)
         opened = Opened(prepared, opset, settings)
-        return OnnxruntimeExecutable(graph, opened, has_hazards(prepared), settings.device)
+        return OnnxruntimeExecutable(graph, opened, hazards, settings.device)
 
 
 class OnnxruntimeExecutable:

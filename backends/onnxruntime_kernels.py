@@ -19,6 +19,7 @@ from ..compiler.interchange.downgrades import DOWNGRADES
 from ..compiler.interchange.lowering import misfit
 from ..compiler.opset import EXPORT_OPSET, OPSET
 from ..compiler.passes.widen import wider_dtypes
+from ..compiler.standard.contrib import BLOCKED_DOMAIN
 from ..compiler.standard.schemas import find_schema, formal_input, formal_output
 
 _OPEN = 2**31 - 1
@@ -83,6 +84,8 @@ def opsets() -> range:
 
 def has_kernel(node: Node, opset: int) -> bool:
     """Tell whether a kernel takes the node's types where it is written at an opset."""
+    if node.domain == BLOCKED_DOMAIN:
+        return True  # it stands where onnxruntime has been asked
     schema = find_schema(node.op_type, node.domain, None if node.domain else opset)
     if schema is None or misfit(node, opset) is not None or node.op_type in _DROPPED:
         return False

@@ -52,6 +52,11 @@ class Settings:
         name, options = self.providers[0]
         return _DEVICES.get(name, "cpu"), int(options.get("device_id", 0))
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether the CPU alone runs the graph."""
+        return [name for name, _ in self.providers] == [_CPU]
+
     def apply(self, session_options: Any) -> None:
         """Set what was chosen in onnxruntime's own options."""
         for name, value in self.options.items():

@@ -20,8 +20,8 @@ from ..graph.ir import Graph, Node, Value
 from ..graph.subgraphs import all_graphs, all_nodes, run_within
 from ..graph.types import TensorType
 from ..opset import COMPOSITE_DOMAIN, EXPORT_OPSET
+from ..standard.contrib import BLOCKED_DOMAIN, REGISTERED, is_contrib, is_registered
 from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
-from ..standard.contrib import REGISTERED, is_contrib, is_registered
 from ..standard.protos import TensorWriter, tensor_proto, value_proto, write_graph
 from ..standard.schemas import find_schema, last_version
 from .batch_statistics import keep_statistics
@@ -128,7 +128,8 @@ def write_model(
     versions = {**_versions(graph), "": opset}
     opsets = [onnx.helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
     oldest = FUNCTIONS_IR if functions else OLDEST_IR
-    foreign = {COMPOSITE_DOMAIN, CONTRIB_DOMAIN, *(domain for domain, _ in REGISTERED)}
+    registered = {domain for domain, _ in REGISTERED}
+    foreign = {COMPOSITE_DOMAIN, CONTRIB_DOMAIN, BLOCKED_DOMAIN, *registered}
     standard = [o for o in opsets if o.domain not in foreign]
     ir_version = max(oldest, onnx.helper.find_min_ir_version_for(standard))
     model = ModelProto(ir_version=ir_version, producer_name="onnxgrad", opset_import=opsets)

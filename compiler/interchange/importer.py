@@ -17,8 +17,8 @@ from ..reading.held_weights import lift_weights
 from ..reading.reading_context import Context, FunctionKey, Scope, domain_of
 from ..reading.tensor_reader import TensorReader
 from ..reading.upgrades import has_upgrade
+from ..standard.contrib import BLOCKED_DOMAIN, REGISTERED, find_contrib
 from ..standard.contrib import DOMAIN as CONTRIB_DOMAIN
-from ..standard.contrib import REGISTERED, find_contrib
 from ..standard.protos import every_node, graphs_in
 from ..standard.schemas import DOMAIN_VERSIONS, find_schema, has_maps
 from .external_data import ExternalTensorReader
@@ -202,9 +202,6 @@ def _knows(op_type: str, domain: str, version: int) -> bool:
     lives = all(find_schema(op_type, domain, v) is not None for v in (version, None))
     return lives or has_upgrade(op_type, domain, version)
 
-
-BLOCKED_DOMAIN = "com.microsoft.nchwc"
-"""What onnxruntime's optimizer writes beyond its extended level."""
 
 AHEAD = {("", "LayerNormalization")}
 """Operators that onnxruntime's optimizer writes into models of opsets that had none yet."""

@@ -17,6 +17,9 @@ from .contrib_operators import MICROSOFT, ONNX
 
 DOMAIN = "com.microsoft"
 
+BLOCKED_DOMAIN = "com.microsoft.nchwc"
+"""What onnxruntime's optimizer writes beyond its extended level; it has no schemas here."""
+
 _FLOATS = ("float16", "float", "double", "bfloat16")
 _BYTES = ("int8", "uint8")
 _NUMBERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
