@@ -64,8 +64,9 @@ class SharedStepper:
             held = {name: state[name] for name in step.read if name in state}
             found = step.backward.run({**feeds, **held})
             for name, into in results.items():
-                np.multiply(found[name], own, out=into)
+                np.multiply(found[name], own, out=into, dtype=into.dtype)
         _average(results, own, step.group)
+        results = {name: a.astype(step.dtypes[name], copy=False) for name, a in results.items()}
         given = {name: results[name] for name in step.gradients}
         changed = step.update.run(given | {name: state[name] for name in step.needed})
         changed |= {after_step(n): results[after_step(n)] for n in step.statistics}
@@ -79,12 +80,17 @@ class SharedStepper:
         return {name: np.array(array) for name, array in self._state.items()}
 
     def _zeros(self) -> Feeds:
-        """Make room for what is averaged: the loss, the gradients and the running statistics."""
+        """Make room for what is averaged: the loss, the gradients and the running statistics.
+
+        Half precision is summed in float32: of many examples it overflows, and not every group
+        takes it.
+        """
         step, state = self._step, self._state
         shapes = {step.loss: ()}
         shapes |= {name: state[name.removesuffix(".grad")].shape for name in step.gradients}
         shapes |= {after_step(name): state[name].shape for name in step.statistics}
-        return {name: np.zeros(shape, step.dtypes[name]) for name, shape in shapes.items()}
+        dtypes = {name: np.result_type(step.dtypes[name], np.float32) for name in shapes}
+        return {name: np.zeros(shape, dtypes[name]) for name, shape in shapes.items()}
 
 
 def _share_of_cores(backend: str, group: Group) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import ml_dtypes
 import numpy as np
 import pytest
 from small_models import examples, regression, save_arrays, weight
@@ -46,14 +47,16 @@ class Threads:
         raise error
 
 
-def together(size: int, run: Callable[[Group], og.Fitted]) -> list[og.Fitted]:
+def together(
+    size: int, run: Callable[[Group], og.Fitted], kind: type[Threads] = Threads
+) -> list[og.Fitted]:
     """Call a function in each thread of a group."""
     barrier, board = threading.Barrier(size), [None] * size
     results: list[Any] = [None] * size
 
     def call(rank: int) -> None:
         try:
-            results[rank] = run(Threads(rank, size, barrier, board))
+            results[rank] = run(kind(rank, size, barrier, board))
         except Exception as error:
             results[rank] = error
 
@@ -88,14 +91,14 @@ def test_parts_make_the_step_of_the_whole_batch(size: int, backend: str) -> None
         np.testing.assert_allclose(fitted.state["w1"], alone.state["w1"], rtol=1e-9)
 
 
-def of_two_dtypes(narrow: str = "float32") -> og.Graph:
-    """A layer in a narrow dtype and one in float64, whose gradients no buffer holds together."""
+def of_two_dtypes() -> og.Graph:
+    """A layer in float32 and one in float64, whose gradients no buffer holds together."""
     rng = np.random.default_rng(3)
     b = og.Builder("mixed")
     x, t = b.input("x", "float64", ("N", 3)), b.input("t", "float64", ("N", 1))
-    w1 = b.parameter("w1", rng.normal(size=(3, 8)).astype(narrow))
+    w1 = b.parameter("w1", rng.normal(size=(3, 8)).astype(np.float32))
     w2 = b.parameter("w2", rng.normal(size=(8, 1)) / 3)
-    error = b.op.Cast(b.op.Tanh(b.op.Cast(x, to=narrow) @ w1), to="float64") @ w2 - t
+    error = b.op.Cast(b.op.Tanh(b.op.Cast(x, to="float32") @ w1), to="float64") @ w2 - t
     b.output(b.op.ReduceMean(error * error, keepdims=0), "loss")
     return b.build()
 
@@ -143,6 +146,27 @@ def test_processes_ask_each_other_in_the_same_order() -> None:
     }
     (calls,) = found
     assert "all_reduce float32(24,)" in calls and "all_reduce float64(9,)" in calls
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_a_loss_in_half_precision_is_summed_in_float32(dtype: Any) -> None:
+    """In float16 a sum of 1024 losses of 100 is infinite."""
+    b = og.Builder("half")
+    product = b.input("x", dtype, ("N", 1)) @ b.parameter("w", np.ones((1, 1), dtype))
+    b.output(b.op.ReduceMean(product, keepdims=0), "loss")
+    g, data = b.build(), {"x": np.full((2048, 1), 100, dtype)}
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.001), "batch_size": 2048}
+    asked = set()
+
+    class Asking(Threads):
+        def all_reduce(self, array: np.ndarray) -> None:
+            asked.add(array.dtype.name)
+            super().all_reduce(array)
+
+    for fitted in together(2, lambda group: og.fit(g, data, **run, parallel=group), Asking):
+        assert losses(fitted) == [100.0]
+        np.testing.assert_allclose(fitted.state["w.master"], [[0.9]], rtol=1e-6)
+    assert asked == {"float32", "int64"}
 
 
 def test_another_number_of_processes_goes_on(tmp_path: Path) -> None:
