@@ -41,6 +41,9 @@ class Group(Protocol):
         ...
 
 
+_MEMBERS = ("rank", "size", "neighbors", "all_reduce", "broadcast", "fail")
+
+
 class Alone:
     """One process, which shares with nobody."""
 
@@ -72,10 +75,7 @@ def find_group(given: Group | str | None) -> Group:
     if given is None:
         return ALONE
     if not isinstance(given, str):
-        if all(
-            hasattr(given, name)
-            for name in ("rank", "size", "neighbors", "all_reduce", "broadcast")
-        ):
+        if all(hasattr(given, name) for name in _MEMBERS):
             return given
         raise GraphError(f"parallel is a name or a Group, not {given!r}")
     if given not in _PROVIDERS:

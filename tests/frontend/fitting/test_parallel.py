@@ -8,6 +8,7 @@ import sysconfig
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import ml_dtypes
@@ -219,6 +220,9 @@ def test_what_cannot_be_shared_is_refused() -> None:
         og.fit(g, data, optimizer=ADAM, parallel="mpy")
     with pytest.raises(og.GraphError, match="a name or a Group"):
         find_group(3)  # type: ignore[arg-type]
+    halfway: Any = SimpleNamespace(rank=0, size=2, neighbors=2, all_reduce=1, broadcast=1)
+    with pytest.raises(og.GraphError, match="a name or a Group"):
+        find_group(halfway)
 
 
 def mpiexec(size: int, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
