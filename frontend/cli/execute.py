@@ -15,6 +15,7 @@ from ..files import replacing
 from ..running import compile
 from ..validation import check_gradients, validate
 from .application import AsJson, Model, command, require_file, require_place
+from .pairs import read_pairs
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, print_table, read
 
@@ -44,7 +45,7 @@ def run(
     """
     if output is not None and output.suffix not in ("", ".npz"):
         raise GraphError(f"outputs are written as .npz, so not as {output}")
-    graph, feeds = read(model, shape), read_feeds(inputs or [])
+    graph, feeds = read(model, shape), read_feeds(inputs)
     require_place(output, model)
     with busy("compiling"):
         compiled = compile(graph, backend)
@@ -85,7 +86,7 @@ def validate_command(
     """
     if bool(of) != bool(wrt):
         raise GraphError("--of and --wrt go together")
-    graph, feeds = read(model, shape), read_feeds(inputs or [])
+    graph, feeds = read(model, shape), read_feeds(inputs)
     with busy("comparing"):
         if of and wrt:
             report = check_gradients(graph, of, wrt, feeds, backend or None, seed=seed)
@@ -99,26 +100,28 @@ def validate_command(
         raise typer.Exit(1)
 
 
-def read_feeds(inputs: list[str]) -> dict[str, np.ndarray]:
-    """Read `name=file.npy` pairs."""
-    feeds: dict[str, np.ndarray] = {}
-    for given in inputs:
-        name, equals, path = given.partition("=")
-        if not (name and equals and path):
-            raise GraphError(f"--input wants name=file.npy, got '{given}'")
-        if name in feeds:
-            raise GraphError(f"--input gives '{name}' twice")
-        try:
-            with open(path, "rb") as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            if "allow_pickle" in str(error):
-                raise ModelFileError(
-                    f"{path} holds Python's objects; save it as numbers, array.astype(np.float32)"
-                ) from None
-            raise ModelFileError(f"{path} is not an .npy file: {error}") from None
-        feeds[name] = array
-    return feeds
+def read_feeds(inputs: list[str] | None) -> dict[str, np.ndarray]:
+    """Read the arrays of `name=file.npy`, of any dtype and shape that NumPy writes.
+
+    Raises:
+        GraphError: one says something else, or a name comes twice.
+        ModelFileError: a file holds no array, or one of Python's objects.
+        OSError: a file cannot be read.
+    """
+    files = read_pairs("--input", "name=file.npy", inputs, str.partition)  # a path may hold a "="
+    return {name: _read_array(path) for name, path in files.items()}
+
+
+def _read_array(path: str) -> np.ndarray:
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        if "allow_pickle" in str(error):
+            raise ModelFileError(
+                f"{path} holds Python's objects; save it as numbers, array.astype(np.float32)"
+            ) from None
+        raise ModelFileError(f"{path} is not an .npy file: {error}") from None
 
 
 def write_arrays(path: Path, results: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
 from ..weights.roles import Roles, held_floats
 from .application import AsJson, Model, Output, command, require_place
+from .pairs import read_pairs
 from .shapes import Shapes
 from .terminal import busy, listed, print_json, print_report, print_table, read, saved
 
@@ -169,7 +170,7 @@ def grad_command(
     """
     if use_vjp and use_jvp:
         raise GraphError("--vjp and --jvp exclude each other")
-    graph, chosen = read(model, shape), read_names(names or [])
+    graph, chosen = read(model, shape), read_pairs("--name", "VALUE=NAME", names)
     require_place(output, model)
     graph = straight_through(graph) if through else graph
     if len(of) > 1 and not (use_vjp or use_jvp):
@@ -184,19 +185,6 @@ def grad_command(
     written = saved(result, output, opset, runtime)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
     print(f"{written}, new outputs {listed(added)}")
-
-
-def read_names(given: list[str]) -> dict[str, str]:
-    """Read `VALUE=NAME` pairs."""
-    names: dict[str, str] = {}
-    for text in given:
-        value, equals, name = text.rpartition("=")
-        if not (value and equals and name):
-            raise GraphError(f"--name wants VALUE=NAME, got '{text}'")
-        if value in names:
-            raise GraphError(f"--name gives '{value}' twice")
-        names[value] = name
-    return names
 
 
 @command("draw")

@@ -6,6 +6,8 @@ import typer
 
 from onnxgrad.compiler.errors import GraphError
 
+from .pairs import read_pairs
+
 Shapes = Annotated[
     list[str] | None,
     typer.Option(
@@ -23,22 +25,18 @@ def read_shapes(given: list[str] | None) -> dict[str, int | list[int | None]]:
     Raises:
         GraphError: one says something else, or a name comes twice.
     """
-    shapes: dict[str, int | list[int | None]] = {}
-    for text in given or []:
-        name, equals, sizes = (part.strip() for part in text.partition("="))
-        if not (name and equals and sizes):
-            raise GraphError(f"--shape wants N=8 or image=1,3,None,None, got '{text}'")
-        if name in shapes:
-            raise GraphError(f"--shape gives '{name}' twice")
-        if "," in sizes:
-            listed = sizes.removesuffix(",").split(",")
-            shapes[name] = [None if s.strip() == "None" else _number(text, s) for s in listed]
-        else:
-            shapes[name] = _number(text, sizes)
-    return shapes
+    pairs = read_pairs("--shape", "N=8 or image=1,3,None,None", given)
+    return {name: _sizes(name, sizes) for name, sizes in pairs.items()}
 
 
-def _number(text: str, size: str) -> int:
-    if not (size.strip().isascii() and size.strip().isdecimal()):
-        raise GraphError(f"--shape {text}: '{size.strip()}' is no size; sizes are 0, 1, 2, …")
+def _sizes(name: str, text: str) -> int | list[int | None]:
+    if "," not in text:
+        return _number(name, text, text)
+    sizes = [size.strip() for size in text.removesuffix(",").split(",")]
+    return [None if size == "None" else _number(name, text, size) for size in sizes]
+
+
+def _number(name: str, text: str, size: str) -> int:
+    if not (size.isascii() and size.isdecimal()):
+        raise GraphError(f"--shape {name}={text}: '{size}' is no size; sizes are 0, 1, 2, …")
     return int(size)

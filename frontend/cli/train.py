@@ -26,6 +26,7 @@ from ..parallel import find_group
 from ..weights.heads import new_head
 from ..weights.parameters import statistics_of
 from .application import Model, Output, command, require_file, require_place
+from .pairs import read_pairs
 from .progress import Lines, showing_progress
 from .shapes import Shapes
 from .spelled_calls import Spelling
@@ -165,9 +166,7 @@ def train(
     graph, arrays = read(model, shape), read_arrays(data)
     for path in (output, log, curve):
         require_place(path, model)
-    for head in heads or []:
-        graph = with_head(graph, head, seed)
-    goal = find_goal(graph, loss, of, label)
+    goal = find_goal(with_heads(graph, heads, seed), loss, of, label)
     validated = goal.metric(metric)
     folder = checkpoints or output.with_suffix(".checkpoints")
     steps = count_steps(goal, arrays, batch_size, epochs)
@@ -214,12 +213,17 @@ def train(
     print(f"{output}: {trained} trained{beside} in {counted(fitted.steps, 'step')}")
 
 
-def with_head(graph: Graph, text: str, seed: int) -> Graph:
-    """Give the graph with a fresh last layer for `output=classes`."""
-    output, equals, classes = text.rpartition("=")
-    if not (output and equals and classes.isdecimal()):
-        raise GraphError(f"--new-head wants output=classes, such as logits=3, not '{text}'")
-    return new_head(graph, output, int(classes), seed=seed)
+def with_heads(graph: Graph, given: list[str] | None, seed: int) -> Graph:
+    """Give the graph with a fresh last layer for each `output=classes`.
+
+    Raises:
+        GraphError: one says something else, an output comes twice, or it has no last layer.
+    """
+    for output, classes in read_pairs("--new-head", "output=classes", given).items():
+        if not (classes.isascii() and classes.isdecimal()):
+            raise GraphError(f"--new-head {output}={classes}: '{classes}' is no number of classes")
+        graph = new_head(graph, output, int(classes), seed=seed)
+    return graph
 
 
 def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goal:
