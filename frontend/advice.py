@@ -28,8 +28,9 @@ def refuse_unused(
     """
     results, listed = (_quoted([v.name for v in values]) for values in (targets, sources))
     between = list(_between(graph, targets, sources))
-    flat = [n for n in between if _is_flat(n)]
-    rounding = [n for node in between for n in nodes_within(node) if _rounds(n)]
+    stops = _stops(between, targets, sources)
+    flat = stops or [n for n in between if _is_flat(n)]
+    rounding = [n for node in between for n in nodes_within(node) if _rounds(n) and not stops]
     named = list(dict.fromkeys([*rounding, *flat]))
     why = f", for the gradient of {_some(named)} is zero" if named else ""
     passing = f"{_STRAIGHT}; " if rounding else ""
@@ -65,6 +66,24 @@ def _between(graph: Graph, targets: Iterable[Value], sources: Iterable[Value]) -
     for node in graph.nodes():
         if node in before and node in after and (not _rounds(node) or node.outputs[0] in before):
             yield node
+
+
+def _stops(
+    between: Iterable[Node], targets: Iterable[Value], sources: Iterable[Value]
+) -> list[Node]:
+    """Give the first flat nodes on all ways, if these end there whatever gradients pass later.
+
+    Then what rounds after them is no reason, and to let gradients through it is no help.
+    """
+    reached, stops = set(sources), []
+    for node in between:
+        if reached.isdisjoint(node.reads()):
+            continue
+        if _is_flat(node) and not _rounds(node):
+            stops.append(node)
+        else:
+            reached.update(node.writes())
+    return [] if not reached.isdisjoint(targets) else stops
 
 
 def _rounds(node: Node) -> bool:

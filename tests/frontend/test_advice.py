@@ -57,6 +57,27 @@ def test_other_steps_are_named_alone() -> None:
     assert "straight_through" not in str(caught.value)
 
 
+def counted(b: og.Builder, x: og.Tensor) -> og.Tensor:
+    return b.op.Gather(np.eye(3, dtype=np.float32), b.op.Cast(x, to="int64", name="count"))
+
+
+def test_rounding_is_no_reason_behind_what_cuts_off_before_it() -> None:
+    """To let gradients through it is no help, as long as all of them end before."""
+    graph = graph_of(lambda b, x: quantized(b, counted(b, x)) + dynamically(b, b.op.Sign(x)))
+    with pytest.raises(og.GradientError, match="Cast 'count'.*Sign.* is zero") as caught:
+        og.grad(graph, "loss", "x")
+    assert "round" not in str(caught.value) and "straight_through" not in str(caught.value)
+    with pytest.raises(og.GradientError, match="Cast 'count'"):
+        og.grad(og.straight_through(graph), "loss", "x")
+
+
+def test_rounding_is_the_reason_where_another_way_ends_as_well() -> None:
+    graph = graph_of(lambda b, x: quantized(b, x) + counted(b, x))
+    with pytest.raises(og.GradientError, match="'round'.*'count'.*straight_through"):
+        og.grad(graph, "loss", "x")
+    og.grad(og.straight_through(graph), "loss", "x")
+
+
 PARTLY: list[Callable[[og.Builder, og.Tensor], og.Tensor]] = [
     dynamically,
     lambda b, x: quantized(b, x) + x,
