@@ -7,7 +7,8 @@ operator reads them as (batch, channels, *spatial), the next convolution finds t
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -240,6 +241,11 @@ class _Phase:
         self.first = start + (r - first * d) // s - reach  # the first output that is met
         self.last = self.first + reach + self.count - 1
 
+    @property
+    def flipped(self) -> slice:
+        """The taps, the last one first."""
+        return slice(self.taps[-1], None, -self.taps.step)
+
 
 def _input_gradient(
     xp: Any,
@@ -251,7 +257,7 @@ def _input_gradient(
     pads: Sequence[int],
     group: int,
 ) -> Array:
-    """Correlate dy with the flipped weight, phase by phase; one phase where all strides are 1."""
+    """Correlate dy with the flipped weight, by phases; there is one where all strides are 1."""
     batch, channels, *sizes = shape
     rank, maps = len(sizes), dy.shape[1] // group
     phases = [
@@ -263,33 +269,48 @@ def _input_gradient(
     whole = (batch, *sizes, channels)
     if not all(phases):
         return _channels_first(xp.zeros(whole, dy.dtype))
-    dx = None
+    dx: Array = None
     low = [min(p.first for p in axis) for axis in phases]
     high = [max(p.last for p in axis) for axis in phases]
     ends = [h + 1 - n for h, n in zip(high, dy.shape[2:], strict=True)]
     image = padded(xp, _channels_last(xp, dy), (*(-n for n in low), 0), (*ends, 0))
     # (group, *kernel, maps, channels)
     weight = w.reshape(group, maps, *w.shape[1:]).transpose(0, *range(3, 3 + rank), 1, 2)
-    for phase in itertools.product(*phases):
-        taps = tuple(slice(p.taps[0], None, p.taps.step) for p in phase)
-        flipped = weight[(slice(None), *taps)][(slice(None), *[slice(None, None, -1)] * rank)]
+    for alike in itertools.product(*(_alike(axis) for axis in phases)):
+        one = [axis[0] for axis in alike]
         over = Windows(
-            kernel=tuple(len(p.taps) for p in phase),
+            kernel=tuple(len(p.taps) for p in one),
             strides=(1,) * rank,
-            dilations=tuple(p.dilation for p in phase),
+            dilations=tuple(p.dilation for p in one),
             begins=(0,) * rank,
             ends=(0,) * rank,
-            outputs=tuple(p.count for p in phase),
+            outputs=tuple(p.count for p in one),
         )
-        met = tuple(slice(p.first - n, p.last - n + 1) for p, n in zip(phase, low, strict=True))
-        part = _correlate(xp, image[(slice(None), *met)], flipped, over)
-        if part.shape == whole:
-            return _channels_first(part)
+        met = tuple(slice(p.first - n, p.last - n + 1) for p, n in zip(one, low, strict=True))
+        members = list(itertools.product(*alike))
+        parts = [weight[(slice(None), *(p.flipped for p in member))] for member in members]
+        flipped = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=-1)
+        found = _correlate(xp, image[(slice(None), *met)], flipped, over)
+        if found.shape == whole:
+            return _channels_first(found)
         if dx is None:
-            dx = xp.zeros(whole, dy.dtype)
-        positions = tuple(slice(p.position, None, s) for p, s in zip(phase, strides, strict=True))
-        dx[(slice(None), *positions)] = part
-    return _channels_first(dx)
+            dx = xp.zeros((batch, *sizes, group, channels // group), dy.dtype)
+        found = found.reshape(*found.shape[:-1], group, len(members), channels // group)
+        for k, member in enumerate(members):
+            positions = (slice(p.position, None, s) for p, s in zip(member, strides, strict=True))
+            dx[(slice(None), *positions)] = found[..., k, :]
+    return _channels_first(dx.reshape(whole))
+
+
+def _alike(phases: Iterable[_Phase]) -> list[list[_Phase]]:
+    """Part the phases along an axis by the outputs that they meet: windows that are gathered once.
+
+    Of a kernel as long as two strides there are at most two such parts, however long these are.
+    """
+    parts = defaultdict(list)
+    for phase in phases:
+        parts[len(phase.taps), phase.first, phase.count].append(phase)
+    return list(parts.values())
 
 
 @composite_kernel("ConvWeightGrad")

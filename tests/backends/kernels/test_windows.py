@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_shapes
 
-import onnxgrad.backends.kernels  # noqa: F401 (registers the kernels)
+from onnxgrad.backends.kernels import convolution
 from onnxgrad.backends.kernels.registry import KERNELS
 
 Array = Any
@@ -110,6 +110,35 @@ def test_convolution_and_its_gradients(seed: int) -> None:
     ]
     result = call("ConvTranspose", dy, w, output_padding=extra, **geometry)
     np.testing.assert_allclose(result, dx, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_long_strides_gather_few_windows(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a spectrum or in patches: places between two steps see the same few outputs."""
+    gathered = []
+
+    def spy(xp: Any, *given: Any) -> Any:
+        gathered.append(given)
+        return correlate(xp, *given)
+
+    correlate = convolution._correlate
+    monkeypatch.setattr(convolution, "_correlate", spy)
+    rng = np.random.default_rng(seed)
+    rank, group, stride = int(rng.integers(1, 3)), int(rng.choice([1, 2])), int(rng.integers(4, 9))
+    geometry: dict[str, Any] = {
+        "strides": [stride] * rank,
+        "dilations": [1] * rank,
+        "pads": rng.integers(0, 5, 2 * rank).tolist(),
+        "group": group,
+    }
+    x = rng.standard_normal((2, 2 * group, *rng.integers(2 * stride, 4 * stride, rank)))
+    w = rng.standard_normal((3 * group, 2, *[stride * int(rng.integers(1, 3))] * rank))
+    dy = rng.standard_normal(call("Conv", x, w, **geometry).shape)
+    gathered.clear()
+    result = call("ConvInputGrad", dy, w, shape_of(x), domain="onnxgrad", **geometry)
+    _, dx, _ = convolution_by_loops(x, w, dy, geometry)
+    np.testing.assert_allclose(result, dx, rtol=1e-11, atol=1e-11)
+    assert len(gathered) <= 3**rank  # where a row begins and where it ends part an axis
 
 
 def test_convolution_in_several_blocks() -> None:
