@@ -1,10 +1,116 @@
-"""Python's operators that ONNX spells in several ways: //, %, &, | and ~; it holds no tensor."""
+"""Python's operators on tensors; ONNX has most of them, and spells some in several nodes."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from onnxgrad.compiler.errors import GraphError
+from onnxgrad.compiler.graph.ir import Value
+
+
+class PythonOperators:
+    """Python's operators as nodes that the builder of a tensor adds."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
+    __hash__ = object.__hash__
+
+    builder: Any
+    value: Value
+
+    def __add__(self, other: Any) -> Self:
+        return self.builder.op.Add(self, other)
+
+    def __radd__(self, other: Any) -> Self:
+        return self.builder.op.Add(other, self)
+
+    def __sub__(self, other: Any) -> Self:
+        return self.builder.op.Sub(self, other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self.builder.op.Sub(other, self)
+
+    def __mul__(self, other: Any) -> Self:
+        return self.builder.op.Mul(self, other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return self.builder.op.Mul(other, self)
+
+    def __truediv__(self, other: Any) -> Self:
+        return self.builder.op.Div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self.builder.op.Div(other, self)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return divide(self.builder, self, other)[0]
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return divide(self.builder, other, self)[0]
+
+    def __mod__(self, other: Any) -> Self:
+        return divide(self.builder, self, other)[1]
+
+    def __rmod__(self, other: Any) -> Self:
+        return divide(self.builder, other, self)[1]
+
+    def __and__(self, other: Any) -> Self:
+        return bitwise(self.builder, "And", self, other)
+
+    def __rand__(self, other: Any) -> Self:
+        return bitwise(self.builder, "And", other, self)
+
+    def __or__(self, other: Any) -> Self:
+        return bitwise(self.builder, "Or", self, other)
+
+    def __ror__(self, other: Any) -> Self:
+        return bitwise(self.builder, "Or", other, self)
+
+    def __xor__(self, other: Any) -> Self:
+        return bitwise(self.builder, "Xor", self, other)
+
+    def __rxor__(self, other: Any) -> Self:
+        return bitwise(self.builder, "Xor", other, self)
+
+    def __invert__(self) -> Self:
+        return bitwise(self.builder, "Not", self)
+
+    def __pow__(self, other: Any) -> Self:
+        return self.builder.op.Pow(self, other)
+
+    def __rpow__(self, other: Any) -> Self:
+        base = self.builder.constant(other, dtype=self.value.dtype)  # Pow gives the base's dtype
+        return self.builder.op.Pow(base, self)
+
+    def __matmul__(self, other: Any) -> Self:
+        return self.builder.op.MatMul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Self:
+        return self.builder.op.MatMul(other, self)
+
+    def __neg__(self) -> Self:
+        return self.builder.op.Neg(self)
+
+    def __abs__(self) -> Self:
+        return self.builder.op.Abs(self)
+
+    def __lt__(self, other: Any) -> Self:
+        return self.builder.op.Less(self, other)
+
+    def __le__(self, other: Any) -> Self:
+        return self.builder.op.LessOrEqual(self, other)
+
+    def __gt__(self, other: Any) -> Self:
+        return self.builder.op.Greater(self, other)
+
+    def __ge__(self, other: Any) -> Self:
+        return self.builder.op.GreaterOrEqual(self, other)
+
+    def __eq__(self, other: Any) -> Self:  # type: ignore[override]  # element by element
+        return self.builder.op.Equal(self, other)
+
+    def __ne__(self, other: Any) -> Self:  # type: ignore[override]  # element by element
+        return self.builder.op.Not(self == other)
 
 
 def divide(builder: Any, x: Any, y: Any) -> tuple[Any, Any]:

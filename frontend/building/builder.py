@@ -22,18 +22,16 @@ from onnxgrad.compiler.graph.subgraphs import all_graphs
 from onnxgrad.compiler.graph.types import Dim, TensorType, Type, as_dtype
 from onnxgrad.compiler.standard.schemas import by_place, find_schema
 
-from . import arithmetic
+from .arithmetic import PythonOperators
 from .calling import put_in
 from .indexing import index
 from .operators import TensorOps
 
 
-class Tensor:
+class Tensor(PythonOperators):
     """A value of a graph under construction, with Python's operators and indexing."""
 
     __slots__ = ("builder", "value")
-    __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
-    __hash__ = object.__hash__
 
     def __init__(self, builder: "Builder", value: Value) -> None:
         self.builder = builder
@@ -58,100 +56,6 @@ class Tensor:
     def T(self) -> "Tensor":
         """The tensor with its axes in reverse order."""
         return self.builder.op.Transpose(self)
-
-    def __add__(self, other: Any) -> "Tensor":
-        return self.builder.op.Add(self, other)
-
-    def __radd__(self, other: Any) -> "Tensor":
-        return self.builder.op.Add(other, self)
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return self.builder.op.Sub(self, other)
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return self.builder.op.Sub(other, self)
-
-    def __mul__(self, other: Any) -> "Tensor":
-        return self.builder.op.Mul(self, other)
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return self.builder.op.Mul(other, self)
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return self.builder.op.Div(self, other)
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        return self.builder.op.Div(other, self)
-
-    def __floordiv__(self, other: Any) -> "Tensor":
-        return arithmetic.divide(self.builder, self, other)[0]
-
-    def __rfloordiv__(self, other: Any) -> "Tensor":
-        return arithmetic.divide(self.builder, other, self)[0]
-
-    def __mod__(self, other: Any) -> "Tensor":
-        return arithmetic.divide(self.builder, self, other)[1]
-
-    def __rmod__(self, other: Any) -> "Tensor":
-        return arithmetic.divide(self.builder, other, self)[1]
-
-    def __and__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "And", self, other)
-
-    def __rand__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "And", other, self)
-
-    def __or__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "Or", self, other)
-
-    def __ror__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "Or", other, self)
-
-    def __xor__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "Xor", self, other)
-
-    def __rxor__(self, other: Any) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "Xor", other, self)
-
-    def __invert__(self) -> "Tensor":
-        return arithmetic.bitwise(self.builder, "Not", self)
-
-    def __pow__(self, other: Any) -> "Tensor":
-        return self.builder.op.Pow(self, other)
-
-    def __rpow__(self, other: Any) -> "Tensor":
-        base = self.builder.constant(other, dtype=self.dtype)  # Pow gives the base's dtype
-        return self.builder.op.Pow(base, self)
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return self.builder.op.MatMul(self, other)
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return self.builder.op.MatMul(other, self)
-
-    def __neg__(self) -> "Tensor":
-        return self.builder.op.Neg(self)
-
-    def __abs__(self) -> "Tensor":
-        return self.builder.op.Abs(self)
-
-    def __lt__(self, other: Any) -> "Tensor":
-        return self.builder.op.Less(self, other)
-
-    def __le__(self, other: Any) -> "Tensor":
-        return self.builder.op.LessOrEqual(self, other)
-
-    def __gt__(self, other: Any) -> "Tensor":
-        return self.builder.op.Greater(self, other)
-
-    def __ge__(self, other: Any) -> "Tensor":
-        return self.builder.op.GreaterOrEqual(self, other)
-
-    def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]  # element by element
-        return self.builder.op.Equal(self, other)
-
-    def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]  # element by element
-        return self.builder.op.Not(self == other)
 
     def __bool__(self) -> bool:
         raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
