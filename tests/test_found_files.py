@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from converted_files import judge, optimized
+from converted_files import optimized
+from judged_files import judge
 
 import onnxgrad as og
 from onnxgrad.backends import onnxruntime_sessions

@@ -30,7 +30,8 @@ import onnx
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "helpers"), str(Path(__file__).parent)]
 
-from converted_files import WRITERS, judge  # noqa: E402  # python -P leaves these folders out
+from converted_files import WRITERS  # noqa: E402  # python -P leaves these folders out
+from judged_files import judge  # noqa: E402
 from light_models import FOLDER as LIGHT  # noqa: E402
 from light_models import feeds_for, smooth_with_drawn_weights  # noqa: E402
 
