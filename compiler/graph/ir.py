@@ -11,6 +11,7 @@ from .collection import without_collection
 from .edges import Edges
 from .ends import Ends
 from .names import Names, suggestion
+from .places import Places
 from .value import Value as Value
 
 Attribute = Any
@@ -40,10 +41,7 @@ class Node:
     position: int = -1
     module: str = ""
     derivative: str = ""
-    _places: tuple[object, dict[Value | None, list[int]]] = field(
-        default=((), {}), init=False, repr=False
-    )
-    """The inputs as they were and where each stood, for a node that has many of them."""
+    _places: Places | None = field(default=None, init=False, repr=False)
 
     @property
     def operator(self) -> str:
@@ -102,18 +100,9 @@ class Node:
         if len(self.inputs) < _WIDE:
             self.inputs = tuple(new if v is old else v for v in self.inputs)
             return
-        seen, places = self._places
-        if seen is not self.inputs:  # they were set by someone else
-            places = {}
-            for k, value in enumerate(self.inputs):
-                places.setdefault(value, []).append(k)
-        inputs = list(self.inputs)
-        moved = places.pop(old, [])
-        for k in moved:
-            inputs[k] = new
-        places.setdefault(new, []).extend(moved)
-        self.inputs = tuple(inputs)
-        self._places = (self.inputs, places)
+        if self._places is None or not self._places.are_of(self.inputs):
+            self._places = Places(self.inputs)
+        self.inputs = self._places.replace(old, new)
 
     def reads(self) -> Iterator[Value]:
         """Yield every value this node depends on: its inputs and what its subgraphs capture."""
