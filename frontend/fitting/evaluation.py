@@ -58,8 +58,9 @@ class Evaluation:
                 continue  # another process has all of this batch
             check_labels(self._graph, feeds)
             outputs = self._compiled.run({**held, **feeds})
+            loss = float(np.reshape(outputs[self._loss], ()))  # its one element may have axes
             score = 0.0 if self._metric is None else float(self._metric(outputs, feeds))
-            sums += examples * np.array([1.0, float(outputs[self._loss]), score])
+            sums += examples * np.array([1.0, loss, score])
         self._group.all_reduce(sums)
         if not sums[0]:
             raise GraphError("the validation data hold no examples")

@@ -64,11 +64,12 @@ class SharedStepper:
             held = {name: state[name] for name in step.read if name in state}
             found = step.backward.run({**feeds, **held})
             for name, into in results.items():
-                np.multiply(found[name], own, out=into, dtype=into.dtype)
+                given = np.reshape(found[name], into.shape)  # the loss, one element, may have axes
+                np.multiply(given, own, out=into, dtype=into.dtype)
         _average(results, own, step.group)
         results = {name: a.astype(step.dtypes[name], copy=False) for name, a in results.items()}
-        given = {name: results[name] for name in step.gradients}
-        changed = step.update.run(given | {name: state[name] for name in step.needed})
+        gradients = {name: results[name] for name in step.gradients}
+        changed = step.update.run(gradients | {name: state[name] for name in step.needed})
         changed |= {after_step(n): results[after_step(n)] for n in step.statistics}
         self._state = {n: changed.get(after_step(n), a) for n, a in state.items()}
         fed_back = {after_step(name) for name in state}

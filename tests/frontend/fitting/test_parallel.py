@@ -67,7 +67,7 @@ def together(
     for thread in threads:
         thread.join()
     for result in results:
-        if isinstance(result, og.OnnxgradError):
+        if isinstance(result, Exception):
             raise result
     return results
 
@@ -90,6 +90,21 @@ def test_parts_make_the_step_of_the_whole_batch(size: int, backend: str) -> None
             losses(fitted, "validation"), losses(alone, "validation"), rtol=1e-9
         )
         np.testing.assert_allclose(fitted.state["w1"], alone.state["w1"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_one_element_of_a_loss_may_have_axes(size: int) -> None:
+    b = og.Builder("with axes")
+    x, t = b.input("x", "float64", ("N", 3)), b.input("t", "float64", ("N", 1))
+    error = x @ b.parameter("w", np.ones((3, 1))) - t
+    b.output(b.op.ReduceMean(error * error), "loss")
+    data = examples(16, "float64")
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.1), "batch_size": 16, "validation": data}
+    wanted = np.mean((data["x"].sum(1, keepdims=True) - data["t"]) ** 2)
+    for fitted in together(size, lambda group: og.fit(b.build(), data, **run, parallel=group)):
+        np.testing.assert_allclose(losses(fitted), [wanted])
+        w, (seen,) = fitted.state["w"], losses(fitted, "validation")
+        np.testing.assert_allclose(seen, np.mean((data["x"] @ w - data["t"]) ** 2))
 
 
 def of_two_dtypes() -> og.Graph:
