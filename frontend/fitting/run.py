@@ -84,21 +84,21 @@ class Run:
         self._steps_in_all = None if each is None else each * plan.epochs
         self.best: Arrays | None = None
         self._plan = plan
-        begun = kept = Checkpoint(Progress(), dict(start), plan.settings)
+        kept = begun = Checkpoint(Progress(), dict(start), plan.settings)
         # Path.exists raises where a name is too long; os.path leaves that to whoever writes
         if plan.folder is not None and plan.group.rank == 0 and os.path.exists(plan.folder / LAST):
-            kept = self._found(kept, resume)
-            if kept.progress.best is not None:
-                self.best = read_checkpoint(plan.folder / BEST).state
-        if plan.group.size > 1:
-            share_checkpoint(kept, plan.group)
+            kept = self._found(begun, resume)
+        found = np.array([kept is not begun])
+        plan.group.broadcast(found)
+        self._share(kept)
+        if kept.progress.best is not None:
+            self.best = self._best(start)
         self.progress = kept.progress
         self._stepper = plan.stepper(kept.state)
         self.progress.ended = self._is_over()
         self._keep(kept.state)
         if resume:
-            event = "started" if kept is begun else "resumed"
-            self._report(event, ended=self.progress.ended)
+            self._report("resumed" if found[0] else "started", ended=self.progress.ended)
 
     def _found(self, start: Checkpoint, resume: bool) -> Checkpoint:
         """Give where to begin: at the checkpoint that lies in the folder, or at the start."""
@@ -115,6 +115,20 @@ class Run:
                 "resume=True goes on, else remove it or give another folder"
             )
         return start
+
+    def _best(self, start: Arrays) -> Arrays:
+        """Give the best state so far, which lies in the folder of the first process."""
+        folder = self._plan.folder
+        if folder is not None and self._plan.group.rank == 0:
+            best = read_checkpoint(folder / BEST)
+        else:
+            best = Checkpoint(Progress(), dict(start))
+        self._share(best)
+        return best.state
+
+    def _share(self, checkpoint: Checkpoint) -> None:
+        if self._plan.group.size > 1:
+            share_checkpoint(checkpoint, self._plan.group)
 
     def state(self) -> Arrays:
         """Give a copy of what the next step reads."""

@@ -202,6 +202,23 @@ def test_another_number_of_processes_goes_on(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "last.safetensors").progress.step == 12
 
 
+def test_all_processes_know_the_best_weights_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """They lie in the folder of the first one; validation on other targets gets worse each time."""
+    data = examples(64, "float64")
+    run: dict[str, Any] = {"optimizer": og.optim.Adam(0.05), "batch_size": 16, "resume": True}
+    run |= {"checkpoints": tmp_path, "validation": {"x": data["x"][:8], "t": -data["t"][:8]}}
+    for epochs, event in ((3, "started"), (4, "resumed")):
+
+        def fit(group: Group, epochs: int = epochs) -> og.Fitted:
+            return og.fit(regression("float64"), data, **run, epochs=epochs, parallel=group)
+
+        fitted = together(2, fit)
+        assert [f.history[0]["event"] for f in fitted] == [event, event]
+        first, second = (weight(f.graph, "w1") for f in fitted)
+        np.testing.assert_array_equal(first, second)
+        assert not np.array_equal(first, fitted[0].state["w1"])
+
+
 def test_running_statistics_are_shared() -> None:
     """Each part normalizes by itself; what is kept of it is the same everywhere."""
     b = og.Builder("normalized")
