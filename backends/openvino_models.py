@@ -15,7 +15,9 @@ from ..compiler.graph.types import TensorType
 from ..compiler.interchange.exporter import to_onnx
 from ..compiler.passes.choose_forms import choose_light_forms
 from ..compiler.passes.keep_weights_apart import keep_weights_apart
+from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
+from ..compiler.passes.respell import max_pool_by_taps, respell
 from .openvino_hazards import is_distrusted, is_refused, keep_infinity
 
 _SETTINGS: dict[str, Any] = {
@@ -73,6 +75,7 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
             sorted({n.operator for n in wrong}),
         )
     keep_infinity(prepared)
+    run_passes(prepared, respell(MaxPool=max_pool_by_taps))
     keep_weights_apart(prepared)
     return prepared
 

@@ -118,7 +118,7 @@ def taps(op: Ops, node: Node) -> Value:
     leading = [group] if group > 1 else []
     channels = divided(op, size_at(op, x, 1), group)
     found = []
-    for part in _met_by_taps(op, node, _channels_first(op, node, x), kernel, 2):
+    for part in _met_channels_first(op, node, x, kernel):
         met = reshaped(op, part, *leading, channels, count)
         if group > 1:
             weight = op.MatMul(by_map, op.Transpose(met, perm=[0, 2, 1]))
@@ -149,7 +149,7 @@ def rows(op: Ops, node: Node) -> Value:
     by_map, count = _maps_first(op, node)
     met = [
         reshaped(op, part, size_at(op, x, 1), 1, count)
-        for part in _met_by_taps(op, node, _channels_first(op, node, x), kernel, 2)
+        for part in _met_channels_first(op, node, x, kernel)
     ]
     stacked = op.Concat(*met, axis=1)
     below = multiplied(op, divided(op, size_at(op, x, 1), group), prod(kernel))
@@ -206,10 +206,19 @@ def _padded(op: Ops, node: Node, x: Value) -> Value:
     return op.Pad(x, pads, None, spatial_axes(rank)) if any(pads) else x
 
 
-def _channels_first(op: Ops, node: Node, x: Value) -> Value:
-    """Give x padded, with its channels before its images."""
-    rank = len(node.attributes["strides"])
-    return op.Transpose(_padded(op, node, x), perm=[1, 0, *spatial_axes(rank)])
+def _met_channels_first(op: Ops, node: Node, x: Value, kernel: list[int]) -> Iterator[Value]:
+    """Yield what each tap meets, its channels before its images, which may share one axis.
+
+    Of four axes OpenVINO brings every tap's share into a layout for convolutions and back; of three
+    it does not, but takes longer over steps.
+    """
+    axes = spatial_axes(len(kernel))
+    image = op.Transpose(_padded(op, node, x), perm=[1, 0, *axes])
+    if max(node.attributes["strides"]) > 1:
+        return _met_by_taps(op, node, image, kernel, 2)
+    planes = multiplied(op, size_at(op, x, 0), size_at(op, x, 1))
+    image = reshaped(op, image, planes, *(size_at(op, image, axis) for axis in axes))
+    return _met_by_taps(op, node, image, kernel, 1)
 
 
 def _maps_first(op: Ops, node: Node) -> tuple[Value, Size]:

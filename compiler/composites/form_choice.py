@@ -14,6 +14,9 @@ MOST_HELD = 2**28
 _MANY_CHANNELS = 16
 """Fewer make a tap's matrix product too thin."""
 
+_POSITIONS_A_CHANNEL = 4
+"""Fewer positions of all images for each channel are few for OpenVINO's taps."""
+
 _STEPS_SINCE = 10
 """The first opset whose Slice has steps, which other forms than the default may need."""
 
@@ -53,9 +56,9 @@ def choose_straight_form(
 
 
 def choose_light_form(node: Node) -> str | None:
-    """Name the form for OpenVINO: taps for weights where windows lie apart or weigh much.
+    """Name the form for OpenVINO: taps for weights, unless few positions meet many channels.
 
-    Elsewhere the default forms are faster there: it brings each convolution into its own layout.
+    Its Slices, and products of thin matrices, would cost more than its convolutions there.
     """
     if node.domain != COMPOSITE_DOMAIN or node.op_type != "ConvWeightGrad":
         return None
@@ -63,7 +66,8 @@ def choose_light_form(node: Node) -> str | None:
     if sizes is None or not 1 < sizes.taps <= MANY_TAPS or sizes.channels < _MANY_CHANNELS:
         return None
     apart = max(*node.attributes["strides"], *node.attributes["dilations"]) > 1
-    return "taps" if apart or sizes.windows > MOST_HELD else None
+    many = sizes.batch * sizes.positions >= _POSITIONS_A_CHANNEL * sizes.channels
+    return "taps" if apart or many else None
 
 
 def equal_forms(node: Node, lasting: bool = False, opset: int = OPSET) -> list[str]:

@@ -10,6 +10,7 @@ from ..composites.convolution import stuffed_convolution
 from ..emission.ops import Ops
 from ..emission.positions import numbered, product
 from ..emission.windows import (
+    Pool,
     covered,
     multiplied,
     numbers,
@@ -28,6 +29,9 @@ from ..interchange.spellings.kernel_dtypes import Results
 from ..interchange.spellings.kernels import Rule, say_otherwise
 from ..standard.schemas import attribute
 from .pipeline import Pass
+
+_FEW_TAPS = 16
+"""Windows of more elements are not compared tap by tap."""
 
 
 def respell(**rules: Rule) -> Pass:
@@ -133,13 +137,54 @@ def max_pool_by_plane(op: Ops, node: Node) -> Results | None:
     return [y, _by_plane(op, x, indices, rank)]
 
 
+def max_pool_by_taps(op: Ops, node: Node) -> Results | None:
+    """Indices of the first tap that holds the maximum: OpenVINO looks for its own one by one
+
+    On the padding lies the nearest element, which the window has anyway.
+    """
+    x, rank = node.first_input, spatial_rank(node)
+    if len(node.outputs) < 2 or node.outputs[1] is None or rank is None:
+        return None
+    pads = node.attributes.get("pads") or [0] * (2 * rank)
+    sizes = numbers((x.shape or ("?",))[2:])
+    counts = numbers((node.output().shape or ("?",))[2:])
+    pool = Pool.of(node)
+    spread = any(pads) and max(pool.dilations) > 1
+    rounds = attribute(node, "ceil_mode") or attribute(node, "storage_order")
+    same = attribute(node, "auto_pad").startswith("SAME")
+    if not sizes or not counts or spread or rounds or same or prod(pool.kernel) > _FEW_TAPS:
+        return None
+    y = op.MaxPool(x, outputs=1, **node.attributes)
+    image = op.Pad(x, pads, None, spatial_axes(rank), mode="edge") if any(pads) else x
+    found: Value | None = None
+    for tap in reversed(list(np.ndindex(*pool.kernel))):
+        begins = [t * d for t, d in zip(tap, pool.dilations, strict=True)]
+        places = [
+            np.clip(np.arange(count) * stride + begin - pad, 0, size - 1)
+            for count, stride, begin, pad, size in zip(
+                counts, pool.strides, begins, pads, sizes, strict=False
+            )
+        ]
+        index = op.constant(np.ravel_multi_index(np.ix_(*places), sizes))
+        ends = [b + (c - 1) * s + 1 for b, c, s in zip(begins, counts, pool.strides, strict=True)]
+        part = op.Slice(image, begins, ends, spatial_axes(rank), pool.strides)
+        found = index if found is None else op.Where(op.Equal(part, y), index, found)
+    assert found is not None
+    return [y, op.Add(op.Expand(found, op.Shape(y)), _plane_starts(op, x, rank))]
+
+
 def _by_plane(op: Ops, x: Value, indices: Value, rank: int) -> Value:
     """Give indices within all of x, from such or from those within planes."""
+    size = op.Max(product(op, sizes_of(op, x)), [1])
+    return op.Add(op.Mod(indices, size), _plane_starts(op, x, rank))
+
+
+def _plane_starts(op: Ops, x: Value, rank: int) -> Value:
+    """Give the index of the first element of each plane, with a 1 for each spatial axis."""
     size = op.Max(product(op, sizes_of(op, x)), [1])
     known = numbers((x.shape or ("?",))[:2])
     if known is None:
         planes = numbered(op, op.Shape(x, end=2))
     else:
         planes = op.constant(np.arange(prod(known)).reshape(known))
-    starts = op.Unsqueeze(op.Mul(planes, size), spatial_axes(rank))
-    return op.Add(op.Mod(indices, size), starts)
+    return op.Unsqueeze(op.Mul(planes, size), spatial_axes(rank))

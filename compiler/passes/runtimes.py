@@ -20,6 +20,7 @@ from .respell import (
     conv_transpose,
     in_groups,
     max_pool_by_plane,
+    max_pool_by_taps,
     max_pool_dilated,
     max_pool_of_one_image,
     of_single_channels,
@@ -74,7 +75,9 @@ RUNTIMES = {
     "onnxruntime": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-web": Runtime(choose=_cheapest),
-    "openvino": Runtime(choose=_light, last=(keep_weights_apart,)),
+    "openvino": Runtime(
+        choose=_light, last=(respell(MaxPool=max_pool_by_taps), keep_weights_apart)
+    ),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),
     "opencv": Runtime(

@@ -107,6 +107,36 @@ def test_the_reference_counts_indices_as_the_standard(
 
 
 @pytest.mark.parametrize(
+    "windows",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [3, 2], "pads": [2, 0, 1, 1]},
+        {"kernel_shape": [2, 3], "strides": [1, 2], "dilations": [3, 2]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_indices_are_those_of_the_first_maximum(
+    batch: int | str, windows: dict[str, Any], tmp_path: Path
+) -> None:
+    b = og.Builder("pool")
+    y, indices = b.op.MaxPool(b.input("x", "float32", (batch, 3, 8, 9)), outputs=2, **windows)
+    b.output(y, "y")
+    b.output(indices, "indices")
+    called = saved(b.build(), tmp_path / "openvino.onnx", "openvino")
+    assert called.count("Where") == np.prod(windows["kernel_shape"]) - 1
+    saved(b.build(), tmp_path / "stock.onnx", "onnxruntime")
+    many_alike = np.random.default_rng(0).integers(-2, 2, (2, 3, 8, 9)).astype(np.float32)
+    found, expected = (
+        onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"x": many_alike})
+        for name in ("openvino", "stock")
+    )
+    for actual, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(actual), np.asarray(wanted))
+
+
+@pytest.mark.parametrize(
     ("padding", "sizes"),
     [
         ({"auto_pad": "SAME_UPPER"}, (2, 4, 5, 5)),
