@@ -1,6 +1,7 @@
 """Checks of attributes that count axes; each is refused by the rank that it does not fit."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..graph.ir import Node, Value
 from ..graph.types import SequenceType, TensorType, Type
@@ -58,12 +59,9 @@ def _differ(node: Node, name: str, axes: Sequence[int]) -> None:
     require(node, len(set(axes)) == len(axes), f"{name} must differ from each other")
 
 
-def _of_input(node: Node) -> None:
-    """Check the axes that a reduction takes as its second input, where they are known."""
-    elements, rank = (
-        elements_of(node.inputs[1] if len(node.inputs) > 1 else None),
-        _rank_of(node, 0),
-    )
+def _of_input(node: Node, index: int = 1) -> None:
+    """Check the axes that an input names, where they are known."""
+    elements, rank = elements_of(_input(node, index)), _rank_of(node, 0)
     axes = [a for a in elements or () if isinstance(a, int)]
     for axis in axes:
         _within(node, "each of axes", axis, rank, (0, 0))
@@ -135,6 +133,7 @@ AXIS_CHECKS: dict[str, Callable[[Node], None]] = {
     "GatherND": _batch_dims,
     "OneHot": _one((1, 1)),
     "ReverseSequence": _reversal,
+    "Slice": partial(_of_input, index=3),
     "Squeeze": _of_input,
     "TensorScatter": _of_cells,
     "Transpose": _permutation,

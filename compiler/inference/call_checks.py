@@ -147,6 +147,8 @@ def _pad(node: Node) -> None:
         if not -len(shape) <= axis < len(shape):
             raise GraphError(explain(node, f"axes names {axis}, but x has rank {len(shape)}"))
     places = [a % len(shape) for a in chosen]
+    if len(set(places)) < len(places):
+        raise GraphError(explain(node, f"axes names an axis twice: {[*chosen]}"))
     reason = f"pads must hold {2 * len(places)} numbers"
     if len(pads) != 2 * len(places):
         raise GraphError(explain(node, reason))

@@ -3,7 +3,7 @@
 import re
 
 from ..graph.ir import Node
-from ..graph.types import TensorType
+from ..graph.types import Shape, TensorType
 from ..graph.wording import counted
 from .refusal import require
 
@@ -34,6 +34,7 @@ def check_einsum(node: Node) -> None:
         fits = named <= rank if "..." in term else named == rank
         require(node, fits, f"{value.name} has rank {rank}, '{term}' names {named} of its axes")
         first, ellipsis, last = term.partition("...")
+        _check_diagonal(node, term, value.shape)
         unnamed = [f"{k} of the ellipsis" for k in range(rank - named)]
         widths.update([len(unnamed)] if ellipsis else [])
         for index, dim in zip([*first, *unnamed, *last], value.shape, strict=True):
@@ -44,6 +45,19 @@ def check_einsum(node: Node) -> None:
     for index, known in sizes.items():
         reason = f"its index {index} has the sizes {' and '.join(map(str, sorted(known)))}"
         require(node, len(known) == 1, reason)
+
+
+def _check_diagonal(node: Node, term: str, shape: Shape) -> None:
+    """Refuse an index that names two axes of different sizes in one term: there 1 is no other."""
+    first, _, last = term.partition("...")
+    named = [*zip(first, shape, strict=False), *zip(last[::-1], shape[::-1], strict=False)]
+    sizes: dict[str, set[int]] = {}
+    for index, dim in named:
+        if isinstance(dim, int):
+            sizes.setdefault(index, set()).add(dim)
+    for index, known in sizes.items():
+        listed = " and ".join(map(str, sorted(known)))
+        require(node, len(known) == 1, f"its index {index} has the sizes {listed} in '{term}'")
 
 
 def _check_output(node: Node, left: str, output: str) -> None:

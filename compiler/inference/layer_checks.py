@@ -176,6 +176,8 @@ def _attention(node: Node) -> None:
             fits = may_equal(q[0], shape[0])
             require(node, fits, f"Q holds {q[0]} examples, {name} holds {shape[0]}")
     if k and v:
+        same = len(k) + len(v) < 8 or may_equal(k[1], v[1])
+        require(node, same, f"K has {k[1]} heads, V has {v[1]}")
         keys, values = (shape[2 if len(shape) == 4 else 1] for shape in (k, v))
         require(node, may_equal(keys, values), f"there are {keys} keys, but {values} values")
 

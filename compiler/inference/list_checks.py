@@ -116,6 +116,8 @@ def _write_places(node: Node) -> None:
     require(node, -rank <= axis < rank, f"axis={axis} is none of what has rank {rank}")
     require(node, axis % rank > 0, f"axis={axis} is the first one, which counts the examples")
     require_shape(node, 2, [cache[0]], "write_indices")
+    places = [d if k == axis % rank else cache[k] for k, d in enumerate(update)]
+    require_shape(node, 1, places, "update")
     size, added = cache[axis], update[axis]
     room: Dim = "room"
     if isinstance(size, int) and isinstance(added, int):
@@ -192,6 +194,8 @@ def _gated(node: Node) -> None:
 
 def _unpooled(node: Node) -> None:
     _like_data(node)
+    x = shape_of(node, 0)
+    require_shape(node, 2, ["rank"] if x is None else [len(x)], "output_shape")
     _within(node, 2, "output_shape", 0, "any")
 
 
@@ -214,12 +218,41 @@ def _grid(node: Node) -> None:
     require(node, fits, f"size must hold {rank} numbers for a theta of the shape {theta}")
     same = len(theta) != 3 or not sizes or may_equal(sizes[0], theta[0])
     require(node, same, f"size asks for {sizes[:1]} examples, theta holds {theta[:1]}")
+    _within(node, 1, "size", 0, "any")
+
+
+def _cropped(node: Node) -> None:
+    """Check that there is a size for each axis that is named."""
+    x, axes = shape_of(node, 0), node.attributes.get("axes")
+    if axes is not None or x is not None:
+        require_shape(node, 1, [len(axes if axes is not None else x or ())], "shape")
+    _within(node, 1, "shape", 0, "any")
+
+
+def _joined(node: Node) -> None:
+    """Check that tensors have the same sizes along all axes but the one that joins them."""
+    first, axis = shape_of(node, 0), node.attributes["axis"]
+    for index in range(1, len(node.inputs)):
+        if first:
+            wanted = ["any" if k == axis % len(first) else d for k, d in enumerate(first)]
+            require_shape(node, index, wanted, f"input {index}")
+
+
+def _regions(node: Node) -> None:
+    """Check that each region has as many numbers as it takes, and of RoiAlign an image."""
+    rois = shape_of(node, 1)
+    if rois is not None:
+        width = 4 if node.op_type == "RoiAlign" else 5
+        require_shape(node, 1, ["regions", width], "rois")
+        require_shape(node, 2, rois[:1], "batch_indices")
 
 
 LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "AffineGrid": _grid,
     "Attention": _cached,
+    "CenterCropPad": _cropped,
     "Col2Im": _image,
+    "Concat": _joined,
     "CumProd": _axis,
     "CumSum": _axis,
     "DFT": _transformed,
@@ -227,11 +260,13 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "GatherElements": _along_axis,
     "GatherND": _gather_nd,
     "LSTM": _sequence_lengths,
+    "MaxRoiPool": _regions,
     "MaxUnpool": _unpooled,
     "NegativeLogLikelihoodLoss": _labels,
     "OneHot": _one_hot,
     "RNN": _sequence_lengths,
     "ReverseSequence": _lengths,
+    "RoiAlign": _regions,
     "STFT": _frames,
     "SwiGLU": _gated,
     "ScatterElements": _scatter_elements,

@@ -14,10 +14,12 @@ _RANKS: dict[str, Mapping[int, tuple[int, int | None]]] = {
     "GatherND": {0: (1, None), 1: (1, None)},
     "Gemm": {0: (2, 2), 1: (2, 2), 2: (0, 2)},
     **dict.fromkeys(["GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"], {0: (2, None)}),
+    "GridSample": {0: (3, None), 1: (3, None)},
     "GroupNormalization": {0: (2, None)},
     "InstanceNormalization": {0: (3, None)},
     "LRN": {0: (2, None)},
     "LpNormalization": {0: (1, None)},
+    "Multinomial": {0: (2, 2)},
     "Resize": {0: (1, None)},
     "STFT": {0: (2, 3), 2: (1, 1)},  # a real signal comes without the axis of its parts, too
     "ScatterND": {0: (1, None), 1: (1, None)},

@@ -9,6 +9,8 @@ import pytest
 import onnxgrad as og
 
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
+ROOM = np.ones((1, 2, 2, 2), np.float32)
+ROOM_PLACES = np.arange(8).reshape(ROOM.shape)
 WIDE = np.zeros((2, 3), np.int64)
 
 CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
@@ -30,6 +32,19 @@ CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("Reshape", [X[:0], [0, -1]], {"allowzero": 1}, "beside a size of 0"),
     ("Reshape", [X, [4, 2]], {}, "6 elements cannot take the shape (4, 2)"),
     ("Expand", [X, [-1, 2]], {}, "has a negative size"),
+    ("Slice", [X, [0, 0], [1, 1], [1, -1]], {}, "axes must differ from each other"),
+    ("Pad", [X, [1, 1, 1, 1], None, [1, -1]], {}, "axes names an axis twice: [1, -1]"),
+    ("Concat", [X, X[:, :1]], {"axis": 0}, "input 1 must have the shape (any, 2)"),
+    ("CenterCropPad", [X, [2]], {}, "shape must have the shape (2,)"),
+    ("CenterCropPad", [X, [2, -1]], {}, "shape must be 0 or more, not -1"),
+    ("AffineGrid", [X.reshape(1, 2, 3), [1, 1, 2, -1]], {}, "size must be 0 or more, not -1"),
+    ("TensorScatter", [ROOM, ROOM[:, :1], [0]], {"axis": 2}, "update must have the shape"),
+    ("MaxRoiPool", [ROOM, np.ones((1, 4))], {"pooled_shape": [1, 1]}, "the shape (regions, 5)"),
+    ("RoiAlign", [ROOM, np.ones((1, 5)), [0]], {}, "rois must have the shape (regions, 4)"),
+    ("MaxUnpool", [ROOM, ROOM_PLACES, [4]], {"kernel_shape": [1, 1]}, "the shape (4,)"),
+    ("STFT", [X.reshape(1, 6, 1), -1, None, 4], {}, "frame_step must be 1 or more, not -1"),
+    ("Einsum", [X[:, :1]], {"equation": "ii->i"}, "its index i has the sizes 1 and 3 in 'ii'"),
+    ("Attention", [ROOM, ROOM[:, :1], ROOM], {}, "K has 1 heads, V has 2"),
 ]
 
 
