@@ -68,6 +68,8 @@ def norm_of_channels(op: Ops, node: Node) -> Results | None:
     (x,), p = node.inputs, node.attributes.get("p", 2)
     if x is None or x.rank is None:
         return None
+    if x.rank == 2:  # no axes would mean all of them
+        return [op.Abs(x)]
     axes, wide = list(range(2, x.rank)), as_float32(op, x)
     if p in (1, 2):
         return [cast_to(op, op.emit(f"ReduceL{p}", wide, axes), x)]

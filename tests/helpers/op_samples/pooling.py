@@ -120,6 +120,7 @@ SAMPLES = [
     # onnx.reference has no GlobalLpPool
     Sample("GlobalLpPool", [random(2, 3, 4)], reference=False),
     Sample("GlobalLpPool", [random(2, 3, 4, 2)], {"p": 3}, reference=False),
+    Sample("GlobalLpPool", [random(2, 3)], {"p": 3}, reference=False),
     Sample("GlobalLpPool", [random(2, 3, 4, 2)], {"p": 1}, reference=False),
     # onnx.reference is right where there are as many channels as images, in two dimensions,
     # but for α / size, which it rounds to float32
