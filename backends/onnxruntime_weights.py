@@ -13,7 +13,7 @@ _LEAST = 2**16
 
 
 def write_apart(graph: Graph, opset: int) -> tuple[ModelProto, dict[str, np.ndarray]]:
-    """Write a model without its large weights; give those by name."""
+    """Write a model without its large weights, each node with a name; give the weights by name."""
     weights: dict[str, np.ndarray] = {}
 
     def tensor(array: np.ndarray, name: str) -> TensorProto:
@@ -26,7 +26,11 @@ def write_apart(graph: Graph, opset: int) -> tuple[ModelProto, dict[str, np.ndar
         return proto
 
     model = write_model(graph, opset, {}, functions=False, tensor=tensor, contrib=True)
+    taken = {node.name for node in every_node(model.graph.node)}
     for node in every_node(model.graph.node):
+        title = next(filter(None, node.output), "")
+        if not node.name and title not in taken:
+            node.name = title  # by which onnxruntime tells what it refuses
         for inner in graphs_in(node):  # onnxruntime takes weights for the whole graph only
             for proto in inner.initializer:
                 if proto.data_location == TensorProto.EXTERNAL:

@@ -43,6 +43,17 @@ def test_a_shape_that_does_not_fit(backend: str) -> None:
     assert not re.search(SOURCE, str(refused.value))
 
 
+@pytest.mark.parametrize("name", ["", "gate"])
+def test_onnxruntime_names_the_node_that_fails(name: str) -> None:
+    """It does not tell nodes without a name apart, nor those that a body is made of."""
+    b = og.Builder()
+    x, w = b.input("x", "float32", ("N", 3)), b.input("w", "float32", ("M", 3))
+    b.output(b.op.Relu(b.op.Mul(x, w, **({"name": name} if name else {})), name="end"), "y")
+    run = og.compile(b.build(), "onnxruntime").run
+    with pytest.raises(og.GraphError, match=f"while running Mul '{name or 'Mul'}'"):
+        run({"x": np.ones((2, 3), np.float32), "w": np.ones((4, 3), np.float32)})
+
+
 TEXTS = {
     "/src/kernel.cc:12 void ns::run(const A*, int) [with T = long int; int = B] far": "far",
     "/src/kernel.h:9 ns::A<T>::A(const ns::A&, bool) a == b was false. Got (1) of f(2)": (
