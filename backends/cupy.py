@@ -101,9 +101,9 @@ class Gpu:
 class CupyExecutable:
     """A graph on the GPU; it gives NumPy arrays unless it was fed arrays of the GPU."""
 
-    def __init__(self, graph: Graph, gpu: Gpu) -> None:
+    def __init__(self, graph: Graph, gpu: Gpu, calls: Graph) -> None:
         self._gpu = gpu
-        self._interpreter = Interpreter(graph, gpu)
+        self._interpreter = Interpreter(graph, gpu, calls)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name.
@@ -168,7 +168,7 @@ class CupyBackend:
 
     def prepare(self, graph: Graph) -> CupyExecutable:
         """Expand what has no kernel, lay out the steps and bring the constants to the GPU."""
-        return CupyExecutable(prepare_for(graph, self.native, runs_as_it_is), Gpu())
+        return CupyExecutable(prepare_for(graph, self.native, runs_as_it_is), Gpu(), graph)
 
 
 def _fits(dtype: np.dtype) -> bool:

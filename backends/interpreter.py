@@ -21,6 +21,7 @@ from .control_flow import SUBGRAPH_KERNELS
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .kernels.registry import KERNELS, KernelEntry
+from .open_sizes import OpenSizes
 from .overwriting import overwriting_order
 from .owning_stepper import OwningStepper
 from .size_checks import checked
@@ -168,9 +169,17 @@ class Plan:
 class Interpreter:
     """A whole graph, ready to run on arrays given by name."""
 
-    def __init__(self, graph: Graph, device: Device) -> None:
+    def __init__(self, graph: Graph, device: Device, calls: Graph | None = None) -> None:
+        """Lay out the steps.
+
+        Args:
+            graph: the graph.
+            device: where kernels run.
+            calls: the graph before calls without a kernel became their bodies, which take more.
+        """
         self._graph = graph
         self._device = device
+        self._sizes = OpenSizes(graph if calls is None else calls, lambda n: not runs_as_it_is(n))
         self._plan = Plan(graph, device)
         self.watch = self._plan.watch
         self._load = device.load
@@ -212,7 +221,9 @@ class Interpreter:
         self, plan: Plan, feeds: Mapping[str, Any], in_place: frozenset[str] = frozenset()
     ) -> dict[str, Any]:
         """Run a plan; outputs that are not `in_place` share no memory with what was fed."""
-        arrays = [self._load(a) for a in check_feeds(self._inputs, feeds)]
+        fed = check_feeds(self._inputs, feeds)
+        self._sizes.check({v.name: a for v, a in zip(self._inputs, fed, strict=True)})
+        arrays = [self._load(a) for a in fed]
         with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
             results = plan.run(arrays)
         outputs = dict(zip(self._outputs, results, strict=True))

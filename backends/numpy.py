@@ -58,7 +58,7 @@ class NumpyBackend:
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
         _let_malloc_keep_memory()
-        return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host())
+        return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host(), graph)
 
 
 @cache

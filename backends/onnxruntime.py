@@ -26,7 +26,7 @@ from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_blocks import block_channels
-from .onnxruntime_hazards import OpenRanks, has_hazards, has_no_elements
+from .onnxruntime_hazards import OpenCalls, has_hazards, has_no_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_providers import Provider, Settings, provider_names, read_settings
 from .onnxruntime_rewrites import adapt
@@ -113,7 +113,7 @@ class OnnxruntimeExecutable:
         self.device = device
         self._graph = graph
         self._hazards = hazards
-        self._ranks = OpenRanks(graph)
+        self.calls = OpenCalls(graph)
         self._numpy: Executable | None = None
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
@@ -134,7 +134,7 @@ class OnnxruntimeExecutable:
         arrays = check_feeds(self.inputs, feeds)
         named = {v.name: a for v, a in zip(self.inputs, arrays, strict=True)}
         is_empty = any(map(has_no_elements, arrays))
-        if is_empty and self._hazards or not self._ranks.are_safe(arrays):
+        if is_empty and self._hazards or not self.calls.check(named):
             return self.run_on_numpy(named)
         try:
             return self._run(named)
@@ -163,11 +163,11 @@ class OnnxruntimeExecutable:
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back without a copy; what is not a plain tensor goes the plain way."""
-        is_plain = self.is_plain and not self._ranks.matter
-        if is_plain and self.device[0] != "cpu":
-            return DeviceStepper(self, feedback, state)
-        if is_plain:
+        is_plain = self.is_plain and not self.calls.hang_on_ranks
+        if is_plain and self.device[0] == "cpu":
             return self.bound_stepper(feedback, state)
+        if is_plain and not self.calls.hang_on_numbers:
+            return DeviceStepper(self, feedback, state)
         return RunStepper(self, feedback, state)
 
     def bound_stepper(
@@ -211,6 +211,7 @@ class BoundStepper:
         self._states = (read, write)
         self._staged: dict[str, np.ndarray] = {}
         self._is_empty = False
+        self._checks_numbers = executable.calls.hang_on_numbers
         fed_back = set(feedback.values())
         results = [v for v in executable.outputs if v.name not in fed_back]
         self._fixed: dict[str, np.ndarray] = {}
@@ -279,8 +280,10 @@ class BoundStepper:
         """Copy the feeds to where they are bound; bind again where a shape is new."""
         if self._stage_alike(feeds):
             return
-        feeds = require_mapping(feeds, "feeds")
-        for value, array in zip(self._inputs, check_feeds(self._inputs, feeds), strict=True):
+        arrays = check_feeds(self._inputs, require_mapping(feeds, "feeds"))
+        fed = {v.name: a for v, a in zip(self._inputs, arrays, strict=True)}
+        self._executable.calls.check({**self._states[self._turn], **self._held, **fed})
+        for value, array in zip(self._inputs, arrays, strict=True):
             buffer = self._staged.get(value.name)
             if buffer is None or buffer.shape != array.shape:
                 self._staged[value.name] = buffer = np.array(array, order="C")
@@ -291,7 +294,7 @@ class BoundStepper:
 
     def _stage_alike(self, feeds: Any) -> bool:
         """Copy feeds that are like the last ones, without a check more than that takes."""
-        if type(feeds) is not dict or len(feeds) != len(self._inputs):
+        if type(feeds) is not dict or len(feeds) != len(self._inputs) or self._checks_numbers:
             return False
         for name, array in feeds.items():
             buffer = self._staged.get(name)
@@ -319,6 +322,7 @@ class DeviceStepper:
         self._inputs = [v for v in executable.inputs if v.name not in feedback]
         self._outputs = [v.name for v in executable.outputs]
         self._fed_back = {output: name for name, output in feedback.items()}
+        self._state: dict[str, Any] = {}
         self._keep(state)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -329,6 +333,7 @@ class DeviceStepper:
             results = self._executable.run({**fed, **self.state()})
             self._keep({name: results[output] for output, name in self._fed_back.items()})
         else:
+            self._executable.calls.check({**self._state, **fed})
             with told_as_ours():
                 values = self._executable.opened.run(lambda session: self._run_bound(session, fed))
             results = dict(zip(self._outputs, values, strict=True))

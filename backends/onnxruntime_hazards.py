@@ -1,13 +1,13 @@
 """What onnxruntime 1.32 dies of, never ends or gives other sizes: empty tensors, other ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.recurrence import Recurrence
 from ..compiler.graph.subgraphs import all_nodes
-from ..compiler.graph.types import TensorType, fresh_dim, is_static
-from ..compiler.passes.refine_types import refine_node
+from ..compiler.graph.types import TensorType, is_static
+from .open_sizes import OpenSizes, has_open_rank
 
 _HAZARDS = frozenset(
     {"Conv", "ConvTranspose", "GRU", "LSTM", "MaxRoiPool", "RNN", "RoiAlign", "STFT", "Unique"}
@@ -39,39 +39,29 @@ _TRUSTS_RANKS = frozenset({"DFT", "GridSample", "Multinomial", "ReverseSequence"
 """Operators that end the process on tensors of a rank that they do not take."""
 
 
-class OpenRanks:
-    """A graph whose types leave open which ranks such operators read: told by what is fed."""
+class OpenCalls:
+    """Calls whose sizes or ranks types leave open: onnxruntime takes some that do not fit.
+
+    It reads beside what is there, leaves labels out or stretches what must not be; found by
+    `make calls`.
+    """
 
     def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self.matter = _left_open(graph)
-        self._seen: dict[tuple[int, ...], bool] = {}
+        self._sizes = OpenSizes(graph)
+        outer = set(graph.nodes())
+        inner = [n for n in all_nodes(graph) if n not in outer]
+        self._is_open_within = any(map(_may_end, inner))
+        self.hang_on_ranks = self._is_open_within or any(map(_may_end, outer))
+        self.hang_on_numbers = self._sizes.hang_on_numbers
 
-    def are_safe(self, arrays: Sequence[Any]) -> bool:
+    def check(self, fed: Mapping[str, Any]) -> bool:
         """Tell whether onnxruntime may run the graph on arrays, for ranks that it takes are sure.
 
         Raises:
             GraphError: an operator does not take what is fed.
         """
-        if not self.matter:
-            return True
-        ranks = tuple(getattr(array, "ndim", -1) for array in arrays)
-        if ranks not in self._seen:
-            copy = self._graph.copy()
-            for value, rank in zip(copy.inputs, ranks, strict=True):
-                if _is_open(value):
-                    value.type = TensorType(value.dtype, tuple(fresh_dim() for _ in range(rank)))
-            for node in copy.nodes():
-                if not node.subgraphs:  # which of two branches runs hangs on the ranks, too
-                    refine_node(node)
-            self._seen[ranks] = not _left_open(copy)
-        return self._seen[ranks]
+        return not any(map(_may_end, self._sizes.check(fed))) and not self._is_open_within
 
 
-def _left_open(graph: Graph) -> bool:
-    trusting = [n for n in all_nodes(graph) if n.operator in _TRUSTS_RANKS]
-    return any(_is_open(v) for n in trusting for v in n.inputs if v is not None)
-
-
-def _is_open(value: Value) -> bool:
-    return isinstance(value.type, TensorType) and value.type.shape is None
+def _may_end(node: Node) -> bool:
+    return node.operator in _TRUSTS_RANKS and has_open_rank(node)

@@ -17,6 +17,7 @@ from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_hazards import has_no_elements
+from .open_sizes import OpenSizes
 from .openvino_models import open_model
 from .registry import find_backend
 from .stepping import RunStepper
@@ -64,6 +65,7 @@ class OpenvinoExecutable:
     def __init__(self, graph: Graph, compiled: Any) -> None:
         self.compiled = compiled
         self._graph = graph
+        self.sizes = OpenSizes(graph)
         self._numpy: Executable | None = None
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
@@ -75,13 +77,15 @@ class OpenvinoExecutable:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name."""
         arrays = fitting(self.inputs, feeds)
+        named = {v.name: a for v, a in zip(self.inputs, arrays, strict=True)}
         if any(map(has_no_elements, arrays)):
-            return self.run_on_numpy({v.name: a for v, a in zip(self.inputs, arrays, strict=True)})
+            return self.run_on_numpy(named)
+        self.sizes.check(named)
         with told_as_ours(), self._lock:
             fed = {
-                self.places[v.name]: np.asarray(a, order="C")
-                for v, a in zip(self.inputs, arrays, strict=True)
-                if v.name in self.places
+                self.places[name]: np.asarray(array, order="C")
+                for name, array in named.items()
+                if name in self.places
             }
             self._request.infer(fed, share_inputs=True)
             return {v.name: output_of(self._request, k) for k, v in enumerate(self.outputs)}
@@ -141,6 +145,9 @@ class TwoRequests:
         arrays = fitting(self._inputs, require_mapping(feeds, "feeds"))
         if any(map(has_no_elements, arrays)):
             return self._run_without_elements(dict(feeds))
+        state = {name: held.array for name, held in self._states[self._turn].items()}
+        fed = {v.name: a for v, a in zip(self._inputs, arrays, strict=True)}
+        self._executable.sizes.check(state | fed)
         for value, array in zip(self._inputs, arrays, strict=True):
             self._stage(value.name, array)
         request = self._requests[self._turn]

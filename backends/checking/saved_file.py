@@ -9,7 +9,7 @@ from ...compiler.graph.types import TensorType
 from ...compiler.interchange.exporter import to_onnx
 from ...compiler.standard.randomness import is_random
 from ..feeds import check_feeds
-from ..onnxruntime_hazards import OpenRanks, has_hazards, has_no_elements
+from ..onnxruntime_hazards import OpenCalls, has_hazards, has_no_elements
 from ..onnxruntime_providers import Settings
 from ..onnxruntime_sessions import first_line, open_session
 from .comparison import compare
@@ -33,12 +33,13 @@ def check_saved_file(
     arrays = check_feeds(
         graph.inputs, feeds
     )  # as a backend would: with the start of a step's state
+    fed = dict(zip([v.name for v in graph.inputs], arrays, strict=True))
     is_empty = any(map(has_no_elements, arrays))
-    if is_empty and has_hazards(graph) or not OpenRanks(graph).are_safe(arrays):
+    if is_empty and has_hazards(graph) or not OpenCalls(graph).check(fed):
         return
     try:
         session = open_session(to_onnx(graph), {}, Settings())
-        results = session.run(None, dict(zip([v.name for v in graph.inputs], arrays, strict=True)))
+        results = session.run(None, fed)
     except OnnxgradError as error:
         report.unavailable[NAME] = str(error)
         return
