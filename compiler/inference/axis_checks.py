@@ -47,7 +47,7 @@ def _one(more: tuple[int, int] = (0, 0)) -> Callable[[Node], None]:
 
 def _several(node: Node) -> None:
     """Check `axes`: each an axis of the input, none named twice."""
-    rank, axes = _rank_of(node, 0), node.attributes.get("axes") or []
+    rank, axes = _rank_of(node, 0), attribute(node, "axes") or []
     named = node.op_type != "Resize" or node.attributes.get("axes") != []
     require(node, named, "axes must not be empty; leave them out, and they are all")
     for axis in axes:
