@@ -19,6 +19,13 @@ def test_a_call_with_another_input_is_right_or_refused(sample: Sample) -> None:
             assert verdict(other, symbolic) in ("right", "refused"), what
 
 
+@pytest.mark.parametrize("sample", SAMPLES[8::64], ids=str)
+def test_so_it_is_on_onnxruntime(sample: Sample) -> None:
+    for what, other in changed(sample):
+        for symbolic in (False, True):
+            assert verdict(other, symbolic, "onnxruntime") in ("right", "refused"), what
+
+
 CALLS: dict[str, tuple[Callable[[Any, Callable[..., og.Tensor]], Any], str]] = {
     "AffineGrid": (lambda op, x: op.AffineGrid(x(2, 3, 4, 1), [2, 2, 2, 2, 2]), "must have rank 3"),
     "Attention": (
@@ -37,6 +44,10 @@ CALLS: dict[str, tuple[Callable[[Any, Callable[..., og.Tensor]], Any], str]] = {
         "must have rank 3 or more, not 2",
     ),
     "LRN": (lambda op, x: op.LRN(x(4), size=1), "must have rank 2 or more, not 1"),
+    "MeanVarianceNormalization": (
+        lambda op, x: op.MeanVarianceNormalization(x(2, 3, 4)),
+        "each of axes must lie from -3 to 2",
+    ),
     "OneHot": (lambda op, x: op.OneHot([0, 1], 3, x(4)), r"must have the shape \(2,\)"),
     "STFT": (lambda op, x: op.STFT(x(1, 3, 1), 1, x(4)), "longer than the signal of 3"),
     "SoftmaxCrossEntropyLoss": (
