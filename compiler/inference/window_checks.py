@@ -140,7 +140,21 @@ def _pool(node: Node) -> None:
 
 
 def _unpool(node: Node) -> None:
-    _lists(node, _spatial(_shape(node, 0)))
+    """Check that what is asked for has room for what the windows reach."""
+    x, asked = _shape(node, 0), elements_of(node.input(2))
+    _lists(node, _spatial(x))
+    if x is None or asked is None or len(asked) != len(x):
+        return
+    kernel = node.attributes["kernel_shape"]
+    strides, _, pads = placement(node, len(kernel))
+    reached = [*x[:2]]
+    for k, (size, taps) in enumerate(zip(x[2:], kernel, strict=True)):
+        reach = add(multiply([strides[k], add(size, -1)]), taps)
+        reached.append(add(reach, -(pads[k] + pads[len(kernel) + k])))
+    for axis, (size, least) in enumerate(zip(asked, reached, strict=True)):
+        fits = isinstance(size, str) or isinstance(least, str) or size >= least
+        reason = f"output_shape asks for {size} along axis {axis}, where windows reach {least}"
+        require(node, fits, reason)
 
 
 def _columns(node: Node) -> None:

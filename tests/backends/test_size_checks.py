@@ -11,6 +11,7 @@ import onnxgrad as og
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
 ROOM = np.ones((1, 2, 2, 2), np.float32)
 ROOM_PLACES = np.arange(8).reshape(ROOM.shape)
+CROP = {"coordinate_transformation_mode": "tf_crop_and_resize"}
 WIDE = np.zeros((2, 3), np.int64)
 
 CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
@@ -42,6 +43,10 @@ CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("MaxRoiPool", [ROOM, np.ones((1, 4))], {"pooled_shape": [1, 1]}, "the shape (regions, 5)"),
     ("RoiAlign", [ROOM, np.ones((1, 5)), [0]], {}, "rois must have the shape (regions, 4)"),
     ("MaxUnpool", [ROOM, ROOM_PLACES, [4]], {"kernel_shape": [1, 1]}, "the shape (4,)"),
+    ("MaxUnpool", [ROOM, ROOM_PLACES, [1, 2, 2, 1]], {"kernel_shape": [1, 1]}, "reach 2"),
+    ("Resize", [X, None, [2.0]], {}, "scales has 1 entries, for 2 axes"),
+    ("Resize", [X, None, None, [6, 4, 2]], {}, "sizes has 3 entries, for 2 axes"),
+    ("Resize", [X, np.ones(3), [2.0, 1.0]], CROP, "roi has 3 entries, for 2 axes"),
     ("STFT", [X.reshape(1, 6, 1), -1, None, 4], {}, "frame_step must be 1 or more, not -1"),
     ("Einsum", [X[:, :1]], {"equation": "ii->i"}, "its index i has the sizes 1 and 3 in 'ii'"),
     ("Attention", [ROOM, ROOM[:, :1], ROOM], {}, "K has 1 heads, V has 2"),
