@@ -91,7 +91,7 @@ class OpenSizes:
 def _shape_of(array: Any) -> tuple[int, ...] | None:
     """Give a tensor's shape, which a value of onnxruntime's tells by a method."""
     shape = getattr(array, "shape", None)
-    return tuple(shape()) if callable(shape) else shape
+    return tuple(array.shape()) if callable(shape) else shape
 
 
 def has_open_rank(node: Node) -> bool:

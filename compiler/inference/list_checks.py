@@ -163,6 +163,8 @@ def _frames(node: Node) -> None:
     x, window = shape_of(node, 0), shape_of(node, 2)
     if x is not None and len(x) == 3:
         _parts(node)
+        halves = attribute(node, "onesided") and x[2] == 2
+        require(node, not halves, "a complex signal has no onesided transform")
     _within(node, 1, "frame_step", 1, "any")
     _within(node, 3, "frame_length", 1, x[1] if x is not None else "any")
     if x is not None and window is not None:

@@ -66,7 +66,7 @@ _FORMS: dict[str, Mapping[int, _Form]] = {
     "Slice": {1: _LIST, 2: _LIST, 3: _CHECKED_LIST, 4: _LIST},
     "Split": {1: _CHECKED_LIST},
     "SplitToSequence": {1: _LIST_OR_NUMBER},
-    "Squeeze": {1: _LIST_OR_NUMBER},
+    "Squeeze": {1: replace(_LIST_OR_NUMBER, checked=True)},
     "TensorScatter": {2: _CHECKED_LIST},
     "Tile": {1: _LIST},
     "TopK": {1: _CHECKED_LIST},

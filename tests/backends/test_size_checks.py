@@ -48,6 +48,8 @@ CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("Resize", [X, None, None, [6, 4, 2]], {}, "sizes has 3 entries, for 2 axes"),
     ("Resize", [X, np.ones(3), [2.0, 1.0]], CROP, "roi has 3 entries, for 2 axes"),
     ("STFT", [X.reshape(1, 6, 1), -1, None, 4], {}, "frame_step must be 1 or more, not -1"),
+    ("STFT", [X.reshape(1, 3, 2), 1, None, 3], {}, "a complex signal has no onesided transform"),
+    ("Squeeze", [X[:, None], [1, -2]], {}, "axes must differ from each other"),
     ("Einsum", [X[:, :1]], {"equation": "ii->i"}, "its index i has the sizes 1 and 3 in 'ii'"),
     ("Attention", [ROOM, ROOM[:, :1], ROOM], {}, "K has 1 heads, V has 2"),
 ]
