@@ -262,8 +262,7 @@ def count_steps(
     goal: Goal, data: Mapping[str, np.ndarray], batch_size: int | None, epochs: int
 ) -> int:
     """Count the steps of a whole run, which schedules reach their end in."""
-    inputs = [
-        v for v in goal.graph.inputs if v in goal.graph.upstream([goal.graph.find(goal.loss)])
-    ]
+    needed = goal.graph.upstream([goal.graph.find(goal.loss)])
+    inputs = [v for v in goal.graph.inputs if v in needed]
     each = open_data(data, inputs, batch_size, Order()).per_epoch
     return epochs * (each or 1)

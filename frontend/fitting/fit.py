@@ -133,14 +133,16 @@ def fit(
     goal, mapping = copied(graph)
     target = select_one(graph, mapping, loss, "loss")
     goal.outputs = [target]
-    goal.inputs = [v for v in goal.inputs if v in goal.upstream([target])]
+    needed = goal.upstream([target])
+    goal.inputs = [v for v in goal.inputs if v in needed]
     group = find_group(parallel)
     step = train_step(goal, target.name, optimizer, parameters, frozen)
     order = Order(seed, shuffle, group.rank, group.size)
-    fed = [v for v in step.inputs if v.name not in state_names(step)]
+    states, names = state_names(step), {v.name for v in graph.values()}
+    fed = [v for v in step.inputs if v.name not in states]
     evaluation = None
     if validation is not None:
-        held = [n for n in state_names(step) if any(v.name == n for v in graph.values())]
+        held = [n for n in states if n in names]
         needed = graph.upstream([graph.find(target.name)])
         wanted = [v for v in graph.inputs if metric is not None or v in needed]
         seen = open_data(validation, wanted, batch_size, replace(order, shuffle=False))
