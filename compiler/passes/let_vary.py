@@ -1,4 +1,4 @@
-"""Let a constant be a parameter, which training changes; nothing that was computed of it stays."""
+"""Let constants be parameters, which training changes; nothing that was computed of them stays."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,12 @@ _OF_ITS_TYPE = ("Shape", "Size")
 """Operators that read no numbers, only how many there are."""
 
 
-def let_vary(graph: Graph, value: Value) -> None:
-    """Make a constant a parameter; what follows from its numbers is computed at run time."""
-    value.parameter = True
-    _forget(graph, [value])
+def let_vary(graph: Graph, values: Iterable[Value]) -> None:
+    """Make constants parameters; what follows from their numbers is computed at run time."""
+    changed = list(values)
+    for value in changed:
+        value.parameter = True
+    _forget(graph, changed)
 
 
 def _forget(graph: Graph, values: Iterable[Value]) -> None:

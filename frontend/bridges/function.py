@@ -154,8 +154,9 @@ def function_of(
     if parameters is not None:
         copy.inputs.extend([mapping[v] for v in _parameters(graph, parameters)])
     defaults = {v.name: v.constant for v in copy.inputs if v.constant is not None}
-    for value in [v for v in copy.inputs if v.constant is not None]:
-        let_vary(copy, value)
+    held = [v for v in copy.inputs if v.constant is not None]
+    let_vary(copy, held)
+    for value in held:
         value.constant, value.parameter = None, False
     for k, value in enumerate(copy.outputs):
         if copy.producer(value) is None or value in copy.outputs[:k]:

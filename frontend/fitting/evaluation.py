@@ -41,10 +41,9 @@ class Evaluation:
         self._group = group
         if metric is None:
             copy.outputs = [copy.find(loss)]
-        for value in map(copy.find, parameters):
-            let_vary(copy, value)
-            if value not in copy.inputs:
-                copy.inputs.append(value)
+        varied = [copy.find(name) for name in parameters]
+        let_vary(copy, varied)
+        copy.inputs.extend(v for v in varied if v not in copy.inputs)
         clean_up(copy)
         self._graph = copy
         self._compiled = compile(copy, backend)

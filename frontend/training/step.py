@@ -101,9 +101,8 @@ def find_trained(
     target = select_one(graph, mapping, loss, "loss")
     require_scalar(step, target, "loss")
     chosen = choose_parameters(graph, loss, parameters, frozen).mapped(mapping)
-    for value in chosen.values:
-        if value.constant is not None and not value.parameter:
-            let_vary(step, value)
+    held = [v for v in chosen.values if v.constant is not None]
+    let_vary(step, [v for v in held if not v.parameter])
     return step, target, chosen
 
 
@@ -253,14 +252,13 @@ def with_parameters(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Graph:
         if any(v.name == name for v in copy.inputs):
             raise GraphError(f"'{name}' is an input, which holds no array; feed it")
         raise GraphError(f"the graph has no parameter '{name}'{suggestion(name, held)}")
-    for name in [n for n in arrays if n in given]:
-        value = held[name]
+    changed = {name: held[name] for name in arrays if name in given}
+    let_vary(copy, [v for v in changed.values() if not v.parameter])
+    for name, value in changed.items():
         array = as_array(arrays[name])
         if array.dtype != value.dtype or array.shape != value.shape:
             raise GraphError(
                 f"'{value.name}' is {value.type}, got {TensorType(array.dtype, array.shape)}"
             )
-        if not value.parameter:
-            let_vary(copy, value)
         value.constant = array.copy()
     return copy

@@ -218,7 +218,7 @@ def _merge(graph: Graph, weight: Value, adapters: list[Adapter]) -> None:
     read = [weight, *(node.output() for node in makers)]
     if all(reader in own for value in read for reader in graph.consumers(value)):
         if not weight.parameter:
-            let_vary(graph, weight)
+            let_vary(graph, [weight])
         weight.constant = array
     else:
         name = graph.names.fresh(f"{weight.name}.merged")
