@@ -54,11 +54,11 @@ class Batches:
 
     def of(self, epoch: int, batch: int) -> np.ndarray:
         """Give the examples of a batch, all counted from 0: int64, at most `size` of them."""
-        if self.order.shuffle:
-            everything = _drawn(self.order.seed, epoch, self.examples)
-        else:
-            everything = np.arange(self.examples)
-        return self.order.own(everything[batch * self.size : (batch + 1) * self.size])
+        start = batch * self.size
+        stop = min(start + self.size, self.examples)
+        if not self.order.shuffle:
+            return self.order.own(np.arange(start, stop))
+        return self.order.own(_drawn(self.order.seed, epoch, self.examples)[start:stop])
 
 
 @lru_cache(maxsize=2)
