@@ -1,1 +1,1 @@
-"""Whole training runs: data, epochs, checkpoints, reports; a single step is training.py's."""
+"""Whole training runs: data, epochs, checkpoints, reports; a single step is of training/."""

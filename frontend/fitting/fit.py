@@ -1,4 +1,4 @@
-"""Train a graph on data for some epochs; a single step is training.py's."""
+"""Train a graph on data for some epochs; a single step is of training/."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
