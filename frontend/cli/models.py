@@ -25,6 +25,10 @@ from .terminal import busy, listed, print_json, print_report, print_table, read,
 Names = Annotated[
     list[str], typer.Option(help="A value's name or a pattern such as '*.weight'; repeatable.")
 ]
+UseVjp = Annotated[
+    bool, typer.Option("--vjp", help="Any `of`: a cotangent per `of` becomes an input.")
+]
+Opset = Annotated[int, typer.Option(help="Version of the standard operators.")]
 
 
 @command("info")
@@ -134,13 +138,11 @@ def grad_command(
     of: Names,
     wrt: Names,
     output: Output,
-    use_vjp: Annotated[
-        bool, typer.Option("--vjp", help="Any `of`: a cotangent per `of` becomes an input.")
-    ] = False,
+    use_vjp: UseVjp = False,
     use_jvp: Annotated[
         bool, typer.Option("--jvp", help="Forward mode: a direction per `wrt` becomes an input.")
     ] = False,
-    opset: Annotated[int, typer.Option(help="Version of the standard operators.")] = EXPORT_OPSET,
+    opset: Opset = EXPORT_OPSET,
     allow_unused: Annotated[
         bool,
         typer.Option("--allow-unused", help="Give zeros where `of` does not depend on a `wrt`."),

@@ -13,7 +13,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
 from .application import AsJson, Model, command, require_file, require_place, spelled
-from .models import Names
+from .models import Names, Opset, UseVjp
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, read, saved
 
@@ -33,10 +33,8 @@ def tune_command(
         Path | None,
         typer.Option("--output", "-o", help="Write the gradient in them.", callback=require_file),
     ] = None,
-    use_vjp: Annotated[
-        bool, typer.Option("--vjp", help="Any `of`: a cotangent per `of` becomes an input.")
-    ] = False,
-    opset: Annotated[int, typer.Option(help="Version of the standard operators.")] = EXPORT_OPSET,
+    use_vjp: UseVjp = False,
+    opset: Opset = EXPORT_OPSET,
     shape: Shapes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,13 +61,11 @@ def tune_command(
             chosen, tuning = tuned(gradient, found, options)
         else:
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
-    written = ""
-    if output is not None:
-        written = saved(chosen, output, opset, runtime)
+    written = None if output is None else saved(chosen, output, opset, runtime)
     tuning.left = {name: spelled(why) for name, why in tuning.left.items()}
     if as_json:
         print_json(tuning.as_dict())
         return
     print_report(tuning)
-    if written:
+    if written is not None:
         print(written)
