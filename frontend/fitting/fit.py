@@ -109,7 +109,8 @@ def fit(
             to go on, before the first: "resumed", or "started" where there was no checkpoint.
 
     Raises:
-        GraphError: the data do not fit the inputs, or a loss is not finite.
+        GraphError: an argument is wrong or lacks another that it needs, the data do not fit the
+            inputs, or a loss is not finite.
         GradientError: the loss is not a scalar or does not depend on a parameter.
         ModelFileError: a file cannot be read or written, or a checkpoint is of another run.
     """
@@ -128,6 +129,8 @@ def fit(
     require_flag(shuffle, "shuffle")
     if metric is not None:
         require_function(metric, "metric", 2)
+        if validation is None:
+            raise GraphError("metric scores validations; give validation data")
     if report is not None:
         require_function(report, "report", 1)
     goal, mapping = copied(graph)

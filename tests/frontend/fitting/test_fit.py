@@ -126,6 +126,7 @@ def test_what_is_not_finite_is_named_where_it_begins(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs must be an integer of at least 1"),
         ({"batch_size": 0}, "batch_size"),
         ({"patience": 2}, "patience counts validations"),
+        ({"metric": lambda outputs, feeds: 1.0}, "metric scores validations"),
         ({"resume": True}, "give the folder"),
         ({"loss": "lost"}, "lost"),
         ({"optimizer": None}, "optimizer"),
