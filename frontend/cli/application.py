@@ -72,14 +72,23 @@ R = TypeVar("R", bound=Path | None)
 
 
 def require_file(path: R) -> R:
-    """Refuse "-": models are binary, and a file of that name is nobody's wish."""
+    """Refuse "-": models are binary, and a file of that name is nobody's wish.
+
+    Raises:
+        typer.BadParameter: what typer tells of arguments.
+    """
     if path == Path("-"):
         raise typer.BadParameter("'-' is not a file, and nothing is written to standard output")
     return path
 
 
 def require_place(output: Path | None, model: Path) -> None:
-    """Refuse, before anything is computed, what cannot be written or is the model that was read."""
+    """Refuse, before anything is computed, what cannot be written or is the model that was read.
+
+    Raises:
+        GraphError: the output is the model.
+        ModelFileError: the output is a folder, or in none.
+    """
     if output is None:
         return
     if not os.path.isdir(output.parent):  # Path's raises where names are too long

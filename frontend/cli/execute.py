@@ -128,6 +128,10 @@ def write_arrays(path: Path, results: dict[str, Any]) -> None:
     """Write arrays as .npz, whole or not at all; a sequence's items as name.0, name.1, …
 
     What NumPy has no type for is widened: bfloat16 to float32, int4 to int16.
+
+    Raises:
+        GraphError: two arrays would have the same name.
+        ModelFileError: the file cannot be written.
     """
     arrays: dict[str, Any] = {}
     for name, value in results.items():

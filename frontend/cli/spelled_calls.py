@@ -43,7 +43,11 @@ class Spelling:
         return self._call(tree, self.skipped)
 
     def make(self, text: str) -> Any:
-        """Call the function that a text names."""
+        """Give what the function gives that a text names.
+
+        Raises:
+            GraphError: as `read`, or the function refuses its settings.
+        """
         return self._made(*self.read(text))
 
     def _made(self, function: Function, settings: Mapping[str, Any]) -> Any:

@@ -25,14 +25,22 @@ _progress = Console(stderr=True)
 
 
 def read(path: Path, shapes: list[str] | None = None) -> Graph:
-    """Load a model with a sign of life on the terminal; `shapes` as --shape gives them."""
+    """Load a model with a sign of life on the terminal; `shapes` as --shape gives them.
+
+    Raises:
+        OnnxgradError: as `load` does.
+    """
     pinned = read_shapes(shapes)
     with busy(f"reading {path.name}"):
         return load(path, pinned)
 
 
 def saved(graph: Graph, output: Path, opset: int, runtime: str | None) -> str:
-    """Save a graph with a sign of life; tell the file and how many operators it holds."""
+    """Save a graph with a sign of life; tell the file and how many operators it holds.
+
+    Raises:
+        OnnxgradError: as `save` does.
+    """
     with busy(f"writing {output.name}"):
         save(graph, output, opset, runtime=runtime)
         nodes = onnx.load(output, load_external_data=False).graph.node

@@ -55,7 +55,11 @@ class Goal:
     label: str | None = None
 
     def metric(self, name: str) -> Metric | None:
-        """Give what validation goes by; None: the loss."""
+        """Give what validation goes by, by name; None: the loss.
+
+        Raises:
+            GraphError: there is no such metric, or nothing that it could compare.
+        """
         if name == "loss":
             return None
         if name != "accuracy":
@@ -227,7 +231,11 @@ def with_heads(graph: Graph, given: list[str] | None, seed: int) -> Graph:
 
 
 def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goal:
-    """Give the graph with the loss that an option names."""
+    """Give the graph with the loss that an option names.
+
+    Raises:
+        GraphError: there is no such loss, or it does not fit the model.
+    """
     if any(v.name == loss for v in graph.outputs):
         if of or label:
             raise GraphError(
@@ -236,13 +244,18 @@ def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goa
         return Goal(graph, loss)
     named, settings = Spelling("--loss", LOSSES, skipped=4).read(loss)
     of = of or only_float_output(graph, "--of")
-    label = label or list(signature(named).parameters.values())[2].default
+    _, _, labels, *_ = signature(named).parameters.values()  # (graph, of, labels, name, settings …)
+    label = label or labels.default
     name = "loss" if all(v.name != "loss" for v in graph.values()) else "onnxgrad.loss"
     return Goal(named(graph, of, label, name, **settings), name, of, label)
 
 
 def make_optimizer(optimizer: str, schedule: str, rate: float, steps: int) -> optim.Optimizer:
-    """Give the optimizer that the options name, with a schedule over all its updates."""
+    """Give the optimizer that the options name, with a schedule over all its updates.
+
+    Raises:
+        GraphError: there is no such optimizer, schedule or setting.
+    """
 
     def made(learning_rate: Any) -> Any:
         defaults = {"learning_rate": learning_rate}
@@ -261,7 +274,11 @@ def make_optimizer(optimizer: str, schedule: str, rate: float, steps: int) -> op
 def count_steps(
     goal: Goal, data: Mapping[str, np.ndarray], batch_size: int | None, epochs: int
 ) -> int:
-    """Count the steps of a whole run, which schedules reach their end in."""
+    """Count the steps of a whole run, at whose end schedules end.
+
+    Raises:
+        GraphError: the data do not fit the model.
+    """
     needed = goal.graph.upstream([goal.graph.find(goal.loss)])
     inputs = [v for v in goal.graph.inputs if v in needed]
     each = open_data(data, inputs, batch_size, Order()).per_epoch

@@ -21,7 +21,17 @@ Metric = Callable[[Arrays, Arrays], float]
 
 
 class Evaluation:
-    """A graph with open parameters, which is run on data after each epoch."""
+    """A graph with open parameters, which is run on data after each epoch.
+
+    Args:
+        graph: the model with its loss; it stays as it is.
+        loss: the name of a float output of one element, a mean over a batch's examples.
+        metric: scores a batch, None for the loss alone.
+        parameters: what a state holds of the graph, by name.
+        data: in batches; the order does not count.
+        backend: where it runs.
+        group: the processes that share the examples.
+    """
 
     def __init__(
         self,
@@ -49,7 +59,14 @@ class Evaluation:
         self._compiled = compile(copy, backend)
 
     def __call__(self, state: Arrays) -> tuple[float, float | None]:
-        """Give the mean loss and the mean metric over all examples, None without a metric."""
+        """Give the mean loss and the mean metric over all examples, None without a metric.
+
+        Args:
+            state: arrays by name, those of the parameters among them.
+
+        Raises:
+            GraphError: a batch does not fit, a label is not a class, or there are no examples.
+        """
         held = {name: state[name] for name in self._parameters}
         sums = np.zeros(3)
         for feeds in self._data.epoch(0):
@@ -72,7 +89,9 @@ def accuracy(of: str, label: str) -> Metric:
 
     Args:
         of: an output, (..., classes) of floats.
-        label: the input it is compared with, integers; negative ones are passed over.
+        label: the input it is compared with, (...) of integers; negative ones are passed over.
+
+    The metric raises GraphError where the shapes do not fit.
     """
 
     def measure(outputs: Arrays, feeds: Arrays) -> float:
