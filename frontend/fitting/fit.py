@@ -104,7 +104,10 @@ def fit(
         shuffle: whether to draw an order.
         parallel: the processes that share the run, each with a part of every batch: "mpi" for
             those of mpiexec, "torch" for those of torchrun, "nccl" for GPUs by CuPy, or a Group of
-            `onnxgrad.parallel`. The number may differ when a run is resumed.
+            `onnxgrad.parallel`. The number may differ when a run is resumed. Gradients are averaged
+            by numbers of examples: the step is that of the whole batch where the loss is a mean
+            over examples, and not where it is a sum, compares examples with each other, or where
+            parts of a batch differ in how many labels are ignored.
         report: is called with a record after each step and each validation, and, of a run that is
             to go on, before the first: "resumed", or "started" where there was no checkpoint.
 
