@@ -19,6 +19,7 @@ from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.passes.respell import max_pool_by_taps, respell
 from .openvino_hazards import is_distrusted, is_refused, keep_infinity
+from .openvino_indices import look_at_indices
 
 _SETTINGS: dict[str, Any] = {
     "PERFORMANCE_HINT": "LATENCY",
@@ -75,6 +76,7 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
             sorted({n.operator for n in wrong}),
         )
     keep_infinity(prepared)
+    look_at_indices(prepared)
     run_passes(prepared, respell(MaxPool=max_pool_by_taps))
     keep_weights_apart(prepared)
     return prepared

@@ -1,0 +1,69 @@
+"""Indices that are out of range stop OpenVINO 2026.4, as they must; by themselves they do not.
+
+Its Gather and GatherND give 0 for them, ScatterElements reads and writes beside the array and may
+end the process. Its GatherElements looks: each index is read out of a list of all that there are.
+"""
+
+import numpy as np
+
+from ..compiler.emission.ops import Ops
+from ..compiler.emission.windows import size_at
+from ..compiler.graph.ir import Graph, Node, Value
+from ..compiler.graph.subgraphs import run_within
+from ..compiler.standard.schemas import attribute
+
+
+def look_at_indices(graph: Graph) -> None:
+    """Let indices go through GatherElements, in place, but for those that are known to fit."""
+    for node in graph.nodes():
+        run_within(look_at_indices, graph, node)
+        if node.domain or node.op_type not in ("Gather", "GatherND", "ScatterElements"):
+            continue
+        if all(v.constant is not None for v in node.writes()):
+            continue
+        x, indices = node.required(2)
+        axes = _axes(node, indices)
+        if x.rank is None or axes is None or _fit(x, indices, axes):
+            continue
+        op = Ops(graph, node.position, f"{node.title}/")
+        looked = _looked_at(op, x, indices, [a % x.rank for a in axes], node.op_type == "GatherND")
+        node.inputs = (x, looked, *node.inputs[2:])
+        graph.reconnect(node)
+
+
+def _axes(node: Node, indices: Value) -> list[int] | None:
+    """Give the axis that each index, or each part of it, counts along; None where nothing tells."""
+    if node.op_type != "GatherND":
+        return [attribute(node, "axis")]
+    width = indices.shape[-1] if indices.shape else None
+    first = attribute(node, "batch_dims")
+    return [first + k for k in range(width)] if isinstance(width, int) else None
+
+
+def _fit(x: Value, indices: Value, axes: list[int]) -> bool:
+    if indices.constant is None or x.shape is None:
+        return False
+    sizes = [x.shape[axis] for axis in axes]
+    if not all(isinstance(size, int) for size in sizes):
+        return False
+    limits = np.array(sizes, np.int64)  # one for all, or for each part of an index
+    return bool(((indices.constant >= -limits) & (indices.constant < limits)).all())
+
+
+def _looked_at(op: Ops, x: Value, indices: Value, axes: list[int], by_parts: bool) -> Value:
+    if not by_parts:
+        return _listed(op, x, indices, axes[0])
+    parts = [op.Slice(indices, [k], [k + 1], [-1]) for k in range(len(axes))]
+    looked = [_listed(op, x, part, axis) for part, axis in zip(parts, axes, strict=True)]
+    return op.Concat(*looked, axis=-1)
+
+
+def _listed(op: Ops, x: Value, indices: Value, axis: int) -> Value:
+    """Read each index out of 0, 1, 2 …; what is negative counts from the end."""
+    size = size_at(op, x, axis)
+    count = size if isinstance(size, int) else op.Squeeze(size, [0])
+    listed = op.CastLike(op.Range(0, count, 1), indices)
+    found = op.GatherElements(listed, op.Reshape(indices, [-1]), axis=0)
+    if indices.rank == 0:
+        return op.Squeeze(found, [0])
+    return op.Reshape(found, op.Shape(indices))

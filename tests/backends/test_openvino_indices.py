@@ -1,0 +1,75 @@
+"""An index that is out of range is refused on OpenVINO, which gave 0 for it, or ended."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxgrad as og
+from onnxgrad.backends.openvino_indices import look_at_indices
+
+pytest.importorskip("openvino")
+
+Build = Callable[[og.Builder, og.Tensor, Any], Any]
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+CALLS: dict[str, tuple[Build, np.ndarray]] = {
+    "Gather": (lambda b, x, i: b.op.Gather(x, i, axis=1), np.array([0, -3, 2])),
+    "Gather of int32": (lambda b, x, i: b.op.Gather(x, i, axis=-1), np.array([[2, -1]], np.int32)),
+    "Gather of one": (lambda b, x, i: b.op.Gather(x, i, axis=1), np.array(-2)),
+    "GatherND": (lambda b, x, i: b.op.GatherND(x, i), np.array([[1, 2], [-1, -3]])),
+    "GatherND by examples": (
+        lambda b, x, i: b.op.GatherND(x, i, batch_dims=1),
+        np.array([[[2], [-1]], [[0], [1]]]),
+    ),
+    "ScatterElements": (
+        lambda b, x, i: b.op.ScatterElements(x, i, b.op.Expand(7.0, b.op.Shape(i)), axis=1),
+        np.array([[0, -1], [2, 1]]),
+    ),
+    "ScatterND": (
+        lambda b, x, i: b.op.ScatterND(x, i, b.constant(np.array([7, 8], np.float32))),
+        np.array([[1, 2], [-1, -3]]),
+    ),
+}
+
+
+def graph_of(call: str, sizes: tuple[Any, ...]) -> og.Graph:
+    build, indices = CALLS[call]
+    b = og.Builder("indexed")
+    x, i = b.input("x", "float32", sizes), b.input("i", indices.dtype, indices.shape)
+    b.output(build(b, x, i), "y")
+    return b.build()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_indices_that_fit_give_what_they_gave(call: str) -> None:
+    feeds = {"x": X, "i": CALLS[call][1]}
+    for sizes in (("N", 3), ("N", "M")):
+        graph = graph_of(call, sizes)
+        y = og.compile(graph).run(feeds)["y"]
+        seeds = feeds | {"y.grad": 1 + np.arange(y.size, dtype=y.dtype).reshape(y.shape)}
+        backward = og.vjp(graph, "y", ["x"])
+        wanted, found = (og.compile(backward, name).run(seeds) for name in ("numpy", "openvino"))
+        for name in wanted:
+            np.testing.assert_array_equal(found[name], wanted[name])
+
+
+@pytest.mark.parametrize("index", [3, 99, -4, -99])
+@pytest.mark.parametrize("call", CALLS)
+def test_an_index_out_of_range_is_refused(call: str, index: int) -> None:
+    indices = CALLS[call][1].copy()
+    indices.reshape(-1)[-1] = index
+    for sizes in (("N", 3), ("N", "M")):
+        with pytest.raises(og.GraphError, match="'?y"):
+            og.compile(graph_of(call, sizes), "openvino").run({"x": X, "i": indices})
+
+
+@pytest.mark.parametrize(("indices", "looked_at"), [([0, -3], False), ([0, 3], True)])
+def test_known_indices_that_fit_are_not_looked_at(indices: list[int], looked_at: bool) -> None:
+    b = og.Builder("known")
+    b.output(b.op.Gather(b.input("x", "float32", (2, 3)), b.constant(indices), axis=1), "y")
+    graph = b.build()
+    look_at_indices(graph)
+    assert any(n.op_type == "GatherElements" for n in graph.nodes()) == looked_at
