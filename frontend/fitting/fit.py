@@ -168,6 +168,7 @@ def fit(
         settings={
             "model": fingerprint(step),
             "seed": seed,
+            "shuffle": shuffle,
             "batch_size": batch_size,
             "optimizer": without_addresses(repr(optimizer)),
         },

@@ -50,6 +50,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         og.fit(regression(), examples(), optimizer=og.optim.SGD(0.1), **resume)  # type: ignore[arg-type]
     with pytest.raises(og.ModelFileError, match="seed 0, this run has 1"):
         og.fit(regression(), examples(), optimizer=ADAM, seed=1, **resume)  # type: ignore[arg-type]
+    with pytest.raises(og.ModelFileError, match="shuffle True, this run has False"):
+        og.fit(regression(), examples(), optimizer=ADAM, shuffle=False, **resume)  # type: ignore[arg-type]
     for other in (og.optim.Adam(0.01), og.optim.Adam(0.02, eps=1e-6)):
         with pytest.raises(og.ModelFileError, match=r"optimizer Adam\(.*this run has Adam\("):
             og.fit(regression(), examples(), optimizer=other, **resume)  # type: ignore[arg-type]
