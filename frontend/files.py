@@ -303,5 +303,16 @@ def _parse(content: bytes, name: str) -> onnx.ModelProto:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError:
-        raise ModelFileError(f"{name}: this is not an ONNX model, or a truncated one") from None
+        known = (what for at, mark, what in _OTHERS if content[at:].startswith(mark))
+        what = next(known, "this is not an ONNX model, or a truncated one")
+        raise ModelFileError(f"{name}: {what}") from None
     return model
+
+
+_OTHERS = [
+    (4, b"ORTM", "this is onnxruntime's own format; load the .onnx file that it was made from"),
+    (0, b"version https://git-lfs", "this only points to a model; git lfs pull brings it"),
+    (0, b"PK\x03\x04", "this is a zip archive, as torch.save and wheels are; load an ONNX file"),
+    (0, b"\x1f\x8b", "this is compressed; unpack it with gunzip"),
+]
+"""Where a text stands in what people take for a model, and what that is."""

@@ -1,12 +1,15 @@
 """Files that are wrong: each gives one clear error of ours that names the thing."""
 
+import gzip
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -159,6 +162,25 @@ CASES: list[tuple[Callable[[], Any], str]] = [
 def test_one_clear_error(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(og.OnnxgradError, match=message):
         og.load(make())
+
+
+def test_files_of_other_formats_say_what_they_are(tmp_path: Path) -> None:
+    content = model(RELU).SerializeToString()
+    original, saved = tmp_path / "model.onnx", tmp_path / "model.ort"
+    original.write_bytes(content)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(saved)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(str(original), options, providers=["CPUExecutionProvider"])
+    pointer, packed, archive = (tmp_path / n for n in ("pointer.onnx", "model.gz", "model.zip"))
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    packed.write_bytes(gzip.compress(content))
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("model.onnx", content)
+    told = {saved: "onnxruntime's own format", pointer: "git lfs pull", packed: "gunzip"}
+    for path, message in {**told, archive: "zip archive"}.items():
+        with pytest.raises(og.ModelFileError, match=f"{path.name}: this .*{message}"):
+            og.load(path)
 
 
 def test_text_that_is_none_is_read_and_written() -> None:
