@@ -37,6 +37,21 @@ def _product(xp: Any, a: Array, a_zero: Array, b: Array, b_zero: Array) -> Array
     return xp.matmul(_centred(a, a_zero, *rows), _centred(b, b_zero))
 
 
+@kernel("DynamicQuantizeLinear")
+def dynamic_quantize_linear(xp: Any, x: Array) -> tuple[Array, Array, Array]:
+    """Round x to 256 steps from its least to its largest element, or 0 if that is beyond.
+
+    Steps of nothing but zeros are 1 as in onnxruntime; the standard does not tell.
+    """
+    with_zero = xp.concatenate([x.ravel(), xp.zeros(1, x.dtype)])
+    low, high = with_zero.min(), with_zero.max()
+    span = high - low
+    scale = xp.where(span == 0, xp.ones_like(span), span / xp.asarray(255, x.dtype))
+    zero = xp.rint(xp.clip(-low / scale, 0, 255))
+    y = xp.clip(xp.rint(x / scale) + zero, 0, 255)
+    return y.astype("uint8"), xp.asarray(scale, x.dtype), xp.asarray(zero, "uint8")
+
+
 @kernel("MatMulInteger")
 def matmul_integer(
     xp: Any, a: Array, b: Array, a_zero: Array = None, b_zero: Array = None
