@@ -85,7 +85,7 @@ def validate_command(
     Example: onnxgrad validate model.onnx --of loss --wrt '*'
     """
     if bool(of) != bool(wrt):
-        raise GraphError("--of and --wrt go together")
+        raise GraphError("--of and --wrt go together, as in --of loss --wrt '*'")
     graph, feeds = read(model, shape), read_feeds(inputs)
     with busy("comparing"):
         if of and wrt:

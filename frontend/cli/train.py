@@ -11,6 +11,7 @@ import typer
 
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
+from onnxgrad.compiler.graph.names import suggestion
 from onnxgrad.compiler.graph.wording import counted
 
 from .. import losses, optim
@@ -242,6 +243,12 @@ def find_goal(graph: Graph, loss: str, of: str | None, label: str | None) -> Goa
                 f"'{loss}' is an output of the model, so --of and --label are not for it"
             )
         return Goal(graph, loss)
+    if loss.isidentifier() and loss.lower() not in LOSSES:
+        outputs = ", ".join(v.name for v in graph.outputs)
+        raise GraphError(
+            f"--loss has no '{loss}', and the model no such output, but {outputs}"
+            f"{suggestion(loss, LOSSES)}"
+        )
     named, settings = Spelling("--loss", LOSSES, skipped=4).read(loss)
     of = of or only_float_output(graph, "--of")
     _, _, labels, *_ = signature(named).parameters.values()  # (graph, of, labels, name, settings …)

@@ -11,7 +11,7 @@ from .low_rank import is_adapter
 from .roles import Kind, Role, Roles, held_floats
 from .untying import is_scale_or_bias
 
-ADVICE = "name what to train with parameters=[…]"
+ADVICE = "name what to train with parameters=[…], on the command line with --train"
 
 
 def choose_parameters(

@@ -52,6 +52,12 @@ def weights(path: Path) -> Arrays:
     return {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
 
 
+def test_a_loss_that_the_model_lacks_is_told_with_its_outputs(folder: Path) -> None:
+    said = train(folder, "--loss", "loss", status=2)
+    assert "the model no such output, but probabilities" in said and "cross_entropy" in said
+    assert "did you mean 'huber'" in train(folder, "--loss", "hubert", status=2)
+
+
 def test_one_command_tunes_a_file(folder: Path) -> None:
     said = train(
         folder, "--epochs", 20, "--learning-rate", 0.05, "--validation", folder / "val.npz",
