@@ -12,8 +12,14 @@ from ..compiler.graph.types import TensorType, is_static
 
 
 def is_refused(node: Node) -> bool:
-    """Tell whether a node has seven axes, and sizes that run time tells: some came out wrong."""
+    """Tell whether a node gives seven axes whose sizes run time tells, or moves nothing.
+
+    Some of these came out wrong; of an Expand to nothing the process ended.
+    """
     tensors = [v for v in node.writes() if v.constant is None and isinstance(v.type, TensorType)]
+    moved = tensors if node.operator in ("Expand", "Gather") else []
+    if any(v.dtype.kind == "f" and 0 in (v.shape or ()) for v in moved):
+        return True
     return any(v.rank is not None and v.rank >= 7 and not is_static(v.shape) for v in tensors)
 
 

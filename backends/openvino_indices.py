@@ -1,7 +1,8 @@
 """Indices that are out of range stop OpenVINO 2026.4, as they must; by themselves they do not.
 
-Its Gather and GatherND give 0 for them, ScatterElements reads and writes beside the array and may
-end the process. Its GatherElements looks: each index is read out of a list of all that there are.
+Its Gather and GatherND give 0 for them, ScatterND takes some for others, and ScatterElements and
+RoiAlign read or write beside the array, which may end the process. Its GatherElements looks: each
+index is read out of a list of all that there are.
 """
 
 import numpy as np
@@ -17,26 +18,35 @@ def look_at_indices(graph: Graph) -> None:
     """Let indices go through GatherElements, in place, but for those that are known to fit."""
     for node in graph.nodes():
         run_within(look_at_indices, graph, node)
-        if node.domain or node.op_type not in ("Gather", "GatherND", "ScatterElements"):
+        place = None if node.domain else _PLACES.get(node.op_type)
+        if place is None or all(v.constant is not None for v in node.writes()):
             continue
-        if all(v.constant is not None for v in node.writes()):
-            continue
-        x, indices = node.required(2)
+        x, *_, indices = node.required(place + 1)
         axes = _axes(node, indices)
         if x.rank is None or axes is None or _fit(x, indices, axes):
             continue
         op = Ops(graph, node.position, f"{node.title}/")
-        looked = _looked_at(op, x, indices, [a % x.rank for a in axes], node.op_type == "GatherND")
-        node.inputs = (x, looked, *node.inputs[2:])
+        places = [a % x.rank for a in axes]
+        looked = _looked_at(op, x, indices, places, node.op_type in _BY_PARTS)
+        node.inputs = tuple(looked if k == place else v for k, v in enumerate(node.inputs))
         graph.reconnect(node)
+
+
+_PLACES = {"Gather": 1, "GatherND": 1, "RoiAlign": 2, "ScatterElements": 1, "ScatterND": 1}
+"""Where operators read indices."""
+
+_BY_PARTS = ("GatherND", "ScatterND")
+"""Whose last axis of indices holds one for each axis."""
 
 
 def _axes(node: Node, indices: Value) -> list[int] | None:
     """Give the axis that each index, or each part of it, counts along; None where nothing tells."""
-    if node.op_type != "GatherND":
+    if node.op_type == "RoiAlign":
+        return [0]
+    if node.op_type not in _BY_PARTS:
         return [attribute(node, "axis")]
     width = indices.shape[-1] if indices.shape else None
-    first = attribute(node, "batch_dims")
+    first = node.attributes.get("batch_dims", 0)
     return [first + k for k in range(width)] if isinstance(width, int) else None
 
 

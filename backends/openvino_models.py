@@ -47,7 +47,10 @@ def open_model(graph: Graph, threads: int | None = None) -> Any:
         _check_types(prepared)
         try:
             model = core().read_model(to_onnx(prepared).SerializeToString())
+            _check_gathered(model)
             return core().compile_model(model, "CPU", settings)
+        except UnsupportedOpError:
+            raise
         except Exception as error:  # OpenVINO's errors have no base of their own
             missing = set(re.findall(r"\b(\w+)-\d+", _after(str(error), "for operations:")))
             nodes = [n for n in all_nodes(prepared) if n.op_type in missing]
@@ -98,6 +101,18 @@ def _check_types(graph: Graph) -> None:
             )
         if type_.dtype in _CUT or type_.dtype == np.float64:
             _refuse_bits(value, "")
+
+
+def _check_gathered(model: Any) -> None:
+    """Refuse what is known to gather nothing: the process would end, or the shape be another."""
+    for op in model.get_ops():
+        if op.get_type_name() == "Gather" and op.get_output_element_type(0).is_real():
+            shape = op.get_output_partial_shape(0)
+            if shape.is_static and 0 in shape.to_shape():
+                raise UnsupportedOpError(
+                    f"OpenVINO cannot gather nothing, as for '{op.get_friendly_name()}'; take the "
+                    "backend numpy or onnxruntime"
+                )
 
 
 def _is_plain(dtype: np.dtype) -> bool:

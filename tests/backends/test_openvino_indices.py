@@ -73,3 +73,28 @@ def test_known_indices_that_fit_are_not_looked_at(indices: list[int], looked_at:
     graph = b.build()
     look_at_indices(graph)
     assert any(n.op_type == "GatherElements" for n in graph.nodes()) == looked_at
+
+
+NOTHING: dict[str, Callable[[Any, og.Tensor], Any]] = {
+    "Compress": lambda op, x: op.Compress(x, np.array([False]), axis=0),
+    "Expand": lambda op, x: op.Expand(x, np.array([4, 1, 0])),
+    "Gather": lambda op, x: op.Gather(x, np.zeros(0, np.int64), axis=0),
+}
+
+
+@pytest.mark.parametrize("call", NOTHING)
+def test_what_is_known_to_be_nothing_is_refused(call: str) -> None:
+    """It ended the process while compiling, or was another shape."""
+    b = og.Builder("nothing")
+    b.output(NOTHING[call](b.op, b.input("x", "float32", (4, 1))), "y")
+    with pytest.raises(og.UnsupportedOpError, match="'y'"):
+        og.compile(b.build(), "openvino")
+
+
+def test_a_region_of_no_image_is_refused() -> None:
+    b = og.Builder("regions")
+    x, i = b.input("x", "float32", (2, 1, 4, 4)), b.input("i", "int64", (1,))
+    b.output(b.op.RoiAlign(x, np.array([[0, 0, 2, 2]], np.float32), i), "y")
+    feeds = {"x": np.ones((2, 1, 4, 4), np.float32), "i": np.array([-3])}
+    with pytest.raises(og.GraphError, match="y"):
+        og.compile(b.build(), "openvino").run(feeds)
