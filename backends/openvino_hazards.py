@@ -14,8 +14,11 @@ from ..compiler.graph.types import TensorType, is_static
 def is_refused(node: Node) -> bool:
     """Tell whether a node gives seven axes whose sizes run time tells, or moves nothing.
 
-    Some of these came out wrong; of an Expand to nothing the process ended.
+    Some of these came out wrong; of an Expand to nothing the process ended. Nor may it be ScatterND
+    whose indices have no known width, so that nothing can look at them.
     """
+    if node.operator == "ScatterND" and not is_static((node.required(2)[1].shape or ("any",))[-1:]):
+        return True
     tensors = [v for v in node.writes() if v.constant is None and isinstance(v.type, TensorType)]
     moved = tensors if node.operator in ("Expand", "Gather") else []
     if any(v.dtype.kind == "f" and 0 in (v.shape or ()) for v in moved):

@@ -23,7 +23,8 @@ def look_at_indices(graph: Graph) -> None:
             continue
         x, *_, indices = node.required(place + 1)
         axes = _axes(node, indices)
-        if x.rank is None or axes is None or _fit(x, indices, axes):
+        back = node.op_type != "RoiAlign"  # it takes none that count from the end
+        if x.rank is None or axes is None or _fit(x, indices, axes, back):
             continue
         op = Ops(graph, node.position, f"{node.title}/")
         places = [a % x.rank for a in axes]
@@ -50,14 +51,14 @@ def _axes(node: Node, indices: Value) -> list[int] | None:
     return [first + k for k in range(width)] if isinstance(width, int) else None
 
 
-def _fit(x: Value, indices: Value, axes: list[int]) -> bool:
+def _fit(x: Value, indices: Value, axes: list[int], back: bool) -> bool:
     if indices.constant is None or x.shape is None:
         return False
     sizes = [x.shape[axis] for axis in axes]
     if not all(isinstance(size, int) for size in sizes):
         return False
     limits = np.array(sizes, np.int64)  # one for all, or for each part of an index
-    return bool(((indices.constant >= -limits) & (indices.constant < limits)).all())
+    return bool(((indices.constant >= -limits * back) & (indices.constant < limits)).all())
 
 
 def _looked_at(op: Ops, x: Value, indices: Value, axes: list[int], by_parts: bool) -> Value:

@@ -91,6 +91,14 @@ def test_what_is_known_to_be_nothing_is_refused(call: str) -> None:
         og.compile(b.build(), "openvino")
 
 
+def test_indices_of_unknown_width_cannot_be_looked_at() -> None:
+    b = og.Builder("wide")
+    x, i = b.input("x", "float32", (2, 3)), b.input("i", "int64", (1, "K"))
+    b.output(b.op.ScatterND(x, i, b.input("u", "float32", (1, 3))), "y")
+    with pytest.raises(og.UnsupportedOpError, match="ScatterND 'y'"):
+        og.compile(b.build(), "openvino")
+
+
 def test_a_region_of_no_image_is_refused() -> None:
     b = og.Builder("regions")
     x, i = b.input("x", "float32", (2, 1, 4, 4)), b.input("i", "int64", (1,))
@@ -98,3 +106,13 @@ def test_a_region_of_no_image_is_refused() -> None:
     feeds = {"x": np.ones((2, 1, 4, 4), np.float32), "i": np.array([-3])}
     with pytest.raises(og.GraphError, match="y"):
         og.compile(b.build(), "openvino").run(feeds)
+
+
+def test_a_known_region_of_no_image_is_not_read() -> None:
+    b = og.Builder("regions")
+    x = b.input("x", "float32", (2, 1, 4, 4))
+    b.output(b.op.RoiAlign(x, np.array([[0, 0, 2, 2]], np.float32), np.array([-1])), "y")
+    run = og.compile(b.build(), "openvino").run
+    images = np.arange(32, dtype=np.float32).reshape(2, 1, 4, 4)
+    expected = og.compile(b.build()).run({"x": images})["y"]
+    np.testing.assert_allclose(run({"x": images})["y"], expected, rtol=1e-6)

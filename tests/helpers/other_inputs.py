@@ -105,7 +105,7 @@ def verdict(sample: Sample, symbolic: bool = False, backend: str = "numpy") -> s
 def _refusal(sample: Sample, error: Exception) -> str:
     if DEFECT in str(error):
         return str(error)
-    named = sample.op in str(error) or re.search(r"'(grad/)?y\d", str(error))
+    named = sample.op in str(error) or re.search(r"\b(grad/)?y\d", str(error))
     return "refused" if named else f"refused without a name: {error}"
 
 
