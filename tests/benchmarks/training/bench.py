@@ -44,13 +44,13 @@ def measure(name: str, size: int, contenders: list[str], rounds: int, threads: i
         running = {}
         started = {contender: Process(name, contender, size, threads) for contender in group}
         for contender, process in started.items():
-            process.begin()
-            reference = reference or process.first
-            refused = process.first.get("refused") or differs(process.first, reference, start, work)
+            first = process.compared()
+            reference = reference or first
+            refused = first.get("refused") or differs(first, reference, start, work)
             if refused:
                 found[contender] = {"refused": refused.splitlines()[0][:160]}
-                process.end()
             else:
+                process.begin()
                 running[contender] = process
         for _ in range(rounds):
             for process in running.values():

@@ -1,9 +1,10 @@
-"""One contender in a process of its own: it times steps when its standard input asks for it.
+"""One contender in a process of its own.
 
-Arguments: workload, contender, size, threads. The first line that it prints holds the losses of
-three steps and a sample of the results of the first, or why it cannot do the job; each line of
-input is answered by the seconds of one step and the peak memory so far in MB, without that of the
-sample. With one thread the seconds are the processor's.
+Arguments: workload, contender, size, threads, and "compare" or "time". To be compared it prints
+the losses of three steps and a sample of the results of the first, or why it cannot do the job.
+That may take a copy of all weights, so it is timed in another process, where it answers each line
+of input with the seconds of one step and the peak memory so far in MB. With one thread the seconds
+are the processor's.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent.parent))
 
 from contenders import start  # noqa: E402  # its folder is no package
-from workload import job, sampled  # noqa: E402
+from workload import Job, job, sampled  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 
@@ -28,35 +29,37 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def forget_peak() -> None:
-    """Let Linux count the peak from here on; elsewhere the old one stays."""
-    counted = Path("/proc/self/clear_refs")
-    if counted.exists():
-        counted.write_text("5")
-
-
-def main(workload: str, contender: str, size: str, threads: str) -> None:
-    """Answer until the input ends."""
-    work = WORKLOADS[workload]
-    given = job(work, int(size), int(threads))
+def compare(given: Job, contender: str) -> None:
+    """Print the losses of three steps and a sample of the results of the first, or a refusal."""
     try:
         step, results = start(contender, given)
         losses = [step()]
-        first = peak()
-        changed = sampled(results())  # some give copies, of all state: the comparison's memory
-        forget_peak()
+        changed = sampled(results())
         losses += [step(), step()]
     except Exception as error:  # a contender's own: the others go on
         print(json.dumps({"refused": f"{type(error).__name__}: {error}"}), flush=True)
         return
     print(json.dumps({"losses": losses, "results": changed}), flush=True)
-    clock = time.process_time if threads == "1" else time.perf_counter
+
+
+def time_steps(given: Job, contender: str) -> None:
+    """Answer each line of input with the seconds of a step and the peak so far in MB."""
+    step, _ = start(contender, given)
+    for _ in range(3):
+        step()
+    repeats = given.work.repeats
+    clock = time.process_time if given.threads == 1 else time.perf_counter
     for _ in sys.stdin:
         start_time = clock()
-        for _ in range(work.repeats):
+        for _ in range(repeats):
             step()
-        seconds = (clock() - start_time) / work.repeats
-        print(json.dumps([seconds, max(first, peak())]), flush=True)
+        print(json.dumps([(clock() - start_time) / repeats, peak()]), flush=True)
+
+
+def main(workload: str, contender: str, size: str, threads: str, purpose: str) -> None:
+    """Do what a process is there for."""
+    given = job(WORKLOADS[workload], int(size), int(threads))
+    {"compare": compare, "time": time_steps}[purpose](given, contender)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def measure(name: str, rounds: int, threads: int) -> None:
     for backend, options in (("onnxruntime", {"threads": threads}), ("numpy", {})):
         print(og.compile(step, backend, tune=True, **options).tuning, flush=True)
     running = {c: Process(name, c, work.size, threads) for c in BY_FORM}
+    for process in running.values():
+        process.begin()
     for _ in range(rounds):
         for process in running.values():
             process.turn()

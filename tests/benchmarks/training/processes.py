@@ -9,39 +9,51 @@ from typing import Any
 
 
 class Process:
-    """Runs contender.py; `first` is what it says first, once it has begun."""
+    """Runs contender.py: once to be compared, for that takes memory, and again to be timed."""
 
     def __init__(self, workload: str, contender: str, size: int, threads: int) -> None:
         few = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
         file = str(Path(__file__).with_name("contender.py"))
-        self._process = subprocess.Popen(
-            [sys.executable, file, workload, contender, str(size), str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **(few if threads else {})},
-        )
-        self.first: dict[str, Any] = {}
+        self._command = [sys.executable, file, workload, contender, str(size), str(threads)]
+        self._environment = {**os.environ, **(few if threads else {})}
+        self._process: subprocess.Popen[str] | None = None
         self.seconds: list[float] = []
         self.megabytes = 0.0
 
+    def compared(self) -> dict[str, Any]:
+        """Give the losses of three steps and a sample of the results of the first, or a refusal."""
+        self._start("compare")
+        found: dict[str, Any] = self._answer()
+        self.end()
+        return found
+
     def begin(self) -> None:
-        """Wait for what it says first; others may start beside it."""
-        self.first = self._answer()
+        """Start what is timed; others may start beside it."""
+        self._start("time")
 
     def turn(self) -> None:
         """Let it run one timing."""
-        assert self._process.stdin is not None
+        assert self._process is not None and self._process.stdin is not None
         print("go", file=self._process.stdin, flush=True)
         seconds, self.megabytes = self._answer()
         self.seconds.append(seconds)
 
     def end(self) -> None:
         """Let it go."""
+        assert self._process is not None
         self._process.communicate()
 
+    def _start(self, purpose: str) -> None:
+        self._process = subprocess.Popen(
+            [*self._command, purpose],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=self._environment,
+        )
+
     def _answer(self) -> Any:
-        assert self._process.stdout is not None
+        assert self._process is not None and self._process.stdout is not None
         line = self._process.stdout.readline()
         return json.loads(line) if line else {"refused": f"it ended with {self._process.wait()}"}
