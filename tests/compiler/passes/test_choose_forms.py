@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 import onnxgrad as og
-from onnxgrad.compiler.composites.form_choice import choose_form
+from onnxgrad.compiler.composites.form_choice import choose_form, choose_light_form
 from onnxgrad.compiler.passes.choose_forms import choose_forms
 
 Dims = tuple[int | str, ...]
@@ -120,12 +120,33 @@ def test_a_file_is_written_in_the_forms_without_branches_that_cost_least(tmp_pat
         ({"forms": {"ConvWeightGrad": "unfold"}}, 0, 0),
         ({"runtime": "tract"}, 0, 0),
         ({"runtime": "onnxruntime"}, 9, 1),
-        ({"runtime": "openvino"}, 0, 0),
+        ({"runtime": "openvino"}, 9, 0),
     ]
     for options, products, branches in cases:
         og.save(graph, path, **options)
         written = operators(og.load(path))
         assert (written.count("Gemm"), written.count("If")) == (products, branches), options
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "size", "stride", "form"),
+    [
+        (8, 32, 64, 1, "taps"),
+        (32, 64, 32, 2, "taps"),
+        (1, 256, 14, 1, None),
+        (32, 512, 4, 1, None),
+        (1, 256, 14, 2, "taps"),
+        (8, 8, 64, 1, None),
+    ],
+)
+def test_openvino_takes_taps_unless_few_positions_meet_many_channels(
+    batch: int, channels: int, size: int, stride: int, form: str | None
+) -> None:
+    kernel = (channels, channels, 3, 3)
+    strides = {"strides": [stride] * 2, "pads": [1] * 4}
+    graph = gradients((batch, channels, size, size), kernel, ["w"], **strides)
+    (node,) = (n for n in graph.nodes() if n.op_type == "ConvWeightGrad")
+    assert choose_light_form(node) == form
 
 
 @pytest.mark.parametrize("opset", [9, 13, 17, 18])
