@@ -28,10 +28,11 @@ def is_said_by_body(node: Node) -> bool:
     queries, or one that is shorter than the keys; a single query it lets see all keys, also those
     that come after it. GridSample's moves points to the border where a cubic has taps beyond it;
     the standard moves each tap. LSTM's clips what all activations get but the last one. Resize's
-    is for images and volumes, and crops them alike where their aspect ratio is kept. ScatterND's
-    threads race where indices repeat. AffineGrid's puts a single place on 1 where corners are
-    aligned, and not on −1 as the standard's body does. FeatureVectorizer's ends the process where
-    a row is empty. Of the preview it knows nothing.
+    is for images and volumes; where their aspect ratio is kept it crops them alike, and places
+    samples between aligned corners, and filters, by the sizes that were asked for and not by those
+    that come out. ScatterND's threads race where indices repeat. AffineGrid's puts a single place
+    on 1 where corners are aligned, and not on −1 as the standard's body does. FeatureVectorizer's
+    ends the process where a row is empty. Of the preview it knows nothing.
     """
     match node.domain, node.op_type:
         case "", op_type if op_type in _IN_DOUBLE and is_of(node.input(0), np.float64):
@@ -40,7 +41,7 @@ def is_said_by_body(node: Node) -> bool:
             return _resizes_smoothly(node) and (
                 is_of(node.first_input, np.float64)
                 or _resizes_other_axes(node)
-                or (crops(node) and keeps_aspect_ratio(node))
+                or keeps_aspect_ratio(node)
             )
         case "", "AffineGrid":
             places = (node.output().shape or ("?",))[1:-1]
