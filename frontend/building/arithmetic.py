@@ -12,7 +12,6 @@ class PythonOperators:
     """Python's operators as nodes that the builder of a tensor adds."""
 
     __slots__ = ()
-    __array_ufunc__ = None  # `array + tensor` is ours, not NumPy's
     __hash__ = object.__hash__
 
     builder: Any

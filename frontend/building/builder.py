@@ -25,10 +25,11 @@ from onnxgrad.compiler.standard.schemas import by_place, find_schema
 from .arithmetic import PythonOperators
 from .calling import put_in
 from .indexing import index
+from .numpy_calls import NumpyCalls
 from .operators import TensorOps
 
 
-class Tensor(PythonOperators):
+class Tensor(PythonOperators, NumpyCalls):
     """A value of a graph under construction, with Python's operators and indexing."""
 
     __slots__ = ("builder", "value")
@@ -59,18 +60,6 @@ class Tensor(PythonOperators):
 
     def __bool__(self) -> bool:
         raise GraphError(f"'{self.name}' has no value yet; use op.If or op.Where")
-
-    def __float__(self) -> float:
-        raise self._has_no_value()
-
-    def __index__(self) -> int:
-        raise self._has_no_value()
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self._has_no_value()
-
-    def _has_no_value(self) -> GraphError:
-        return GraphError(f"'{self.name}' has no value yet; it has one when the built graph is run")
 
     def __iter__(self) -> Iterator["Tensor"]:
         raise GraphError(

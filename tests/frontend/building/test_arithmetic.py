@@ -1,5 +1,6 @@
 """Python's operators on tensors that ONNX spells in several ways, against NumPy's."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -89,3 +90,50 @@ def test_refusals() -> None:
         _ = ~x
     with pytest.raises(og.GraphError, match="// and % are not for tensors of bool"):
         _ = y // y
+
+
+@pytest.mark.parametrize(
+    ("ask", "advice"),
+    [
+        (np.sin, "use op.Sin"),
+        (np.tanh, "use op.Tanh"),
+        (lambda x: np.add(x, 1), "use op.Add"),
+        (np.hypot.reduce, "builder.op"),
+        (np.mean, "builder.op"),
+        (lambda x: np.concatenate([x, x]), "builder.op"),
+    ],
+)
+def test_functions_of_numpys_name_the_operator(ask: Callable[[Any], Any], advice: str) -> None:
+    x = og.Builder().input("x", "float32", (4,))
+    with pytest.raises(og.GraphError, match=f"'x' has no value yet.*{advice}"):
+        ask(x)
+
+
+def test_methods_of_arrays_name_the_operator() -> None:
+    x = og.Builder().input("x", "float32", (4,))
+    with pytest.raises(AttributeError, match=r"no 'sum'; use op\.ReduceSum\(tensor, …\)"):
+        x.sum()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="a Tensor has no 'nothing'$"):
+        x.nothing  # type: ignore[attr-defined]  # noqa: B018  # the side effect is meant
+
+
+FLOAT_OPERATORS = "add sub mul truediv floordiv mod pow matmul lt le gt ge eq ne".split()
+INTEGER_OPERATORS = "add sub mul floordiv mod pow matmul lt le gt ge eq ne and_ or_ xor".split()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        *(("float32", name) for name in FLOAT_OPERATORS),
+        *(("int64", name) for name in INTEGER_OPERATORS),
+    ],
+)
+def test_an_array_on_the_left(dtype: str, name: str) -> None:
+    """As NumPy has it of two arrays."""
+    function = getattr(operator, name)
+    left = np.array([7 if name == "pow" else -7, 2, 5], dtype)
+    right = np.array([2, 2, 3], dtype)
+    b = og.Builder()
+    b.output(function(left, b.input("x", dtype, (3,))), "y")
+    given = og.compile(b.build()).run({"x": right})["y"]
+    np.testing.assert_allclose(given, function(left, right), rtol=1e-6)
