@@ -102,7 +102,10 @@ def _read(domain: str, text: str) -> Iterator[OpSchema]:
         found = _ROW.fullmatch(" ".join(row.split()))
         if found is None:
             raise GraphError("there is no '(…) -> …' after a name")
-        name, inputs, attributes, outputs, where = found.groups()
+        name, inputs, given, outputs, where = found.groups()
+        attributes = [_attribute(a) for a in (given or "").split(", ") if a]
+        if len({a.name for a in attributes}) < len(attributes):
+            raise GraphError("two attributes have the same name")
         yield OpSchema(
             name,
             domain,
@@ -110,7 +113,7 @@ def _read(domain: str, text: str) -> Iterator[OpSchema]:
             inputs=[_parameter(p) for p in inputs.split(", ")],
             outputs=[_parameter(p) for p in outputs.split(", ")],
             type_constraints=[_constraint(c) for c in (where or "").split(", ") if c],
-            attributes=[_attribute(a) for a in (attributes or "").split(", ") if a],
+            attributes=attributes,
         )
 
 

@@ -228,6 +228,7 @@ def test_wrong_registrations_are_refused(call: Callable[[], Any], message: str) 
         ("acme.Foo(x: T; a=[]) -> y: T", r"the default of 'a' is a number, .* not \[\]"),
         ("acme.Foo(x: T) -> y: T where T: cats", "there is no type 'cats'$"),
         ("acme.Foo(x: T, x: T) -> y: T", "two inputs have the same name"),
+        ("acme.Foo(x: T; a=1, a=2) -> y: T", "two attributes have the same name"),
     ],
 )
 def test_what_is_wrong_in_a_row_is_told(row: str, message: str) -> None:
