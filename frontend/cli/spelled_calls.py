@@ -1,6 +1,7 @@
 """Read what an option names, perhaps with settings: adamw, or "adamw(weight_decay=0.1)"."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
@@ -56,7 +57,12 @@ class Spelling:
         except OnnxgradError as error:
             if str(error).startswith(f"{self.option}: "):
                 raise  # of a call inside
-            raise GraphError(f"{self.option}: {function.__name__}: {error}") from error
+            said = f"{self.option}: {function.__name__}: {error}"
+            words = re.findall(r"\w+", str(error))
+            for name, value in settings.items():
+                if name in words and self.defaults.get(name) is value:
+                    said += f"; this run has {name}={value}"
+            raise GraphError(said) from error
 
     def _call(self, tree: ast.AST, skipped: int) -> tuple[Function, dict[str, Any]]:
         called = tree.func if isinstance(tree, ast.Call) else tree
@@ -74,7 +80,7 @@ class Spelling:
         if missing := [name for name in needed if name not in settings]:
             raise GraphError(
                 f"{self.option}: {called.id} needs {', '.join(missing)}, as in "
-                f"'{called.id}({missing[0]}=…)'"
+                f"'{called.id}({', '.join(f'{name}=…' for name in needed)})'"
             )
         return function, settings
 

@@ -54,7 +54,9 @@ class cosine:
     def __post_init__(self) -> None:
         require_number(self.peak, "peak")
         require_count(self.warm_up, "warm_up")
-        require_count(self.steps, "steps", least=self.warm_up + 1)
+        require_count(self.steps, "steps", least=1)
+        part = f"less than steps={self.steps}, which it is part of"
+        require(self.warm_up < self.steps, "warm_up", part, self.warm_up)
         require_number(self.end, "end")
 
     def __call__(self, op: Ops, t: Value) -> Value:

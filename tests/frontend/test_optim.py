@@ -230,7 +230,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: optim.clip_by_global_norm(optim.SGD(0.1), -1), "most must be over 0"),
     (lambda: optim.clip_by_value(optim.SGD, 1), "an optimizer is wanted"),  # type: ignore[arg-type]
     (lambda: optim.accumulate(optim.SGD(0.1), 0), "steps must be an integer"),
-    (lambda: optim.cosine(0.1, steps=5, warm_up=5), "steps must be an integer of at least 6"),
+    (lambda: optim.cosine(0.1, steps=5, warm_up=5), "warm_up must be less than steps=5"),
     (lambda: optim.piecewise(0.1, {0: 1.0}), "a step must be an integer of at least 1"),
     (lambda: optim.average_weights(optim.SGD(0.1), 1.0), r"decay must be in \[0, 1\)"),
     (lambda: optim.scale_loss(optim.SGD(0.1), backoff=0.0), "backoff must be over 0"),
