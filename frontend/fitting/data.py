@@ -15,6 +15,7 @@ from onnxgrad.compiler.graph.arguments import as_array, is_iterable
 from onnxgrad.compiler.graph.ir import Value
 from onnxgrad.compiler.graph.types import TensorType, is_float
 
+from ..advice import warn
 from ..files import as_path
 from .batches import Batches, Order
 
@@ -108,6 +109,8 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
             )
     except OSError as error:
         raise ModelFileError(f"cannot read {source}: {error.strerror or error}") from error
+    except ModelFileError:
+        raise
     except (ValueError, EOFError, KeyError, SafetensorError, BadZipFile, ZlibError) as error:
         raise ModelFileError(f"{source}: these arrays cannot be read: {error}") from None
     if not arrays:
@@ -140,7 +143,7 @@ def open_data(
         return _from_arrays(arrays, inputs, size, order)
     if is_iterable(given):
         if size is not None:
-            raise GraphError("batches that are iterated have their size; leave batch_size out")
+            raise GraphError("batches that are iterated have their size; leave batch_size=… out")
         return IteratedData(given, order)
     raise GraphError(
         "data are a path, a dict of arrays by input name or something that yields batches, not "
@@ -185,6 +188,12 @@ def _from_arrays(
         raise GraphError(
             f"the model wants batches of {chosen}, the data hold {examples} examples. "
             + _side_by_side(arrays, wanted)
+        )
+    if fixed_sizes and (rest := examples % chosen):
+        which = "others each time" if order.shuffle else "the last ones"
+        warn(
+            f"the model takes batches of {chosen}, so {rest} of the {examples} examples are left "
+            f"out in each epoch, {which}; leave the first size of its inputs open to use all"
         )
     batches = Batches(examples, min(chosen, examples), order, bool(fixed_sizes))
     return ArrayData(arrays, batches, {n: wanted[n].dtype for n in arrays})
