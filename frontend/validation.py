@@ -19,8 +19,14 @@ from onnxgrad.backends.checking.draws import drawing_nodes, hold_draws, show_dra
 from onnxgrad.backends.checking.everywhere import compare_gradients, computed_in, run_everywhere
 from onnxgrad.backends.checking.random_feeds import draw_feeds
 from onnxgrad.backends.checking.report import Comparison, Report, undecided
-from onnxgrad.compiler.errors import GradientError
-from onnxgrad.compiler.graph.arguments import optional_mapping, require_graph, require_number
+from onnxgrad.backends.registry import backend_names
+from onnxgrad.compiler.errors import GradientError, GraphError
+from onnxgrad.compiler.graph.arguments import (
+    optional_mapping,
+    require_graph,
+    require_number,
+    require_texts,
+)
 from onnxgrad.compiler.graph.ir import Graph, Node
 from onnxgrad.compiler.graph.types import TensorType, is_float
 from onnxgrad.compiler.passes.precision import with_dtype
@@ -52,7 +58,8 @@ def validate(
     Args:
         graph: any graph.
         feeds: arrays by input name; what is not given is drawn by its type.
-        backends: names of backends; by default all that can run here. The first is the reference.
+        backends: names of two backends or more; by default all that can run here. The first is the
+            reference.
         seed: seed of the values that are drawn.
         tolerances: allowed difference relative to the largest magnitude, by dtype name.
 
@@ -61,9 +68,16 @@ def validate(
         topological order that differs, what computes it, and by how much.
 
     Raises:
-        GraphError: the feeds do not fit, or nothing can be drawn for an input.
+        GraphError: the feeds do not fit, nothing can be drawn for an input, or one backend alone
+            is named.
     """
     drawn = draw_feeds(require_graph(graph), feeds, seed)
+    named = None if backends is None else {*require_texts(backends, "backends")}
+    if named is not None and len(named) < 2 and named <= {*backend_names()}:
+        raise GraphError(
+            f"backends=… names {' '.join(named) or 'none'}, but it takes two to compare; name "
+            "another, or leave it out for all that there are"
+        )
     allowed = optional_mapping(tolerances, "tolerances")
     for dtype, number in allowed.items():
         require_number(number, f"tolerances['{dtype}']", least=0)
@@ -112,7 +126,7 @@ def check_gradients(
     targets = [v.name for v in chosen[0].only(graph.downstream(chosen[1].values)).values]
     sources = [v.name for v in chosen[1].only(graph.upstream(chosen[0].values)).values]
     if both := [n for n in sources if n in targets]:
-        raise GradientError(f"'{both[0]}' is in both of and wrt: there is nothing to check")
+        raise GradientError(f"of=… and wrt=… both name '{both[0]}': there is nothing to check")
     require_number(tolerance, "tolerance", least=0)
     drawn = draw_feeds(graph, feeds, seed)
     report = Report(f"gradients of {graph.name}")
