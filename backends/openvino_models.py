@@ -137,8 +137,8 @@ def _refusal(graph: Graph, nodes: list[Node], text: str) -> UnsupportedOpError:
     hint = ""
     if "dynamic weights shape" in text:
         hint = (
-            "; give the kernel's sizes as numbers, og.load(path, shapes=…); a gradient in the form "
-            '"derived" runs in the default form'
+            "; load the model with shapes={…}, numbers for the kernel's sizes; a gradient in the "
+            'form "derived" runs in the default form'
         )
     return UnsupportedOpError(
         f"OpenVINO cannot run {listed}{more}: {_reason(text)}{hint}",

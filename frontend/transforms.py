@@ -293,7 +293,7 @@ def checked_names(names: NewNames | None, values: Iterable[Value]) -> NewNames:
     asked = [v.name for v in values]
     for name in names:
         if name not in asked:
-            raise GraphError(f"names has '{name}', which is not among {', '.join(asked)}")
+            raise GraphError(f"names['{name}']: there is no '{name}' among {', '.join(asked)}")
     return names
 
 
@@ -301,7 +301,7 @@ def _require_one_role(value: Value, others: set[Value], names: NewNames, suffix:
     """Refuse a value that is in both of and wrt, whose new input and output would share a name."""
     if value in others and value.name not in names:
         raise GradientError(
-            f"'{value.name}' is in both of and wrt, so '{value.name}.{suffix}' would be both; "
+            f"of=… and wrt=… both name '{value.name}', so '{value.name}.{suffix}' would be both; "
             f"pass names={{'{value.name}': …}}"
         )
 

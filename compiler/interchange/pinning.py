@@ -8,6 +8,7 @@ from ..errors import GraphError
 from ..graph.dims import is_name
 from ..graph.type_reader import TypeReader
 from ..graph.types import ANONYMOUS, Dim, TensorType, Type, fresh_dim
+from ..graph.wording import counted
 
 Sizes = Sequence[Dim | None]
 """The sizes of one input; None leaves one open."""
@@ -65,14 +66,14 @@ class Pins:
         dims = info.type.tensor_type.shape.dim
         if len(dims) != len(sizes):
             raise GraphError(
-                f"shapes['{name}'] gives {len(sizes)} sizes; the input has {len(dims)}"
+                f"shapes['{name}'] gives {counted(len(sizes), 'size')}; the input has {len(dims)}"
             )
         for dim, size in zip(dims, sizes, strict=True):
             symbol = dim.dim_param
             if size is not None and is_name(symbol):
                 other = self._symbols.setdefault(symbol, size)
                 if other != size:
-                    raise GraphError(f"shapes gives '{symbol}' the sizes {other} and {size}")
+                    raise GraphError(f"shapes=… gives '{symbol}' the sizes {other} and {size}")
 
     def _type(self, info: ValueInfoProto) -> Type | None:
         """Give the type of an input that is pinned, None for another."""

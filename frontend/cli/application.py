@@ -1,7 +1,6 @@
 """The application that all commands join: their shared arguments, and errors in a line or two."""
 
 import os
-import re
 import signal
 import sys
 import warnings
@@ -17,6 +16,7 @@ from typer.core import TyperGroup
 from onnxgrad.compiler.errors import GraphError, ModelFileError, OnnxgradError
 
 from .. import __version__
+from .messages import spelled
 
 UsageError = cast(type[Exception], typer.BadParameter.__base__)
 """What is wrong about arguments: click's, which newer releases of typer hold but do not export."""
@@ -53,6 +53,9 @@ class OneLineGroup(TyperGroup):
 def _told(error: Any) -> str:
     """Say what is wrong about arguments, in one line with where to read what is right."""
     message = " ".join(error.format_message().split()).rstrip(".")
+    for problem in getattr(error.__cause__, "errors", list)():  # newer releases do not say what
+        message = message.replace("Input", f"'{problem['input']}'")
+        message = message.partition(", unable to parse")[0]
     path = error.ctx.command_path if error.ctx else "onnxgrad"
     return f"{message[:1].lower()}{message[1:]} (see {path} --help)"
 
@@ -105,23 +108,6 @@ Output = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-_SPELLINGS = {
-    r"allow_unused=True": "--allow-unused",
-    r"tune=True times forms": "forms are timed",
-    r"give its sizes numbers, shapes=\{…\}": "give its sizes numbers, --shape N=8",
-    r"og\.straight_through\(graph\)": "--straight-through",
-    r"(?<![-\w./'])([vj]jp)(?![-\w/']|\.\w)": r"--\1",
-    r"resume=True": "--resume",
-    r"\bloss='([^']*)'": r"--loss \1",
-    r"load the model with shapes=\{[^}]*\}": "pass --shape",
-    r"shapes\['([^']*)'\]": r"--shape \1",
-    r"\bshapes gives\b": "--shape gives",
-    r"for the sizes of an input give a tuple": "for the sizes of an input give all, x=8,3 or x=8,",
-    r"names=\{'([^']*)': …\}": r"--name \1=…",
-    r"\bnames has '": "--name has '",
-}
-"""How the command line spells what errors advise, by how Python does."""
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -153,7 +139,7 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
         def call(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
                 with warnings.catch_warnings():
-                    warnings.showwarning = _print_warning
+                    warnings.showwarning = partial(_print_warning, name)
                     function(*args, **kwargs)
                 print(end="", flush=True)
             except (BrokenPipeError, typer.Exit):
@@ -161,38 +147,37 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
             except KeyboardInterrupt:
                 raise typer.Exit(128 + signal.SIGINT) from None
             except MemoryError:
-                _fail(OnnxgradError("out of memory"))
+                _fail(OnnxgradError("out of memory"), name)
             except (OnnxgradError, OSError) as error:
-                _fail(error)
+                _fail(error, name)
             except Exception as error:
-                _fail(_as_defect(error))
+                _fail(_as_defect(error), name)
 
         return app.command(name)(call)
 
     return register
 
 
-def _print_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"onnxgrad: warning: {spelled(str(message))}", file=sys.stderr)
+def _print_warning(name: str, message: Any, *_: Any, **__: Any) -> None:
+    print(f"onnxgrad: warning: {told(str(message), name)}", file=sys.stderr)
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception, name: str) -> NoReturn:
     """Print an error and end with status 2; a note says where one that is not ours happened."""
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    print(f"onnxgrad: {spelled(message)}", file=sys.stderr)
+    print(f"onnxgrad: {told(message, name)}", file=sys.stderr)
     notes = getattr(error, "__notes__", [])
     if notes:
-        print(f"  {spelled('; '.join(notes))}", file=sys.stderr)
+        print(f"  {told('; '.join(notes), name)}", file=sys.stderr)
     raise typer.Exit(2)
 
 
-def spelled(message: str) -> str:
-    """Write a message in one line, in the words of the command line."""
-    for python, option in _SPELLINGS.items():
-        message = re.sub(python, option, message)
-    return " ".join(message.split())
+def told(message: str, name: str) -> str:
+    """Give a message as a command tells it, in one line."""
+    parameters = typer.main.get_command(app).commands[name].params  # type: ignore[attr-defined]  # it is a group
+    return spelled(message, {option for p in parameters for option in p.opts})
 
 
 def _as_defect(error: Exception) -> OnnxgradError:

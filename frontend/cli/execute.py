@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Any
 from zipfile import ZipFile
 
@@ -115,13 +116,17 @@ def read_feeds(inputs: list[str] | None) -> dict[str, np.ndarray]:
 def _read_array(path: str) -> np.ndarray:
     try:
         with open(path, "rb") as file:
+            if not file.peek().startswith(np.lib.format.MAGIC_PREFIX):
+                raise ModelFileError(f"{path} is not an .npy file; np.save writes such files")
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except ModelFileError:
+        raise
+    except (ValueError, EOFError, TokenError) as error:
         if "allow_pickle" in str(error):
             raise ModelFileError(
                 f"{path} holds Python's objects; save it as numbers, array.astype(np.float32)"
             ) from None
-        raise ModelFileError(f"{path} is not an .npy file: {error}") from None
+        raise ModelFileError(f"{path} is cut off or damaged: {error}") from None
 
 
 def write_arrays(path: Path, results: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from ..costing import cost
 from ..drawing.pictures import draw
 from ..training.step import state_names
 from ..transforms import grad, jvp, straight_through, vjp
-from ..weights.roles import Roles, held_floats
+from ..weights.roles import Kind, Roles, held_floats
 from .application import AsJson, Model, Output, command, require_place
 from .pairs import read_pairs
 from .shapes import Shapes
@@ -86,6 +86,8 @@ def info(
     print_table(f"{model.name}: {facts['name']}", columns, padded)
     parameters = facts["parameters"]
     print(f"parameters: {parameters['count']}, {parameters['elements']:,} numbers")
+    if parameters["count"]:
+        print(f"weights, which training changes: {parameters['weights']}, listed by --parameters")
     counts = [f"{op} ×{n}" for op, n in facts["operators"].items()]
     print(f"operators: {sum(facts['operators'].values())}: {listed(counts, 12)}")
     print(f"without a gradient: {listed(facts['without_gradient']) or 'none'}")
@@ -99,6 +101,8 @@ def facts_about(graph: Graph) -> dict[str, Any]:
     """Give what `info` prints."""
     nodes = graph.nodes()
     held = graph.parameters
+    roles = Roles(graph)
+    weights = [v for v in held_floats(graph) if roles.of(v).kind is Kind.WEIGHT]
     without = {n.operator for n in nodes if not has_rule(n) and not has_body(n)}
     return {
         "name": graph.name,
@@ -107,6 +111,7 @@ def facts_about(graph: Graph) -> dict[str, Any]:
         "parameters": {
             "count": len(held),
             "elements": sum(int(v.constant.size) for v in held if v.constant is not None),
+            "weights": len(weights),
         },
         "operators": dict(Counter(n.operator for n in nodes).most_common()),
         "without_gradient": sorted(without),

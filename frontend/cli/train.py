@@ -40,9 +40,9 @@ SCHEDULES = {
 }
 
 OPTIMIZERS = {
-    n: getattr(optim, n)
+    n: found
     for n in optim.__all__
-    if n not in SCHEDULES and n not in ("Gradients", "Optimizer", "Rate", "Schedule", "Update")
+    if hasattr(found := getattr(optim, n), "update") and n != "Optimizer"
 }
 
 
@@ -82,8 +82,7 @@ def train(
     loss: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(LOSSES)}, perhaps with settings: 'cross_entropy(label_smoothing=0.1)'"
-            "; or a scalar output of the model."
+            help=f"{', '.join(LOSSES)}, perhaps with settings; or a scalar output of the model."
         ),
     ] = "cross_entropy",
     of: Annotated[
@@ -101,17 +100,13 @@ def train(
     optimizer: Annotated[
         str,
         typer.Option(
-            help="As in og.optim, perhaps with settings: 'adamw(weight_decay=0.1)', "
-            "'clip_by_global_norm(sgd(momentum=0.9), 1.0)'."
+            help=f"{', '.join(OPTIMIZERS).lower()}, perhaps with settings and around another one."
         ),
     ] = "adamw",
     learning_rate: Annotated[float, typer.Option(help="The rate, the highest of it.")] = 1e-3,
     schedule: Annotated[
         str,
-        typer.Option(
-            help=f"{', '.join(SCHEDULES)}, over all updates, perhaps with settings: "
-            "'cosine(warm_up=100)'."
-        ),
+        typer.Option(help=f"{', '.join(SCHEDULES)}, over all updates, perhaps with settings."),
     ] = "constant",
     epochs: Annotated[int, typer.Option(min=1, help="How often each example is seen.")] = 1,
     batch_size: Annotated[
@@ -164,6 +159,8 @@ def train(
     """Train a model on data; write it again with other weights, all else as it was.
 
     With --validation the weights of the best epoch are written, else those of the last step.
+    Settings are written as in Python: --loss 'cross_entropy(label_smoothing=0.1)', --schedule
+    'cosine(warm_up=100)', --optimizer 'clip_by_global_norm(sgd(momentum=0.9), 1.0)'.
 
     Example: onnxgrad train model.onnx --data train.npz --epochs 5 -o tuned.onnx
     """

@@ -12,7 +12,7 @@ from onnxgrad.compiler.opset import EXPORT_OPSET
 
 from ..transforms import grad, vjp
 from ..tuning import tuned, tuned_for_file
-from .application import AsJson, Model, command, require_file, require_place, spelled
+from .application import AsJson, Model, command, require_file, require_place, told
 from .models import Names, Opset, UseVjp
 from .shapes import Shapes
 from .terminal import busy, print_json, print_report, read, saved
@@ -62,7 +62,7 @@ def tune_command(
         else:
             chosen, tuning = tuned_for_file(gradient, runtime, opset, options)
     written = None if output is None else saved(chosen, output, opset, runtime)
-    tuning.left = {name: spelled(why) for name, why in tuning.left.items()}
+    tuning.left = {name: told(why, "tune") for name, why in tuning.left.items()}
     if as_json:
         print_json(tuning.as_dict())
         return

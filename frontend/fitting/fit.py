@@ -124,16 +124,16 @@ def fit(
     if patience is not None:
         require_count(patience, "patience", 1)
         if validation is None:
-            raise GraphError("patience counts validations; give validation data")
+            raise GraphError("patience=… counts validations; give validation=…, data for them")
     if require_count(seed, "seed") >= 2**63:
         raise GraphError(f"seed must be less than 2**63, not {seed}")
     if require_flag(resume, "resume") and checkpoints is None:
-        raise GraphError("resume goes on from a checkpoint; give the folder checkpoints")
+        raise GraphError("resume=True goes on from a checkpoint; give its folder, checkpoints=…")
     require_flag(shuffle, "shuffle")
     if metric is not None:
         require_function(metric, "metric", 2)
         if validation is None:
-            raise GraphError("metric scores validations; give validation data")
+            raise GraphError("metric=… scores validations; give validation=…, data for them")
     if report is not None:
         require_function(report, "report", 1)
     goal, mapping = copied(graph)

@@ -55,6 +55,9 @@ def train_step(
     `initial_state` gives it to others. Running statistics of BatchNormalization in training mode
     are state too.
 
+    What it trains, `initial_state(step)` lists by name, beside the optimizer's own state. Of a file
+    `onnxgrad info MODEL --parameters` tells which initializers are weights, and why others are not.
+
     Example:
         >>> step = og.compile(og.train_step(g, optimizer=og.optim.SGD(0.1))).stepper()
         >>> loss = step(x=images, label=labels)["loss"]
@@ -68,10 +71,9 @@ def train_step(
         parameters: initializers, constants or inputs to train, by name or pattern; by default
             every weight that the loss depends on. A pattern stands for weights, too: initializers
             but for those that are constants by their use, such as exponents, masks, position
-            tables and statistics (`onnxgrad info MODEL --parameters` tells which and why). It may
-            match the name in torch, which the exporter's notes tell where it lost the name. Some
-            exporters write weights as Constant nodes: those that Conv, Gemm, MatMul and the like
-            read count as initializers.
+            tables and statistics. It may match the name in torch, which the exporter's notes tell
+            where it lost the name. Some exporters write weights as Constant nodes: those that Conv,
+            Gemm, MatMul and the like read count as initializers.
         frozen: what of these to leave alone, by name or pattern. Nothing is computed for it: the
             way back ends at the lowest layer that is trained.
 

@@ -11,7 +11,7 @@ from .low_rank import is_adapter
 from .roles import Kind, Role, Roles, held_floats
 from .untying import is_scale_or_bias
 
-ADVICE = "name what to train with parameters=[…], on the command line with --train"
+ADVICE = "name what to train with parameters=[…]"
 
 
 def choose_parameters(
@@ -66,11 +66,11 @@ def _without(chosen: Selected, frozen: Selected) -> Selected:
     named = [set(s.values) - s.matched for s in (chosen, frozen)]
     for value in chosen.values:
         if value in named[0] & named[1]:
-            raise GraphError(f"'{value.name}' is in both parameters and frozen")
+            raise GraphError(f"parameters=… and frozen=… both name '{value.name}'")
     still = set(frozen.values) - named[0]
     kept = [v for v in chosen.values if v not in still]
     if not kept:
-        raise GraphError("frozen leaves nothing to train; freeze less, or name what to train")
+        raise GraphError("frozen=… leaves nothing to train; freeze less, or name what to train")
     return Selected(kept, chosen.matched & set(kept))
 
 

@@ -138,7 +138,7 @@ def test_jacobian_has_two_modes() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"X": "dx"}, "names has 'X', which is not among loss, x"),
+        ({"X": "dx"}, "there is no 'X' among loss, x"),
         ({"x": ""}, "a name is a text"),
         ({"x": 5}, r"names\['x'\] must be a text"),
         ({"x": "loss"}, "the name 'loss' is taken"),

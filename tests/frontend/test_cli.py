@@ -27,7 +27,7 @@ def test_info(model: Path) -> None:
     facts = json.loads(run("info", model, "--json"))
     assert facts["inputs"] == [{"name": "x", "type": "float32[N, 2]"}]
     assert [v["name"] for v in facts["outputs"]] == ["loss", "y"]
-    assert facts["parameters"] == {"count": 1, "elements": 4}
+    assert facts["parameters"] == {"count": 1, "elements": 4, "weights": 1}
     assert facts["operators"] == {"MatMul": 1, "Mul": 1, "ReduceSum": 1}
     assert facts["without_gradient"] == [] and facts["state"] == {}
     assert "float32[N, 2]" in run("info", model)
@@ -91,7 +91,7 @@ def test_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(row["from_cache"] for row in report["rows"])
     open_sizes = run(*given)
     (line,) = (line for line in open_sizes.splitlines() if "not timed" in line)
-    assert "and 1 more: " in line and line.endswith(": give its sizes numbers, --shape N=8")
+    assert "and 1 more: " in line and line.endswith(": give its sizes numbers, --shape NAME=…")
     assert "shapes=" not in open_sizes
     printed = run(*given, "--shape", "N=2")
     assert "0 timed" in printed and "2 from the cache" in printed
@@ -143,7 +143,7 @@ def test_what_is_new_goes_by_a_chosen_name(model: Path, tmp_path: Path) -> None:
     assert [v.name for v in og.load(twice).inputs] == ["x", "v"]
     for wrong, message in {
         "x": "--name wants VALUE=NAME, got 'x'",
-        "loss=y": "--name has 'loss', which is not among",
+        "loss=y": "--name loss: there is no 'loss' among",
     }.items():
         assert message in refusal(*again, "--name", wrong)
     assert "--name gives 'x' twice" in refusal(*again, "--name", "x=a", "--name", "x=b")
@@ -255,7 +255,7 @@ def test_as_a_program(model: Path, tmp_path: Path) -> None:
     "arguments",
     [
         ["info", "{}", "--json"],
-        ["validate", "{}", "--backend", "numpy"],
+        ["validate", "{}", "--of", "loss", "--wrt", "x", "--backend", "numpy"],
         ["grad", "{}", "--of", "loss", "--wrt", "x", "-o", "{}.grad"],
         ["--help"],
         ["--version"],

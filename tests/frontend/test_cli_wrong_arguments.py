@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import refusal, square
+from command_line import refusal, run, square
 
 import onnxgrad as og
+from onnxgrad.cli.application import told
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def test_wrong_arguments(model: Path, tmp_path: Path) -> None:
     assert "no value 'los'; did you mean 'loss'" in refusal(*grad, "--of", "los", "--wrt", "x")
     assert "not a scalar" in refusal(*grad, "--of", "y", "--wrt", "x")
     assert "takes one scalar" in refusal(*grad, "--of", "y", "--of", "loss", "--wrt", "x")
-    assert "in both of and wrt" in refusal(*grad, "--of", "loss", "--wrt", "y", "--wrt", "loss")
+    assert "--of and --wrt both name 'loss'" in refusal(
+        *grad, "--of", "loss", "--wrt", "y", "--wrt", "loss"
+    )
     assert "matches 'z*'" in refusal(*grad, "--of", "loss", "--wrt", "z*")
     both = ["--vjp", "--jvp", "--of", "y", "--wrt", "x"]
     assert "onnxgrad: --vjp and --jvp exclude each other" in refusal(*grad, *both)
@@ -45,11 +48,62 @@ def test_errors_speak_the_words_of_the_command_line(model: Path, tmp_path: Path)
     og.save(b.build(), model)
     for given, advice in {
         ("--of", "y", "--wrt", "x"): "use --vjp",
+        ("--of", "loss", "--wrt", "q*"): "--wrt: nothing matches",
+        ("--of", "floor", "--wrt", "x"): "--of floor is float32",
+        ("--jvp", "--of", "y", "--wrt", "x", "--name", "q=z"): "--name q: there is no 'q'",
         ("--vjp", "--of", "floor", "--wrt", "x"): "--allow-unused gives zeros",
         ("--vjp", "--of", "y", "--wrt", "y"): "pass --name y=…",
     }.items():
         message = refusal(*grad, *given)
-        assert advice in message and "allow_unused" not in message, message
+        assert advice in message, message
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 2), np.float32))
+    train = ["train", model, "--data", tmp_path / "data.npz", "-o", tmp_path / "out.onnx"]
+    train += ["--loss", "loss"]
+    for given, advice in {
+        ("--train", "q*"): "--train: nothing matches",
+        ("--freeze", "q*"): "--freeze: nothing matches",
+        ("--freeze", "*"): "--freeze leaves nothing to train",
+        ("--freeze", "w", "--train", "w"): "--train and --freeze both name 'w'",
+        ("--seed", str(2**63)): "--seed must be less than 2**63",
+        ("--patience", "2"): "--patience counts validations; give --validation",
+    }.items():
+        assert advice in refusal(*train, *given)
+    validate = ["validate", model, "--backend", "numpy"]
+    assert "--backend names numpy, but it takes two" in refusal(*validate)
+    assert "--backend names numpy, but it takes two" in refusal(*validate, "--backend", "numpy")
+
+
+def test_python_stays_where_a_command_has_no_such_option(model: Path) -> None:
+    message = "'x' is unused; allow_unused=True gives zeros, shapes={'N': 8, 'M': 2} sizes"
+    assert told(message, "grad").endswith(
+        "; --allow-unused gives zeros, --shape N=8 --shape M=2 sizes"
+    )
+    assert told(message, "tune").endswith(
+        "; allow_unused=True gives zeros, --shape N=8 --shape M=2 sizes"
+    )
+    assert told("'of=x.frozen=1' of frozen=['w']", "train") == "'of=x.frozen=1' of --freeze"
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--batch-size", "--learning-rate"])
+def test_what_is_no_number_is_told(option: str, model: Path, tmp_path: Path) -> None:
+    train = ["train", model, "--data", tmp_path, "-o", tmp_path / "out.onnx", option, "zero"]
+    message = refusal(*train)
+    assert f"'{option}'" in message and "'zero'" in message and "parse" not in message, message
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["info"], ["--parameters", "--measure"]),
+        (["grad"], ["'*.weight'", "gradient.onnx"]),
+        (["train"], ["'cross_entropy(label_smoothing=0.1)'", "clip_by_global_norm,", "one_cycle,"]),
+    ],
+)
+def test_help_is_not_cut(command: list[str], words: list[str]) -> None:
+    """On a terminal of 80 columns."""
+    said = run(*command, "--help")
+    assert "…" not in said
+    assert all(word in said for word in words), said
 
 
 WRONG: list[list[str]] = [
@@ -153,10 +207,18 @@ def test_wrong_feeds(model: Path, tmp_path: Path) -> None:
     assert "not an input: z" in refusal("run", model, "-i", f"z={x}")
     assert "No such file" in refusal("run", model, "-i", "x=missing.npy")
     assert "no backend 'tpu'" in refusal("run", model, "-i", f"x={x}", "--backend", "tpu")
-    for name, content in (("text", b"1 2 3"), ("empty", b""), ("cut", x.read_bytes()[:-3])):
+    whole = x.read_bytes()
+    no, cut = "not an .npy file; np.save writes such", "cut off or damaged"
+    broken = whole[:10] + b"{" * (len(whole) - 10)
+    for name, content, what in (
+        ("text", b"1 2 3", no),
+        ("empty", b"", no),
+        ("cut", whole[:-3], cut),
+        ("broken", broken, cut),
+    ):
         bad = tmp_path / f"{name}.npy"
         bad.write_bytes(content)
-        assert f"{bad} is not an .npy file" in refusal("run", model, "-i", f"x={bad}")
+        assert f"{bad} is {what}" in refusal("run", model, "-i", f"x={bad}")
     np.savez(tmp_path / "many.npz", a=1)
     assert "is not an .npy file" in refusal("run", model, "-i", f"x={tmp_path / 'many.npz'}")
     np.save(tmp_path / "objects.npy", np.array([1, None]), allow_pickle=True)

@@ -1,5 +1,6 @@
 """The command line as tests use it: a small model, a command that works, one that must not."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,12 @@ from typer.testing import CliRunner
 
 import onnxgrad as og
 from onnxgrad.cli import app
+
+PYTHON = re.compile(
+    r"(?<![-\w./'])(allow_unused|frozen|names|of|parameters|resume|shapes|wrt)(=|\[)"
+    r"|^onnxgrad: (backends|frozen|names|of|parameters|seed|shapes|wrt)(:| must)"
+)
+"""Arguments of Python's functions, which no command has."""
 
 
 def square(folder: Path) -> Path:
@@ -34,4 +41,5 @@ def refusal(*arguments: Any) -> str:
     message = result.stderr
     assert "Traceback" not in message and "defect" not in message and message.strip()
     assert len(message.splitlines()) <= 2, message
+    assert not PYTHON.search(message), message
     return message

@@ -52,6 +52,21 @@ def test_it_learns_and_leaves_its_argument_alone() -> None:
     np.testing.assert_allclose(found, min(scores), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("shuffle", "which"), [(True, "others each time"), (False, "the last")])
+def test_what_does_not_fill_a_batch_is_told(
+    shuffle: bool, which: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A model whose batches have one size leaves out the rest; one that is open takes it."""
+    og.save(regression(), tmp_path / "open.onnx")
+    fixed = og.load(tmp_path / "open.onnx", shapes={"N": 7})
+    with pytest.warns(UserWarning, match=f"batches of 7, so 2 of the 16 examples .*, {which}"):
+        fitted = og.fit(fixed, examples(16), optimizer=ADAM, epochs=2, shuffle=shuffle)
+    assert fitted.steps == 4
+    for graph, count in ((fixed, 14), (regression(), 16)):
+        og.fit(graph, examples(count), optimizer=ADAM, shuffle=shuffle)
+    assert not recwarn
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("stop_at", [1, 4, 5, 7])
 def test_a_resumed_run_ends_with_the_same_bits(backend: str, stop_at: int, tmp_path: Path) -> None:
@@ -125,9 +140,9 @@ def test_what_is_not_finite_is_named_where_it_begins(tmp_path: Path) -> None:
         ({"data": [1, 2]}, "batch 0 is int"),
         ({"epochs": 0}, "epochs must be an integer of at least 1"),
         ({"batch_size": 0}, "batch_size"),
-        ({"patience": 2}, "patience counts validations"),
-        ({"metric": lambda outputs, feeds: 1.0}, "metric scores validations"),
-        ({"resume": True}, "give the folder"),
+        ({"patience": 2}, "patience=… counts validations"),
+        ({"metric": lambda outputs, feeds: 1.0}, "metric=… scores validations"),
+        ({"resume": True}, "give its folder, checkpoints=…"),
         ({"loss": "lost"}, "lost"),
         ({"optimizer": None}, "optimizer"),
     ],

@@ -53,14 +53,17 @@ def test_patterns(choice: dict[str, Any], names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"frozen": "*"}, "frozen leaves nothing to train"),
+        ({"frozen": "*"}, "frozen=… leaves nothing to train"),
         ({"frozen": "*.wieght"}, r"frozen: nothing matches '\*.wieght'; there are table"),
         ({"frozen": "layr0.bias"}, "has no value 'layr0.bias'; did you mean 'layer0.bias'"),
         ({"frozen": []}, "frozen is an empty list"),
         ({"frozen": 3}, "frozen: a value goes by its name"),
         ({"parameters": "t*"}, r"'t\*' matches no weight, only 'table' \(constant: sines"),
         ({"parameters": "*.head"}, r"parameters: nothing matches '\*.head'"),
-        ({"parameters": "layer0.bias", "frozen": "layer0.bias"}, "in both parameters and frozen"),
+        (
+            {"parameters": "layer0.bias", "frozen": "layer0.bias"},
+            "parameters=… and frozen=… both name",
+        ),
     ],
 )
 def test_refusals(choice: dict[str, Any], message: str) -> None:
