@@ -234,20 +234,25 @@ def _input(op: Ops, dtype: Any, shape: tuple[Dim, ...]) -> Value:
 
 
 def _activations(node: Node, defaults: list[str]) -> list[Activation]:
-    """Give the activations of all directions; alpha and beta go to those that take them, in order.
+    """Give the activations of all directions; a clip bounds what every one of them gets."""
+    given = activation_parameters(node) or [(name.lower(), {}) for name in defaults]
+    clip = node.attributes.get("clip")
+    return [partial(_apply, name, settings, clip) for name, settings in given[: len(defaults)]]
 
-    A clip bounds what every activation gets.
+
+def activation_parameters(node: Node) -> list[tuple[str, dict[str, float]]]:
+    """Give the activations that a node names, in small letters, with their alpha and beta.
+
+    Those that it gives go in order to the activations that take some; the others get defaults.
     """
-    names = node.attributes.get("activations") or defaults
     alphas = iter(node.attributes.get("activation_alpha") or [])
     betas = iter(node.attributes.get("activation_beta") or [])
-    clip = node.attributes.get("clip")
-    chosen: list[Activation] = []
-    for name in (n.lower() for n in names[: len(defaults)]):
+    found = []
+    for name in (n.lower() for n in node.attributes.get("activations") or []):
         takes = _PARAMETERS.get(name, ())
         settings = {p: next(alphas if p == "alpha" else betas, default) for p, default in takes}
-        chosen.append(partial(_apply, name, settings, clip))
-    return chosen
+        found.append((name, settings))
+    return found
 
 
 _PARAMETERS: dict[str, tuple[tuple[str, float], ...]] = {

@@ -111,6 +111,8 @@ def global_max_pool(op: Ops, node: Node, dy: Value) -> Entries:
     (x,), y = node.required(1), node.output()
     if x.rank is None:
         return Refused("the rank of x is unknown while compiling")
+    if x.rank == 2:  # no axes would mean all of them
+        return dy
     largest = op.Equal(x, y)
     count = op.ReduceSum(op.CastLike(largest, dy), spatial_axes(x.rank - 2), keepdims=1)
     return op.Where(largest, op.Div(dy, count), 0.0)

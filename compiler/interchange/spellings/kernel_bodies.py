@@ -26,11 +26,12 @@ def is_said_by_body(node: Node) -> bool:
 
     Attention's kernel masks its output of scores otherwise, and refuses a mask of one row for all
     queries, or one that is shorter than the keys; a single query it lets see all keys, also those
-    that come after it. GridSample's moves points to the border where a cubic has taps beyond it;
-    the standard moves each tap. LSTM's clips what all activations get but the last one. Resize's
-    is for images and volumes; where their aspect ratio is kept it crops them alike, and places
-    samples between aligned corners, and filters, by the sizes that were asked for and not by those
-    that come out. ScatterND's threads race where indices repeat. AffineGrid's puts a single place
+    that come after it. GridSample's moves to the border each tap of a cubic, as torch does; the
+    standard's reference moves the point, and then its taps. LSTM's clips what all activations get
+    but the last one. Resize's is for images and volumes; where their aspect ratio is kept it crops
+    them alike, and places samples between aligned corners, and filters, by the sizes that were
+    asked for and not by those that come out. ScatterND's threads race where indices repeat.
+    AffineGrid's puts a single place
     on 1 where corners are aligned, and not on −1 as the standard's body does. FeatureVectorizer's
     ends the process where a row is empty. Of the preview it knows nothing.
     """

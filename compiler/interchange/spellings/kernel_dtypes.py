@@ -77,6 +77,11 @@ def norm_of_channels(op: Ops, node: Node) -> Results | None:
     return [cast_to(op, op.Pow(total, op.like(1 / p, wide)), x)]
 
 
+def pool_of_points(op: Ops, node: Node) -> Results | None:
+    """The largest, and the mean, of one element is the element: the kernels want an image"""
+    return [op.Identity(node.first_input)] if node.first_input.rank == 2 else None
+
+
 def scale_in_single(op: Ops, node: Node) -> Results | None:
     """(x − z)·s in float32, rounded to bfloat16 at the end, where s is bfloat16."""
     (x, scale, *zero), (y,) = node.inputs, node.outputs

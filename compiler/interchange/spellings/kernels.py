@@ -19,6 +19,7 @@ from . import kernel_dtypes as dtypes
 from .fourier import inverse_transform
 from .kernel_bodies import is_said_by_body
 from .kernel_dtypes import Results
+from .recurrences import recurrence
 
 Rule = Callable[[Ops, Node], Results | None]
 """Emits what says a node otherwise and gives its outputs; None where it does not apply."""
@@ -38,43 +39,6 @@ def say_otherwise(op: Ops, node: Node, rules: Mapping[str, Rule] | None = None) 
         return False
     put_in_place(op, node, results)
     return True
-
-
-def _recurrence(op: Ops, node: Node) -> Results | None:
-    return _no_steps(op, node) or _batch_second(op, node)
-
-
-def _no_steps(op: Ops, node: Node) -> Results | None:
-    """After no steps the last states are the first ones: GRU ends the process, others give zeros"""
-    x, _, r = node.required(3)
-    if attribute(node, "layout") or x.shape is None or x.shape[0] != 0 or r.rank is None:
-        return None
-    sizes = op.Concat(op.Shape(r, end=1), op.Shape(x, start=1, end=2), op.Shape(r, start=2), axis=0)
-    zeros = op.Expand(op.like(0, x), sizes)
-    first, cell = node.input(5) or zeros, node.input(6) or zeros
-    steps = op.Slice(op.Unsqueeze(first, [0]), [0], [0], [0])
-    return [v and y for v, y in zip(node.outputs, (steps, first, cell), strict=False)]
-
-
-def _batch_second(op: Ops, node: Node) -> Results | None:
-    """Layout 1 = layout 0 between transpositions"""
-    if not attribute(node, "layout"):
-        return None
-    inputs = [
-        op.Transpose(v, perm=[1, 0, 2]) if v is not None and k in (0, 5, 6) else v
-        for k, v in enumerate(node.inputs)
-    ]
-    names = [
-        "" if v is None else op.graph.names.fresh(f"{op.prefix}Y{k}")
-        for k, v in enumerate(node.outputs)
-    ]
-    attributes = {k: a for k, a in node.attributes.items() if k != "layout"}
-    results = op.emit_all(node.op_type, *inputs, outputs=names, **attributes)
-    permutations = [2, 0, 1, 3], [1, 0, 2], [1, 0, 2]
-    return [
-        None if v is None else op.Transpose(v, perm=perm)
-        for v, perm in zip(results, permutations, strict=False)
-    ]
 
 
 def _sums_of_slices(op: Ops, node: Node) -> Results | None:
@@ -165,7 +129,8 @@ def _regions_in_single(op: Ops, node: Node) -> Results | None:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(["GRU", "LSTM", "RNN"], _recurrence),
+    **dict.fromkeys(["GRU", "LSTM", "RNN"], recurrence),
+    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool"], dtypes.pool_of_points),
     **dict.fromkeys(["ReduceMax", "ReduceMin"], dtypes.reduce_truth),
     "Bernoulli": _bernoulli,
     "BitCast": dtypes.bits_of_truth,

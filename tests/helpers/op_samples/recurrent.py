@@ -81,6 +81,20 @@ SAMPLES = [
     # the last activation's input, the cell, is clipped too
     _layer("LSTM", 4, clip=0.1),
     _layer("LSTM", 4, input_forget=1, bias=False, initial=False),
+    # an example without steps of its own keeps its first state
+    _layer("RNN", 1, lengths=[0, 2]),
+    _layer("GRU", 3, lengths=[2, 0], direction="bidirectional"),
+    _layer("LSTM", 4, lengths=[0, 0], initial=False),
+    _layer("LSTM", 4, lengths=[0, 2], direction="reverse"),
+    # alpha and beta as the standard has them where none are given, or too few
+    _layer("RNN", 1, direction="bidirectional", activations=["ScaledTanh", "Affine"]),
+    _layer("GRU", 3, activations=["HardSigmoid", "LeakyRelu"]),
+    _layer(
+        "LSTM",
+        4,
+        activations=["Elu", "ScaledTanh", "Affine"],
+        activation_alpha=[0.3],
+    ),
     _layer(
         "LSTM",
         4,
