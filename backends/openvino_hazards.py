@@ -28,7 +28,7 @@ def is_refused(node: Node) -> bool:
 
 def is_distrusted(node: Node) -> bool:
     """Tell whether a node must not reach OpenVINO as it is."""
-    rule = _HAZARDS.get(node.op_type) if not node.domain else None
+    rule = _HAZARDS.get(node.operator)
     return rule is not None and rule(node)
 
 
@@ -83,10 +83,21 @@ def _fills_with_what_is_fed(node: Node) -> bool:
 
 
 def _resizes_otherwise(node: Node) -> bool:
-    """Its own corners, and what it leaves out or smooths, are not ONNX's."""
+    """Its corners, and what it leaves out or smooths, are its own; it keeps no aspect ratio."""
     mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     extra = ("antialias", "exclude_outside")
-    return mode == "align_corners" or any(node.attributes.get(name, 0) for name in extra)
+    other = mode == "align_corners" or any(node.attributes.get(name, 0) for name in extra)
+    return other or node.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+
+
+def _peeps(node: Node) -> bool:
+    """It leaves peepholes out, and lets the forget gate be."""
+    return node.input(7) is not None or bool(node.attributes.get("input_forget", 0))
+
+
+def _takes_the_largest(node: Node) -> bool:
+    """It takes that of samples, not of the weighted pixels that they are the sums of."""
+    return node.attributes.get("mode") == "max"
 
 
 _HAZARDS: dict[str, Callable[[Node], bool]] = {
@@ -98,8 +109,11 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "AveragePool": _rounds_up,
     "LpPool": _rounds_up,
     "LRN": _is_even,
+    "LSTM": _peeps,
     "Pad": _fills_with_what_is_fed,
     "Resize": _resizes_otherwise,
+    "RoiAlign": _takes_the_largest,
+    **dict.fromkeys(["RotaryEmbedding", "com.microsoft.RotaryEmbedding"], _always),
     **{
         f"Reduce{kind}": _has_no_axes
         for kind in ("L1", "L2", "LogSum", "LogSumExp", "SumSquare", "Sum", "Mean", "Max", "Min")

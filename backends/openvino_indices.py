@@ -8,6 +8,7 @@ index is read out of a list of all that there are.
 import numpy as np
 
 from ..compiler.emission.ops import Ops
+from ..compiler.emission.positions import dimension, from_front
 from ..compiler.emission.windows import size_at
 from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.subgraphs import run_within
@@ -28,6 +29,7 @@ def look_at_indices(graph: Graph) -> None:
             continue
         op = Ops(graph, node.position, f"{node.title}/")
         places = [a % x.rank for a in axes]
+        indices = indices if back else from_front(op, indices, dimension(op, x, 0))
         looked = _looked_at(op, x, indices, places, node.op_type in _BY_PARTS)
         node.inputs = tuple(looked if k == place else v for k, v in enumerate(node.inputs))
         graph.reconnect(node)

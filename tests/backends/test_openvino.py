@@ -134,14 +134,15 @@ def test_a_kernel_whose_sizes_are_unknown_is_refused_with_a_way_out() -> None:
     b = og.Builder("conv")
     x, w = b.input("x", "float32", (1, 2, 8, 8)), b.input("w", "float32", ("M", 2, "k", "k"))
     b.output(b.op.Conv(x, w), "y")
-    with pytest.raises(og.UnsupportedOpError, match="cannot run Conv.*og.load"):
+    with pytest.raises(og.UnsupportedOpError, match="cannot run Conv.*load the model with shapes"):
         og.compile(b.build(), "openvino")
 
 
 WERE_WRONG = [
     s
     for s in SAMPLES
-    if s.op == "RoiAlign"
+    if s.op in ("RoiAlign", "LSTM")
+    or "keep_aspect_ratio_policy" in s.attributes
     or s.attributes.get("auto_pad") == "SAME_LOWER"
     or (s.op == "ReduceSum" and s.inputs[0] is not None and not s.inputs[0].ndim)
 ]
@@ -150,7 +151,7 @@ WERE_WRONG = [
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("sample", [*SAMPLES[::40], *WERE_WRONG], ids=str)
 def test_gradients_of_samples_are_those_of_numpy(sample: Sample, symbolic: bool) -> None:
-    """Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
+    """And by themselves. Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
     assert judge(sample, symbolic) in ("same", "refused")
 
 

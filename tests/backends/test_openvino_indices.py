@@ -99,20 +99,33 @@ def test_indices_of_unknown_width_cannot_be_looked_at() -> None:
         og.compile(b.build(), "openvino")
 
 
-def test_a_region_of_no_image_is_refused() -> None:
-    b = og.Builder("regions")
-    x, i = b.input("x", "float32", (2, 1, 4, 4)), b.input("i", "int64", (1,))
-    b.output(b.op.RoiAlign(x, np.array([[0, 0, 2, 2]], np.float32), i), "y")
-    feeds = {"x": np.ones((2, 1, 4, 4), np.float32), "i": np.array([-3])}
-    with pytest.raises(og.GraphError, match="y"):
-        og.compile(b.build(), "openvino").run(feeds)
-
-
-def test_a_known_region_of_no_image_is_not_read() -> None:
-    b = og.Builder("regions")
-    x = b.input("x", "float32", (2, 1, 4, 4))
-    b.output(b.op.RoiAlign(x, np.array([[0, 0, 2, 2]], np.float32), np.array([-1])), "y")
+@pytest.mark.parametrize(
+    ("domain", "place"), [("", 5), ("com.microsoft", 5), ("com.microsoft", -1)]
+)
+def test_a_position_without_angles_is_refused(domain: str, place: int) -> None:
+    """It gave 0 for them."""
+    x, angles = np.ones((1, 2, 3, 4), np.float32), np.ones((5, 2), np.float32)
+    b = og.Builder("rotary")
+    places = b.input("places", "int64", (1, 3))
+    given = (places, angles, angles) if domain else (angles, angles, places)
+    b.output(b.op.RotaryEmbedding(b.input("x", "float32", x.shape), *given, domain=domain), "y")
     run = og.compile(b.build(), "openvino").run
-    images = np.arange(32, dtype=np.float32).reshape(2, 1, 4, 4)
-    expected = og.compile(b.build()).run({"x": images})["y"]
-    np.testing.assert_allclose(run({"x": images})["y"], expected, rtol=1e-6)
+    right = run({"x": x, "places": np.array([[0, 4, 1]])})["y"]
+    np.testing.assert_allclose(right[..., :2], 0, atol=1e-6)  # cos − sin
+    np.testing.assert_allclose(right[..., 2:], 2, rtol=1e-6)
+    with pytest.raises(og.GraphError, match="y"):
+        run({"x": x, "places": np.array([[0, place, 1]])})
+
+
+@pytest.mark.parametrize("image", [-3, -1, 2])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_region_of_no_image_is_refused(known: bool, image: int) -> None:
+    b = og.Builder("regions")
+    feeds: dict[str, Any] = {"x": np.ones((2, 1, 4, 4), np.float32)}
+    x, i = b.input("x", "float32", (2, 1, 4, 4)), b.constant(np.array([image]))
+    if not known:
+        feeds["i"] = np.array([image])
+        i = b.input("i", "int64", (1,))
+    b.output(b.op.RoiAlign(x, np.array([[0, 0, 2, 2]], np.float32), i), "y")
+    with pytest.raises(og.OnnxgradError, match="y"):
+        og.compile(b.build(), "openvino").run(feeds)
