@@ -10,6 +10,7 @@ from itertools import zip_longest
 import numpy as np
 
 from ..emission.ops import Ops
+from ..emission.positions import dimension, from_front
 from ..errors import UnsupportedOpError
 from ..graph.ir import Node, Value
 from ..graph.types import is_float
@@ -44,7 +45,8 @@ def array_feature_extractor(op: Ops, node: Node) -> Value:
     x, indices = node.required(2)
     if x.rank is None:
         raise UnsupportedOpError("the rank of its input is unknown", [node.operator])
-    return op.Gather(_rows(op, x), op.Reshape(indices, [-1]), axis=-1)
+    listed = from_front(op, op.Reshape(indices, [-1]), dimension(op, x, -1))
+    return op.Gather(_rows(op, x), listed, axis=-1)
 
 
 @standard_body(f"{DOMAIN}.Binarizer")

@@ -5,7 +5,7 @@ from math import prod
 
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
-from ..emission.positions import dimension
+from ..emission.positions import dimension, from_front
 from ..graph.dims import typical_size
 from ..graph.ir import Node, Value
 from ..graph.types import is_static
@@ -40,6 +40,7 @@ def roi_align(op: Ops, node: Node) -> Value:
     x, regions, batch = node.required(3)
     if batch.shape != (regions.shape or "?")[:1]:  # one image must not stand for all regions
         batch = op.Reshape(batch, op.Shape(regions, end=1), allowzero=1)
+    batch = from_front(op, batch, dimension(op, x, 0))
     regions, mark = _finite(op, regions)
     height, width = dimension(op, x, 2), dimension(op, x, 3)
     vertical = _samples(op, node, regions, 1, height, "output_height")
@@ -241,7 +242,7 @@ def max_roi_pool(op: Ops, node: Node) -> Value:
     regions, mark = _finite(op, regions)
     bins_y, bins_x = node.attributes["pooled_shape"]
     number = op.Cast(op.Gather(regions, 0, axis=1), to="int64")
-    images = op.Gather(x, number, axis=0)
+    images = op.Gather(x, from_front(op, number, dimension(op, x, 0)), axis=0)
     in_row = _bin_members(op, node, regions, 1, bins_x, dimension(op, x, 3))
     in_column = _bin_members(op, node, regions, 2, bins_y, dimension(op, x, 2))
     lowest = op.like(float("-inf"), x)

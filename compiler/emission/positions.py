@@ -31,6 +31,15 @@ def int64(op: Ops, x: Value) -> Value:
     return x if x.dtype == "int64" else op.Cast(x, to="int64")
 
 
+def from_front(op: Ops, indices: Value, size: Value) -> Value:
+    """Give indices of which none counts from the end: those out of range of `size` are errors.
+
+    size: int64 of shape () or (1,); to operators that count from the end −1 would be the last.
+    """
+    beyond = op.CastLike(size, indices)
+    return op.Where(op.Less(indices, op.like(0, indices)), beyond, indices)
+
+
 def numbered(op: Ops, shape: Value) -> Value:
     """Give the place of each element in the flattened tensor, in a tensor of that shape."""
     count = op.ReduceProd(shape, keepdims=0)

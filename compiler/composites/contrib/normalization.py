@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...emission.accumulation import as_float32, cast_to
 from ...emission.ops import Ops
+from ...emission.positions import dimension, from_front
 from ...errors import UnsupportedOpError
 from ...graph.ir import Node, Value
 from ...standard.schemas import attribute
@@ -53,6 +54,11 @@ def _rms_normalized(
     return op.Mul(op.Mul(x, inverse), cast_to(op, scale, x)), inverse
 
 
+def _embedded(op: Ops, table: Value, rows: Value) -> Value:
+    found: Value = op.Gather(table, from_front(op, rows, dimension(op, table, 0)))
+    return found
+
+
 @contrib_body("EmbedLayerNormalization")
 def embed_layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
     """LayerNormalization of the sum of the embeddings of words, positions and segments"""
@@ -62,9 +68,9 @@ def embed_layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
     assert word is not None and position is not None and gamma is not None
     count = op.Squeeze(op.Shape(words, start=1, end=2), [0])
     rows = op.Range(0, count, 1) if places is None else places
-    total = op.Add(op.Gather(word, words), op.Gather(position, rows))
+    total = op.Add(_embedded(op, word, words), _embedded(op, position, rows))
     if segments is not None and segment is not None:
-        total = op.Add(total, op.Gather(segment, segments))
+        total = op.Add(total, _embedded(op, segment, segments))
     y, *_ = _normalized(op, node, as_float32(op, total), gamma, beta)
     lengths: Value | None = None
     if len(node.outputs) > 1 and node.outputs[1] is not None:

@@ -2,7 +2,7 @@
 
 from ...emission.accumulation import as_float32, cast_to
 from ...emission.ops import Ops
-from ...emission.positions import dimension
+from ...emission.positions import dimension, from_front
 from ...errors import UnsupportedOpError
 from ...graph.ir import Node, Value
 from ...standard.schemas import attribute
@@ -20,6 +20,7 @@ def rotary_embedding(op: Ops, node: Node) -> Value:
     x, places, cosines, sines = node.required(4)
     if attribute(node, "is_packed_batching"):
         raise UnsupportedOpError("its batch is ragged", [node.operator])
+    places = from_front(op, places, dimension(op, cosines, 0))
     if places.known_rank == 1:
         length = op.Squeeze(dimension(op, x, 1 if x.known_rank == 3 else 2))
         places = op.Unsqueeze(op.Add(places, op.Range(0, length, 1)), [0])

@@ -83,3 +83,23 @@ def summed(forward: og.Graph) -> og.Graph:
     y = b.value("y")
     b.output(b.op.ReduceSum(b.op.Mul(y, b.op.Sin(y)), keepdims=0), "loss")
     return b.build()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("image", [-1, 2])
+@pytest.mark.parametrize(("mode", "ratio"), [("avg", 0), ("avg", 2), ("max", 2)])
+def test_images_are_counted_from_the_first(mode: str, ratio: int, image: int, backend: str) -> None:
+    """−1 is no image, as in onnxruntime; an operator of the body would take it for the last."""
+    given = feeds(2, HEIGHT, WIDTH, 1, "float32") | {"images": np.array([image])}
+    with pytest.raises(og.GraphError):
+        og.compile(graph(mode, ratio, ("N", CHANNELS, HEIGHT, WIDTH)), backend).run(given)
+
+
+@pytest.mark.parametrize("image", [-1.0, 2.0])
+def test_images_of_pools_are_counted_from_the_first(image: float) -> None:
+    b = og.Builder("pool")
+    x, regions = b.input("x", "float32", (2, 1, 4, 4)), b.input("regions", "float32", (1, 5))
+    b.output(b.op.MaxRoiPool(x, regions, pooled_shape=[2, 2]), "y")
+    given = {"x": np.ones((2, 1, 4, 4)), "regions": np.array([[image, 0, 0, 3, 3]])}
+    with pytest.raises(og.GraphError, match="out of bounds"):
+        og.compile(b.build()).run({name: a.astype(np.float32) for name, a in given.items()})
