@@ -45,6 +45,9 @@ def resize(
         raise KernelDoesNotApply
     where = range(x.ndim) if axes is None else [axis % x.ndim for axis in axes]
     factors, targets = _extents(x, where, scales, sizes, keep_aspect_ratio_policy)
+    if 0 in targets:  # no place is sampled, and a scale of 0 has no inverse
+        after = dict(enumerate(x.shape)) | dict(zip(where, targets, strict=True))
+        return xp.zeros([*after.values()], x.dtype)
     transform = coordinate_transformation_mode
     ends: list[_Crop | None] = [None] * len(factors)
     if transform == "tf_crop_and_resize":

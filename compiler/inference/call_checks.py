@@ -165,8 +165,10 @@ def _resize(node: Node) -> None:
     is_crop = attribute(node, "coordinate_transformation_mode") == "tf_crop_and_resize"
     for index, name, each in ((1, "roi", 2 * is_crop), (2, "scales", 1), (3, "sizes", 1)):
         shape = _static(node.input(index))
-        given = shape[0] if shape else 0  # none where the other is given
-        if given and each and count is not None and not may_equal(given, each * count):
+        given = shape[0] if shape else 0
+        missing = shape is not None and (index == 1 or node.input(5 - index) is None)
+        wanted = each and (given or missing)  # none where the other is given
+        if wanted and count is not None and not may_equal(given, each * count):
             raise GraphError(explain(node, f"{name} has {given} entries, for {count} axes"))
     scales = node.inputs[2].constant if len(node.inputs) > 2 and node.inputs[2] else None
     if scales is not None and not ((scales > 0) & np.isfinite(scales)).all():

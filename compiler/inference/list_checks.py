@@ -141,8 +141,17 @@ def _axis(node: Node) -> None:
         _within(node, 1, "axis", -len(x), len(x) - 1)
 
 
+def _sliced(node: Node) -> None:
+    """Check that there is an end for each start, and an axis and a step if there are any."""
+    starts = shape_of(node, 1)
+    if starts is not None:
+        for index, name in ((2, "ends"), (3, "axes"), (4, "steps")):
+            require_shape(node, index, starts, name)
+
+
 def _top(node: Node) -> None:
     x, axis = shape_of(node, 0), attribute(node, "axis")
+    require_shape(node, 1, [1], "K")
     _within(node, 1, "K", 0, "size" if x is None else x[axis])
 
 
@@ -270,6 +279,7 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "ReverseSequence": _lengths,
     "RoiAlign": _regions,
     "STFT": _frames,
+    "Slice": _sliced,
     "SwiGLU": _gated,
     "ScatterElements": _scatter_elements,
     "ScatterND": _scatter_nd,

@@ -60,7 +60,7 @@ class NumpyCalls:
         found = _operator(function)
         advice = f"use op.{found}" if found else "compute with ONNX's operators, builder.op"
         return GraphError(
-            f"'{self.value.name}' has no value yet, but when the built graph is run; {advice}"
+            f"'{self.value.name}' has no value yet, only when the built graph is run; {advice}"
         )
 
     if not TYPE_CHECKING:  # to a type checker it would say that any name is there

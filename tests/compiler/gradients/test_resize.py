@@ -91,3 +91,14 @@ def test_corners_of_some_axes_are_aligned_by_the_scale() -> None:
     for found, expected in zip(forward(call, "onnxruntime"), forward(call, "numpy"), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert disagreement(in_single(call), "onnxruntime") == ""
+
+
+@pytest.mark.parametrize("place", ["half_pixel", "half_pixel_symmetric", "tf_crop_and_resize"])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_to_no_elements(mode: str, place: str) -> None:
+    """A size of 0 makes the scale 0, which has no inverse."""
+    settings: dict[str, Any] = {"antialias": 1} if mode == "linear" else {}
+    settings |= CROP if place == "tf_crop_and_resize" else {"place": place}
+    call = resize(np.ones((4, 6)), [0, 3], mode=mode, **settings)
+    graph = graph_of(call, [0])
+    assert og.compile(graph).run(feeds_of(graph, call))["y0"].shape == (0, 3)
