@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from . import winograd
 from .blocks import copy_into
 from .precision import widened
 from .registry import Array, composite_kernel, kernel
@@ -98,9 +99,17 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     Returns (batch, *outputs, group·maps).
     """
     group, maps = w.shape[0], w.shape[-1]
-    if group > 1 and w.shape[-2] == 1:
+    channels = w.shape[-2]
+    if group > 1 and channels == 1:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
+    if winograd.suits(xp, x, channels, maps, over) and math.isfinite(w.sum()):
+        parts = xp.split(x, group, -1)
+        reached = [winograd.reach(xp, part, over) for part in parts]
+        if not any(found is None for found in reached):
+            for k, out in enumerate(xp.split(y, group, -1)):
+                winograd.correlate(xp, parts[k], w[k], over, reached[k], out)
+            return y
     w = _matrices(w)
     for block, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
         out = y[block].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
@@ -331,6 +340,13 @@ def conv_weight_grad(
     image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
     dy = _channels_last(xp, dy)
     rank = len(kernel_shape)
+    if (
+        winograd.suits(xp, image, channels, maps // group, over)
+        and math.isfinite(dy.sum())
+        and winograd.reach(xp, image, over) is not None
+    ):
+        pairs = zip(xp.split(dy, group, -1), xp.split(image, group, -1), strict=True)
+        return xp.concatenate([winograd.weight_gradient(xp, *pair, over) for pair in pairs])
     if group > 1 and channels == 1:
         dw = _weight_gradient_depthwise(xp, dy, image, group, over)
     else:
