@@ -110,6 +110,7 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "LpPool": _rounds_up,
     "LRN": _is_even,
     "LSTM": _peeps,
+    "LpNormalization": _always,  # it adds 1.2e-7 to what it divides by
     "Pad": _fills_with_what_is_fed,
     "Resize": _resizes_otherwise,
     "RoiAlign": _takes_the_largest,

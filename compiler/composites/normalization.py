@@ -6,6 +6,7 @@ from ..emission.accumulation import as_float32, cast_to
 from ..emission.broadcasting import reduce_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
+from ..standard.schemas import attribute
 from .onnx_bodies import emit_function_body
 from .registry import form, standard_body
 
@@ -33,6 +34,16 @@ def layer_normalization(op: Ops, node: Node) -> Sequence[Value | None]:
         v if v is None or v.shape == x.shape[axis:] else op.Expand(v, normalized) for v in affine
     ]
     return emit_function_body(op, node, [x, *full])
+
+
+@standard_body("LpNormalization", widens=True)
+def lp_normalization(op: Ops, node: Node) -> Value:
+    """x/‖x‖ along an axis, in the 1-norm or the 2-norm; zeros stay zeros"""
+    x, axes = node.first_input, [attribute(node, "axis")]
+    norm = op.ReduceL1(x, axes) if attribute(node, "p") == 1 else op.ReduceL2(x, axes)
+    safe = op.Where(op.Equal(norm, op.like(0, norm)), op.like(1, norm), norm)
+    y: Value = op.Div(x, safe)
+    return y
 
 
 @form("LayerNormalizationGrad")

@@ -76,7 +76,9 @@ RUNTIMES = {
     "onnxruntime-node": Runtime(contrib=True, choose=_cheapest),
     "onnxruntime-web": Runtime(choose=_cheapest),
     "openvino": Runtime(
-        choose=_light, last=(respell(MaxPool=max_pool_by_taps), keep_weights_apart)
+        frozenset({"LpNormalization"}),
+        choose=_light,
+        last=(respell(MaxPool=max_pool_by_taps), keep_weights_apart),
     ),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),

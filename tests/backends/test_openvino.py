@@ -138,6 +138,20 @@ def test_a_kernel_whose_sizes_are_unknown_is_refused_with_a_way_out() -> None:
         og.compile(b.build(), "openvino")
 
 
+@pytest.mark.parametrize("p", [1, 2])
+def test_a_short_vector_is_normalized_to_length_one(p: int) -> None:
+    """It divided by 1.2e-7 more, so that a vector of 1e-4 had the length 0.7."""
+    vectors = np.array([[1e-4, -2e-4, 2e-4], [3e-7, 0, 0]], np.float32)
+    length = np.array([[5e-4], [3e-7]]) if p == 1 else np.array([[3e-4], [3e-7]])
+    np.testing.assert_allclose(run("LpNormalization", vectors, p=p), vectors / length, rtol=1e-5)
+    b = og.Builder("one")
+    b.output(b.op.LpNormalization(b.input("x", "float32", (4, 1)), p=p), "y")
+    gradient = og.compile(og.vjp(b.build(), "y", "x"), "openvino")
+    x = np.array([[1e-4], [-0.1], [3], [0]], np.float32)
+    feeds = {"x": x, "y.grad": np.ones((4, 1), np.float32)}
+    np.testing.assert_array_equal(gradient.run(feeds)["x.grad"], 0)
+
+
 WERE_WRONG = [
     s
     for s in SAMPLES
