@@ -29,18 +29,33 @@ def _standardized(xp: Any, x: Array, axes: tuple[int, ...], epsilon: float) -> t
     return y, mean, 1 / deviation
 
 
-def _per_channel(v: Array, x: Array) -> Array:
-    """Return v: (channels,) in a shape that broadcasts to x: (batch, channels, …)."""
-    return widen(v).reshape(-1, *[1] * (x.ndim - 2))
+def _is_channels_last(x: Array) -> bool:
+    """Tell whether the channels of x: (batch, channels, …) lie side by side, in order."""
+    return x.ndim > 2 and bool(x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous)
 
 
-def _channel_sums(xp: Any, x: Array) -> Array:
-    """Sum x: (batch, channels, …) to (channels,), each image by itself first: it rounds less.
+def _per_channel(xp: Any, v: Array, x: Array) -> Array:
+    """Return v: (channels,) in a shape that broadcasts to x: (batch, channels, …).
 
-    An x: (batch,) has one channel.
+    Where the channels lie side by side it is repeated for a row of them: NumPy runs through whole
+    rows at once.
     """
-    images = xp.add.reduce(x, axis=tuple(range(2, x.ndim)))
-    return xp.add.reduce(images, axis=0, keepdims=x.ndim == 1)
+    v = widen(v)
+    if not _is_channels_last(x) or not v.size:
+        return v.reshape(-1, *[1] * (x.ndim - 2))
+    row = xp.empty((x.shape[-1], v.size), v.dtype)
+    row[...] = v
+    return row.T.reshape(v.size, *[1] * (x.ndim - 3), x.shape[-1])
+
+
+def _image_sums(xp: Any, x: Array) -> Array:
+    """Sum x: (batch, channels, …) to (batch, channels). An x: (batch,) has one channel."""
+    if x.ndim == 1:
+        return x[:, None]
+    if not _is_channels_last(x) or x.dtype.kind != "f":
+        return xp.add.reduce(x, axis=tuple(range(2, x.ndim)))
+    rows = x.transpose(0, *range(2, x.ndim), 1).reshape(len(x), -1, x.shape[1])
+    return xp.matmul(xp.ones(rows.shape[1], x.dtype), rows)
 
 
 @kernel("LayerNormalization")
@@ -132,21 +147,23 @@ def batch_normalization(
     wide = widen(x)
     if not training_mode:
         factor = widen(scale) / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
-        y = wide * _per_channel(factor, x)
-        y += _per_channel(widen(b) - widen(mean) * factor, x)
+        y = wide * _per_channel(xp, factor, x)
+        y += _per_channel(xp, widen(b) - widen(mean) * factor, x)
         return y.astype(x.dtype, copy=False)
     count = wide.dtype.type(x.size // max(scale.size, 1))
-    batch_mean = _per_channel(_channel_sums(xp, wide) / count, x)
-    y, squares = xp.empty_like(wide), xp.empty_like(wide)
+    # each image by itself first: it rounds less
+    found_mean = xp.add.reduce(_image_sums(xp, wide), axis=0) / count
+    middle = _per_channel(xp, found_mean, x)
+    y, sums = xp.empty_like(wide), xp.empty((len(wide), found_mean.size), wide.dtype)
 
-    def center(y: Array, squares: Array, x: Array) -> None:
-        xp.square(xp.subtract(x, batch_mean, out=y), out=squares)
+    def center(y: Array, sums: Array, x: Array) -> None:
+        xp.subtract(x, middle, out=y)
+        sums[...] = _image_sums(xp, xp.square(y))
 
-    by_rows(xp, center, y, squares, wide)
-    batch_variance = _per_channel(_channel_sums(xp, squares) / count, x)
-    del squares
-    factor = _per_channel(scale, x) / xp.sqrt(batch_variance + wide.dtype.type(epsilon))
-    shift = _per_channel(b, x)
+    by_rows(xp, center, y, sums, wide)
+    found_variance = xp.add.reduce(sums, axis=0) / count
+    factor = _per_channel(xp, widen(scale) / xp.sqrt(found_variance + wide.dtype.type(epsilon)), x)
+    shift = _per_channel(xp, b, x)
 
     def scale_and_shift(y: Array) -> None:
         xp.add(xp.multiply(y, factor, out=y), shift, out=y)
@@ -157,8 +174,8 @@ def batch_normalization(
         return y
     keep = widen(mean).dtype.type(momentum)
     running = [
-        (widen(old) * keep + new.reshape(-1) * (1 - keep)).astype(old.dtype, copy=False)
-        for old, new in ((mean, batch_mean), (variance, batch_variance))
+        (widen(old) * keep + new * (1 - keep)).astype(old.dtype, copy=False)
+        for old, new in ((mean, found_mean), (variance, found_variance))
     ]
     return y, running[0], running[1]
 
@@ -182,26 +199,28 @@ def batch_normalization_grad(
     count = wide.dtype.type(x.size // max(scale.size, 1))
     inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
     factor = widen(scale) * inverse
-    middle = _per_channel(mean, x)
-    centered, dx = xp.empty_like(wide), xp.empty_like(wide)
+    middle = _per_channel(xp, mean, x)
+    centered, sums = xp.empty_like(wide), xp.empty((2, len(wide), inverse.size), wide.dtype)
 
-    def center(centered: Array, product: Array, x: Array, dy: Array) -> None:
-        xp.multiply(dy, xp.subtract(x, middle, out=centered), out=product)
+    def center(centered: Array, sums: Array, products: Array, x: Array, dy: Array) -> None:
+        xp.subtract(x, middle, out=centered)
+        sums[...] = _image_sums(xp, dy)
+        products[...] = _image_sums(xp, dy * centered)
 
-    by_rows(xp, center, centered, dx, widen(x), wide)
-    dbias = _channel_sums(xp, wide)
-    dscale = _channel_sums(xp, dx) * inverse
+    by_rows(xp, center, centered, *sums, widen(x), wide)
+    dbias = xp.add.reduce(sums[0], axis=0)
+    dscale = xp.add.reduce(sums[1], axis=0) * inverse
     # what each channel has in common is multiplied first: fewer passes over dx
-    slope = _per_channel(factor * inverse * dscale / -count, x)
-    offset, factor = _per_channel(factor * dbias / count, x), _per_channel(factor, x)
+    slope = _per_channel(xp, factor * inverse * dscale / -count, x)
+    offset, factor = _per_channel(xp, factor * dbias / count, x), _per_channel(xp, factor, x)
 
-    def combine(dx: Array, centered: Array, dy: Array) -> None:
+    def combine(centered: Array, dy: Array) -> None:
         xp.subtract(xp.multiply(centered, slope, out=centered), offset, out=centered)
-        xp.add(xp.multiply(dy, factor, out=dx), centered, out=dx)
+        xp.add(centered, dy * factor, out=centered)
 
-    by_rows(xp, combine, dx, centered, wide)
+    by_rows(xp, combine, centered, wide)
     return (
-        dx.astype(x.dtype, copy=False),
+        centered.astype(x.dtype, copy=False),
         dscale.astype(scale.dtype, copy=False),
         dbias.astype(scale.dtype, copy=False),
     )
@@ -221,8 +240,8 @@ def group_normalization(
     """Standardize each group of channels of x: (batch, channels, …), then scale and shift."""
     groups = x.reshape(*x.shape[:1], num_groups, math.prod(x.shape[1:]) // num_groups)
     y = _standardized(xp, groups, (2,), epsilon)[0].reshape(x.shape)
-    y *= _per_channel(scale, x)
-    y += _per_channel(b, x)
+    y *= _per_channel(xp, scale, x)
+    y += _per_channel(xp, b, x)
     return y
 
 
@@ -233,8 +252,8 @@ def instance_normalization(
 ) -> Array:
     """Standardize each channel of each image of x: (batch, channels, …), then scale and shift."""
     y = _standardized(xp, x, tuple(range(2, x.ndim)), epsilon)[0]
-    y *= _per_channel(scale, x)
-    y += _per_channel(b, x)
+    y *= _per_channel(xp, scale, x)
+    y += _per_channel(xp, b, x)
     return y
 
 
