@@ -97,4 +97,7 @@ def _check(
         if not alike:
             raise GraphError(f"'{output}' is {given}, but '{name}', where it goes, is {wanted}")
     if not feedback:
-        raise GraphError("nothing to feed back: no input '<name>' has an output '<name>.new'")
+        raise GraphError(
+            "nothing to feed back: no input '<name>' has an output '<name>.new', as "
+            "og.train_step makes them"
+        )

@@ -18,6 +18,10 @@ class Refused:
     reason: str
 
 
+RANKLESS = Refused("a rank of its inputs is not known; load the model with shapes={…}")
+"""What rules say that count axes from the end, or need to know how many there are."""
+
+
 class ZeroKind(Enum):
     """Why the derivative of an operator is zero, as far as a decision hangs on it."""
 

@@ -4,7 +4,7 @@ A conversion to a float dtype passes the gradient on, rounded to the dtype of it
 integers or to 8 bits is a step and ends it, by the dtype alone.
 """
 
-from ..differentiation.rules import Entries, Refused, composite_gradient, gradient
+from ..differentiation.rules import RANKLESS, Entries, Refused, composite_gradient, gradient
 from ..emission.accumulation import accumulate, cast_to
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
@@ -34,7 +34,7 @@ def dequantize(op: Ops, node: Node, dy: Value) -> Entries:
     x, scale = node.required(2)
     zero = node.inputs[2:]
     if scale.rank is None or (scale.rank and x.rank is None):
-        return None, Refused("the ranks of its inputs are unknown"), *(None for _ in zero)
+        return None, RANKLESS, *(None for _ in zero)
     unit = op.Expand(op.like(1, scale), op.Shape(scale))
     steps = op.DequantizeLinear(x, unit, *zero, **node.attributes)
     terms = cast_to(op, op.Mul(dy, steps), scale)

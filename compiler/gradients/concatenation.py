@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..differentiation.rules import Entries, Refused, gradient
+from ..differentiation.rules import RANKLESS, Entries, gradient
 from ..emission.ops import Ops
 from ..emission.positions import dimension, int64, numbered, ones, put_back, zeros
 from ..graph.ir import Node, Value
@@ -28,7 +28,7 @@ def split(op: Ops, node: Node, *dys: Value | None) -> Entries:
     given = [dy for dy in dys if dy is not None]
     if len(given) < len(dys):
         if x.rank is None:
-            return Refused("the rank of its input is unknown"), *(None for _ in node.inputs[1:])
+            return RANKLESS, *(None for _ in node.inputs[1:])
         axis %= x.rank
         sizes = _split_sizes(op, node, axis)
         before, after = op.Shape(x, end=axis), op.Shape(x, start=axis + 1)

@@ -2,7 +2,7 @@
 
 from string import ascii_letters
 
-from ..differentiation.rules import Entries, Refused, gradient
+from ..differentiation.rules import RANKLESS, Entries, gradient
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 from ..graph.types import Dim
@@ -18,7 +18,7 @@ def einsum(op: Ops, node: Node, dy: Value) -> Entries:
     """
     operands = [v for v in node.inputs if v is not None]
     if any(v.rank is None for v in operands):
-        return (Refused("the ranks of its operands are unknown"),) * len(operands)
+        return (RANKLESS,) * len(operands)
     ranks = [v.rank or 0 for v in operands]
     terms, output, _ = explicit_terms(node.attributes["equation"], ranks)
     entries = []

@@ -1,6 +1,6 @@
 """Gradients of matrix products and of the determinant."""
 
-from ..differentiation.rules import Entries, Refused, gradient
+from ..differentiation.rules import RANKLESS, Entries, gradient
 from ..emission.ops import Ops
 from ..graph.ir import Node, Value
 
@@ -10,7 +10,7 @@ def matmul(op: Ops, node: Node, dy: Value) -> Entries:
     """Y = A·B:  dA = dY·Bᵀ,  dB = Aᵀ·dY;  a 1-D operand is a row or a column, squeezed back."""
     a, b = node.required(2)
     if a.rank is None or b.rank is None:
-        return (Refused("the ranks of its operands are unknown"),) * 2
+        return (RANKLESS,) * 2
     if a.rank >= 2 == b.rank:
         return _matmul_by_matrix(op, a, b, dy)
     row, column = a.rank == 1, b.rank == 1

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..differentiation.activity import Path
-from ..differentiation.rules import Entries, Refused, body_where, gradient
+from ..differentiation.rules import RANKLESS, Entries, body_where, gradient
 from ..emission.accumulation import cast_to
 from ..emission.ops import Ops
 from ..emission.positions import dimension
@@ -37,7 +37,7 @@ def resize(op: Ops, node: Node, dy: Value) -> Entries:
     """
     x = node.first_input
     if x.rank is None:
-        return dict.fromkeys([x, *_movers(node)], Refused("the rank of its input is unknown"))
+        return dict.fromkeys([x, *_movers(node)], RANKLESS)
     axes = resized_axes(node, x.rank)
     sizes = [dimension(op, dy, axis) for axis in range(x.rank)]
     dx = dy

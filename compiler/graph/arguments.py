@@ -111,7 +111,7 @@ def as_dim(what: str, given: Any) -> Dim:
         return given if is_name(given) else substitute(given, {}) if is_sum(given) else fresh_dim()
     if isinstance(given, int | np.integer) and 0 <= given <= _LARGEST:
         return int(given)
-    raise GraphError(f"{what}: {given!r} is not a dimension; use a number or a name")
+    raise GraphError(f"{what}: {given!r} is not a dimension; use a number, or a name for any size")
 
 
 def as_array(given: Any, dtype: np.dtype | None = None) -> np.ndarray:

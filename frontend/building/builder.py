@@ -213,7 +213,10 @@ class Builder:
     def output(self, tensor: Tensor, name: str | None = None) -> None:
         """Make a tensor an output, under a name where one is given."""
         if not isinstance(tensor, Tensor):
-            raise GraphError(f"an output is a Tensor, not {tensor!r}; use b.constant for arrays")
+            raise GraphError(
+                f"an output is a Tensor, not {tensor!r}: one at a time, then its name; "
+                "b.constant makes arrays tensors"
+            )
         value = self._value(tensor)
         if name is not None and require_text(name, "the name of an output") != value.name:
             if self._is_named(value):

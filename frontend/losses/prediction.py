@@ -24,7 +24,7 @@ class Prediction:
         self._graph = graph
         self._name = require_text(name, "name")
         if any(v.name == name for v in graph.values()):
-            raise GraphError(f"the graph has a '{name}' already; pick another name for the loss")
+            raise GraphError(f"the graph has a '{name}' already; call the loss name='another'")
         self._found = _find(graph, of)
         require_float(graph, self._found, "of")
         if self._found.shape is None:

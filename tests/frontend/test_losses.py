@@ -301,7 +301,7 @@ REFUSED: list[tuple[Loss, tuple[int | str, ...], dict[str, Any], str]] = [
     (og.losses.cross_entropy, ("N", 5), {"label_smoothing": 1.5}, r"in \[0, 1\]"),
     (og.losses.cross_entropy, ("N", 5), {"ignore_index": 0.5}, "ignore_index must be an integer"),
     (og.losses.cross_entropy, ("N", 5), {"of": "logit"}, "did you mean 'logits'"),
-    (og.losses.cross_entropy, ("N", 5), {"name": "logits"}, "pick another name"),
+    (og.losses.cross_entropy, ("N", 5), {"name": "logits"}, "call the loss name="),
     (og.losses.cross_entropy, ("N", 5), {"label": "x"}, "'x' is float64.*needs int64"),
     (og.losses.cross_entropy, ("N", 1), {}, "with one class.*binary_cross_entropy"),
     (og.losses.kl_divergence, ("N", 1), {}, "with one class.*binary_cross_entropy"),
