@@ -1,6 +1,8 @@
-"""Let a product be subtracted where it is computed: one pass over a weight instead of three."""
+"""Let a gradient be subtracted where it is summed up: one pass over a weight instead of three."""
 
 from typing import Any
+
+import numpy as np
 
 from ..emission.ops import Ops
 from ..emission.replacing import put_in_place
@@ -10,7 +12,10 @@ from ..standard.schemas import attribute
 
 
 def merge_updates(graph: Graph) -> bool:
-    """w − s·(A·B) → Gemm(A, B, w, alpha = −s), for a number s; transposed products too."""
+    """w − s·(A·B) → Gemm(A, B, w, alpha = −s), for a number s; transposed products too.
+
+    And b − s·(the sum of the rows of G) → b + (−s, −s, …)·G.
+    """
     changed = run_on_subgraphs(merge_updates, graph)
     for node in graph.nodes():
         if node.operator == "Sub" and _merge(graph, node):
@@ -20,22 +25,48 @@ def merge_updates(graph: Graph) -> bool:
 
 def _merge(graph: Graph, node: Node) -> bool:
     w, change = node.required(2)
-    if w.rank != 2 or w.shape != change.shape or w.dtype.kind != "f" or w.dtype.itemsize < 4:
+    if w.shape is None or w.shape != change.shape:
+        return False
+    if w.dtype.kind != "f" or w.dtype.itemsize < 4:
         return False
     scaled = _alone(graph, change, "Mul")
     if scaled is None:
         return False
-    for product, factor in (scaled.required(2), scaled.required(2)[::-1]):
+    for gradient, factor in (scaled.required(2), scaled.required(2)[::-1]):
         number = None if factor.parameter else factor.constant
-        found = _product(graph, product) if product.shape == w.shape else None
-        if number is None or number.size != 1 or found is None:
+        if number is None or number.size != 1 or gradient.shape != w.shape:
             continue
-        a, b, settings = found
-        settings["alpha"] = -float(number.reshape(())) * settings.get("alpha", 1.0)
         op = Ops(graph, node.position, f"{node.title}/")
-        put_in_place(op, node, [op.Gemm(a, b, w, **settings)])
-        return True
+        merged = _less(op, w, -float(number.reshape(())), gradient)
+        if merged is not None:
+            put_in_place(op, node, [merged])
+            return True
     return False
+
+
+def _less(op: Ops, w: Value, factor: float, gradient: Value) -> Value | None:
+    """Emit w + factor·gradient, where a product or a sum of rows gives the gradient."""
+    if len(w.shape or ()) == 2 and (found := _product(op.graph, gradient)) is not None:
+        a, b, settings = found
+        settings["alpha"] = factor * settings.get("alpha", 1.0)
+        merged: Value = op.Gemm(a, b, w, **settings)
+        return merged
+    rows = _summed_rows(op.graph, gradient)
+    if rows is None or rows.shape is None or not isinstance(rows.shape[0], int):
+        return None
+    factors = np.full(rows.shape[0], factor, w.dtype)
+    added: Value = op.Add(w, op.MatMul(op.constant(factors), rows))
+    return added
+
+
+def _summed_rows(graph: Graph, value: Value) -> Value | None:
+    """Give the matrix whose rows a value sums up, for one reader only."""
+    node = _alone(graph, value, "ReduceSum")
+    if node is None or node.first_input.rank != 2 or attribute(node, "keepdims"):
+        return None
+    axes = node.input(1)
+    known = None if axes is None or axes.parameter else axes.constant
+    return node.first_input if known is not None and known.tolist() in ([0], [-2]) else None
 
 
 def _product(graph: Graph, value: Value) -> tuple[Value, Value, dict[str, Any]] | None:

@@ -49,6 +49,23 @@ def test_the_product_is_subtracted_where_it_is_computed(kind: str, merged: bool)
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("axes", [[0], [-2], [1], [0, 1]])
+@pytest.mark.parametrize("rows", [5, "N"])
+def test_a_sum_of_known_many_rows_is_subtracted_as_a_product(axes: list[int], rows: Any) -> None:
+    b = og.Builder("bias")
+    w, g = b.input("w", "float64", (5,)), b.input("g", "float64", (rows, 5))
+    keep = 1 if len(axes) > 1 else 0
+    b.output(w - 0.25 * b.op.ReduceSum(g, axes=axes, keepdims=keep), "w.new")
+    graph = b.build()
+    random = np.random.default_rng(1)
+    feeds = {"w": random.standard_normal(5), "g": random.standard_normal((5, 5))}
+    expected = feeds["w"] - 0.25 * feeds["g"].sum(tuple(axes))
+    assert merge_updates(graph) == (axes in ([0], [-2]) and rows == 5)
+    for backend in ("numpy", "onnxruntime"):
+        actual = og.compile(graph, backend).run(feeds)["w.new"]
+        np.testing.assert_allclose(actual, np.broadcast_to(expected, actual.shape), rtol=1e-12)
+
+
 def test_plain_gradient_descent_is_merged_once_its_composites_are_expanded() -> None:
     b = og.Builder("net")
     w = b.parameter("w", np.ones((3, 4), np.float32))
