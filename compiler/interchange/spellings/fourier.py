@@ -1,4 +1,4 @@
-"""Inverse Fourier transforms, written by forward ones, which onnxruntime computes right.
+"""Fourier transforms that onnxruntime refuses or computes otherwise, by those that it gets right.
 
 Its kernel of the inverse, 1.32's, does not fill in the other half of a one-sided spectrum, and has
 float32 constants inside where it runs in float64.
@@ -13,7 +13,30 @@ from ...graph.ir import Node, Value
 from ...standard.schemas import attribute
 
 
-def inverse_transform(op: Ops, node: Node) -> list[Value | None] | None:
+def fourier_transform(op: Ops, node: Node) -> list[Value | None] | None:
+    """Say a transform otherwise where its kernel, or the shape inferred for it, is wrong."""
+    return _of_fed_length(op, node) or _inverse(op, node)
+
+
+def _of_fed_length(op: Ops, node: Node) -> list[Value | None] | None:
+    """Cut x, or fill it with zeros, to the length before the transform.
+
+    ONNX infers the size of x for what has a length that is fed, and onnxruntime plans by that.
+    """
+    x, length, axis = node.first_input, node.input(1), node.input(2)
+    if length is None or length.constant is not None or _gives_real(node):
+        return None
+    place = op.constant([-2]) if axis is None else op.Reshape(int64(op, axis), [1])
+    missing = op.Sub(op.Reshape(int64(op, length), [1]), op.Gather(op.Shape(x), place))
+    fitted = op.Pad(x, op.Concat([0], missing, axis=0), None, place)
+    return [op.DFT(fitted, None, axis, **node.attributes)]
+
+
+def _gives_real(node: Node) -> bool:
+    return bool(attribute(node, "inverse") and attribute(node, "onesided"))
+
+
+def _inverse(op: Ops, node: Node) -> list[Value | None] | None:
     """F⁻¹x = conj F(conj x)/N; of a one-sided spectrum it is real"""
     x, length, axis = node.first_input, node.input(1), node.input(2)
     onesided = bool(attribute(node, "onesided"))
@@ -33,7 +56,7 @@ def inverse_transform(op: Ops, node: Node) -> list[Value | None] | None:
     if onesided:
         spectrum = _both_halves(op, spectrum, rows, total)
     conjugate = op.constant([1, -1], x.dtype)
-    y = op.DFT(op.Mul(spectrum, conjugate), op.Reshape(total, op.constant([], "int64")), 1)
+    y = op.DFT(op.Mul(spectrum, conjugate), None if onesided else length, 1)
     y = op.Div(y, cast_to(op, total, x))
     y = op.Slice(y, [0], [1], [3]) if onesided else op.Mul(y, conjugate)
     return [op.Reshape(y, op.Concat(before, total, after, [2 - onesided], axis=0), allowzero=1)]

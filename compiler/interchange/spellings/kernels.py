@@ -16,7 +16,7 @@ from ...emission.resampling import crops, resized_axes
 from ...graph.ir import Node
 from ...standard.schemas import attribute
 from . import kernel_dtypes as dtypes
-from .fourier import inverse_transform
+from .fourier import fourier_transform
 from .kernel_bodies import is_said_by_body
 from .kernel_dtypes import Results
 from .recurrences import recurrence
@@ -135,7 +135,7 @@ RULES: dict[str, Rule] = {
     "Bernoulli": _bernoulli,
     "BitCast": dtypes.bits_of_truth,
     "ConvInteger": _zero_point_per_channel,
-    "DFT": inverse_transform,
+    "DFT": fourier_transform,
     "DequantizeLinear": dtypes.scale_in_single,
     "GlobalLpPool": dtypes.norm_of_channels,
     "LRN": _sums_of_slices,

@@ -80,3 +80,22 @@ def test_its_gradient_and_the_file_read_again() -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
     again = og.vjp(og.load(og.to_onnx(graph)), "y", "x")
     np.testing.assert_allclose(og.compile(again).run(feeds)["x.grad"], expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("inverse", [0, 1])
+@pytest.mark.parametrize("length", [1, 7])
+def test_a_length_that_is_fed(length: int, inverse: int) -> None:
+    """ONNX infers the size before it for the one after it, and onnxruntime plans memory by that."""
+    b = og.Builder("fed")
+    x = b.input("x", "float32", ("N", 2))
+    size = b.input("length", "int64", ())
+    spectrum = b.op.DFT(x * 2.0, size, np.array(0), inverse=inverse)
+    b.output(spectrum / b.op.Cast(size, to="float32"), "y")
+    numbers = np.array([[1, 2], [3, -1], [0.5, 4]], np.float32)
+    feeds = {"x": numbers, "length": np.array(length)}
+    transform = np.fft.ifft if inverse else np.fft.fft
+    wanted = transform(2 * (numbers[:, 0] + 1j * numbers[:, 1]), length) / length
+    graph = b.build()
+    found = [og.compile(graph, backend).run(feeds)["y"] for backend in ("numpy", "onnxruntime")]
+    for y in (*found, run_in_onnxruntime(og.to_onnx(graph), feeds)["y"]):
+        np.testing.assert_allclose(y[:, 0] + 1j * y[:, 1], wanted, rtol=0, atol=1e-5)
