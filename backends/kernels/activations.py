@@ -219,7 +219,11 @@ def _write_gelu_grad(xp: Any, out: Array, x: Array, dy: Array) -> None:
 
 
 def _write_gelu_tanh_grad(xp: Any, out: Array, x: Array, dy: Array) -> None:
-    """Write dy·(0.5·(1 + t) + 0.5·x·(1 - t²)·scale·(1 + 3·0.044715·x²)) to out."""
+    """Write dy·(0.5·(1 + t) + 0.5·x·(1 - t²)·scale·(1 + 3·0.044715·x²)) to out.
+
+    Beyond ±16, where t is ±1, x stands still: its powers overflow, and 0·∞ is no number.
+    """
+    x = xp.clip(x, -16, 16)
     t = xp.empty_like(out)
     _write_tanh_inner(xp, t, x)
     xp.square(x, out=out)

@@ -41,19 +41,19 @@ class _Cell:
     attributes: dict[str, Any]
 
 
-@standard_body("RNN")
+@standard_body("RNN", widens=True)
 def rnn(op: Ops, node: Node) -> list[Value | None]:
     """h' = f(x·Wᵀ + h·Rᵀ + biases)"""
     return _layer(op, node, ["Tanh"], _rnn_step, states=1)
 
 
-@standard_body("GRU")
+@standard_body("GRU", widens=True)
 def gru(op: Ops, node: Node) -> list[Value | None]:
     """h' = (1 − z)·n + z·h with n = g(x·Wₙᵀ + (r·h)·Rₙᵀ), or r·(h·Rₙᵀ) for linear_before_reset"""
     return _layer(op, node, ["Sigmoid", "Tanh"], _gru_step, states=1)
 
 
-@standard_body("LSTM")
+@standard_body("LSTM", widens=True)
 def lstm(op: Ops, node: Node) -> list[Value | None]:
     """c' = f·c + i·g, h' = o·h(c'); peepholes let the gates see c, and o see c'"""
     return lstm_layer(op, node, _plain)

@@ -76,7 +76,7 @@ def rms_normalization(op: Ops, node: Node, dy: Value) -> Entries:
     return cast_to(op, dx, x), cast_to(op, by_scale, scale)
 
 
-@gradient("BatchNormalization")
+@gradient("BatchNormalization", widens=True)
 def batch_normalization(
     op: Ops,
     node: Node,

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from op_samples import SAMPLES
-from op_samples.graphs import Arrays, cotangents, feeds_of, graph_of, wrt_of
+from op_samples.graphs import Arrays, cotangents, feeds_of, float_outputs, graph_of, wrt_of
 from op_samples.sample import Sample
 
 import onnxgrad as og
@@ -127,3 +127,20 @@ def test_a_sum_over_many_uses_does_not_stall(name: str) -> None:
     feeds = {"x": np.ones(1, half), "y.grad": np.ones(513, half)}
     for backend in ("numpy", "onnxruntime"):
         assert og.compile(graph, backend).run(feeds)["x.grad"].tolist() == [3584]
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op in ("RNN", "GRU", "LSTM")], ids=str)
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_the_gradient_of_a_recurrence_is_rounded_once(sample: Sample, backend: str) -> None:
+    """In float16 every step would lose digits, and overflow where y does not."""
+    exact, narrow = graph_of(sample), graph_of(sample, dtype=np.dtype(np.float16))
+    of, wrt = float_outputs(exact), wrt_of(sample)
+    feeds = feeds_of(narrow, sample)
+    y = og.compile(narrow).run(feeds)
+    feeds |= {name: np.round(seed, 1) for name, seed in cotangents(y, of).items()}
+    wide = {n: a.astype(np.float64) if a.dtype == np.float16 else a for n, a in feeds.items()}
+    wanted = og.compile(og.vjp(exact, of, wrt)).run(wide)
+    found = og.compile(og.vjp(narrow, of, wrt), backend).run(feeds)
+    for name in (f"{w}.grad" for w in wrt):
+        unit = np.finfo(np.float16).eps * np.abs(wanted[name]).max()
+        np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=0.51 * unit)
