@@ -147,6 +147,8 @@ def check_gradients(
     if taken.narrow:
         listed = ", ".join(taken.narrow)
         report.notes.append(f"differences are in less than float64, for there is none of {listed}")
+    if flat := [name for name in sources if not taken.gradients[name].any()]:
+        report.notes.append(f"all 0 at these inputs, which a wrong rule may be: {', '.join(flat)}")
     for name in sources:
         gradient = taken.gradients[name]
         directions = [random_direction(rng, taken.values[name]) for _ in range(DIRECTIONS)]

@@ -27,7 +27,8 @@ class TensorType:
     shape: Shape | None = None
 
     def __str__(self) -> str:
-        dims = "*" if self.shape is None else ", ".join(map(str, self.shape))
+        shown = ("?" if isinstance(d, str) and ANONYMOUS in d else str(d) for d in self.shape or ())
+        dims = "*" if self.shape is None else ", ".join(shown)
         return f"{dtype_name(self.dtype)}[{dims}]"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from onnxgrad.compiler.emission.naming import STATE_KEY
 from onnxgrad.compiler.errors import GraphError
 from onnxgrad.compiler.graph.ir import Graph
 from onnxgrad.compiler.graph.names import suggestion
@@ -166,6 +167,8 @@ def train(
     """
     group = find_group(parallel)
     graph, arrays = read(model, shape), read_arrays(data)
+    if STATE_KEY in graph.metadata:
+        raise GraphError(f"{model} is a training step already; train the model that it is of")
     for path in (output, log, curve):
         require_place(path, model)
     goal = find_goal(with_heads(graph, heads, seed), loss, of, label)

@@ -58,6 +58,13 @@ def test_a_loss_that_the_model_lacks_is_told_with_its_outputs(folder: Path) -> N
     assert "did you mean 'huber'" in train(folder, "--loss", "hubert", status=2)
 
 
+def test_a_training_step_is_not_trained(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="before Softmax"):
+        goal = og.losses.cross_entropy(og.load(folder / "model.onnx"), "probabilities")
+    og.save(og.train_step(goal, "loss", og.optim.SGD(0.1)), folder / "model.onnx")
+    assert "model.onnx is a training step already" in train(folder, "--loss", "loss", status=2)
+
+
 def test_one_command_tunes_a_file(folder: Path) -> None:
     said = train(
         folder, "--epochs", 20, "--learning-rate", 0.05, "--validation", folder / "val.npz",

@@ -104,6 +104,15 @@ def test_a_true_gradient_of_zero(function: Build, scale: float) -> None:
     assert [c.passed for c in by_differences(graph_of(function), {"x": x}, "x")] == [True]
 
 
+def test_a_gradient_that_is_zero_here_is_told() -> None:
+    """Of x the gradient is w = 0 wherever x is; that of w is not."""
+    b = og.Builder("product")
+    x, w = b.input("x", "float32", (3,)), b.parameter("w", np.zeros(3, np.float32))
+    b.output(b.op.ReduceSum(x * w, keepdims=0), "loss")
+    report = og.check_gradients(b.build(), "loss", ["x", "w"])
+    assert report and any(n.startswith("all 0") and n.endswith(": x") for n in report.notes)
+
+
 def test_a_bias_before_a_normalization() -> None:
     """Its gradient is a sum over the batch that cancels."""
 
