@@ -1,10 +1,13 @@
-"""Products of quantized integers: exact sums, rounded once where they are quantized again.
+"""Numbers in steps, and products of such: exact sums, rounded once where they are quantized again.
 
-Computed in float64, which holds every sum of products of 8 bits and has fast matrix products.
+Products are computed in float64, which holds every sum of products of 8 bits, and fast.
 """
 
 from collections.abc import Sequence
 from typing import Any
+
+import ml_dtypes
+from onnx import TensorProto, helper
 
 from .convolution import conv
 from .registry import Array, KernelDoesNotApply, kernel
@@ -35,6 +38,55 @@ def _product(xp: Any, a: Array, a_zero: Array, b: Array, b_zero: Array) -> Array
     """Multiply matrices less their zero points: one for each row of a, for each column of b."""
     rows = (-1, 1) if a.ndim > 1 else ()
     return xp.matmul(_centred(a, a_zero, *rows), _centred(b, b_zero))
+
+
+@kernel("QuantizeLinear")
+def quantize_linear(
+    xp: Any,
+    x: Array,
+    scale: Array,
+    zero: Array = None,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+    precision: int = 0,
+    saturate: int = 1,
+) -> Array:
+    """Return saturate(round(x / scale) + zero), half to even; floats of few bits are left out.
+
+    NaN becomes the least number, as in onnxruntime; the standard does not tell.
+    """
+    named = helper.tensor_dtype_to_np_dtype
+    dtype = zero.dtype if zero is not None else named(output_dtype or TensorProto.UINT8)
+    if not _holds_integers(dtype):
+        raise KernelDoesNotApply
+    limits: Any = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]
+    least, most = int(limits.min), int(limits.max)
+    scale, zero = (_along(xp, v, x, axis, block_size) for v in (scale, zero))
+    if precision:
+        x, scale = (v.astype(named(precision)) for v in (x, scale))
+    elif x.dtype.kind == "i":
+        x = x.astype(scale.dtype)
+    y = xp.rint(x / scale).astype("float32")  # holds what is added to 16 bits
+    if zero is not None:
+        y = y + zero.astype("float32")
+    y = xp.where(xp.isnan(y), xp.float32(least), xp.clip(y, least, most))
+    return y.astype(dtype)
+
+
+def _holds_integers(dtype: Any) -> bool:
+    return bool(dtype.kind in "iu") or dtype.name in ("int2", "uint2", "int4", "uint4")
+
+
+def _along(xp: Any, steps: Array, x: Array, axis: int, block_size: int) -> Array:
+    """Return scales or zero points as they broadcast to x: one, or along an axis, or in blocks."""
+    if steps is None or steps.ndim == 0:
+        return steps
+    if block_size:
+        return xp.repeat(steps, block_size, axis=axis).take(range(x.shape[axis]), axis=axis)
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    return steps.reshape(shape if steps.size > 1 else ())
 
 
 @kernel("DynamicQuantizeLinear")

@@ -17,6 +17,7 @@ from .layer_checks import LAYER_CHECKS
 from .list_checks import LIST_CHECKS
 from .list_forms import check_lists, has_open_lists
 from .ml_checks import ML_CHECKS
+from .number_checks import NUMBER_CHECKS
 from .rank_checks import RANK_CHECKS
 from .refusal import explain
 from .shapes import elements_of, infer_shape
@@ -186,6 +187,7 @@ _TABLES: tuple[dict[str, Callable[[Node], None]], ...] = (
     LIST_CHECKS,
     LAYER_CHECKS,
     ML_CHECKS,
+    NUMBER_CHECKS,
     WINDOW_CHECKS,
     {
         "Einsum": check_einsum,

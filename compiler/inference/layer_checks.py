@@ -85,6 +85,8 @@ def _recurrent(node: Node, gates: int, functions: int) -> None:
         counts = {directions * functions, 2 if node.op_type == "RNN" else directions * functions}
         reason = f"activations must hold {directions * functions}, for {directions} direction(s)"
         require(node, len(given) in counts, reason)
+    clip = node.attributes.get("clip")
+    require(node, clip is None or clip >= 0, f"clip must be at least 0, not {clip}")
     x, r = shape_of(node, 0), shape_of(node, 2)
     for shape, name in ((x, "X"), (r, "R")):
         require(node, shape is None or len(shape) == 3, f"{name} must have rank 3")

@@ -53,6 +53,7 @@ _FORMS: dict[str, Mapping[int, _Form]] = {
     "CumProd": {1: _CHECKED_NUMBER},
     "CumSum": {1: _CHECKED_NUMBER},
     "DFT": {1: _CHECKED_SCALAR, 2: _CHECKED_SCALAR},
+    "Dropout": {1: _CHECKED_NUMBER, 2: _CHECKED_NUMBER},
     "Expand": {1: _CHECKED_LIST},
     "MaxUnpool": {2: _CHECKED_LIST},
     "OneHot": {1: _CHECKED_NUMBER},

@@ -64,6 +64,14 @@ def _bernoulli(op: Ops, node: Node) -> Results | None:
     return [op.Cast(op.Less(uniform, wide), to=y.dtype)]
 
 
+def _normal_without_width(op: Ops, node: Node) -> Results | None:
+    """All numbers are the mean where scale is 0: the kernel ends the process"""
+    if attribute(node, "scale") != 0:
+        return None
+    sizes = op.Shape(node.first_input) if node.inputs else np.array(node.attributes["shape"])
+    return [op.Expand(op.constant(attribute(node, "mean"), node.output().dtype), sizes)]
+
+
 def _zero_point_per_channel(op: Ops, node: Node) -> Results | None:
     """conv(x, w − z) = conv(x, w) − z·conv(x, 1) for one zero point z per output channel."""
     x, w, x_zero, w_zero = (node.input(k) for k in range(4))
@@ -131,6 +139,7 @@ def _regions_in_single(op: Ops, node: Node) -> Results | None:
 RULES: dict[str, Rule] = {
     **dict.fromkeys(["GRU", "LSTM", "RNN"], recurrence),
     **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool"], dtypes.pool_of_points),
+    **dict.fromkeys(["RandomNormal", "RandomNormalLike"], _normal_without_width),
     **dict.fromkeys(["ReduceMax", "ReduceMin"], dtypes.reduce_truth),
     "Bernoulli": _bernoulli,
     "BitCast": dtypes.bits_of_truth,

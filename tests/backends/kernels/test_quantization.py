@@ -41,3 +41,17 @@ def test_steps_of_floats(model: onnx.ModelProto) -> None:
         for name, wanted in zip(found, stock.run(None, {"x": x}), strict=True):
             assert found[name].dtype == wanted.dtype
             np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("zero", [np.int8(-3), np.uint8(7), np.int16(0), np.uint16(9)])
+def test_what_is_far_out_saturates(zero: Array, backend: str) -> None:
+    """Numbers beyond int32, of which onnx.reference gives the least of the dtype."""
+    limits = np.iinfo(zero.dtype)
+    b = og.Builder("far")
+    x = b.input("x", "float32", ("N",))
+    b.output(b.op.QuantizeLinear(x, np.float32(0.5), zero), "y")
+    far = np.array([3e9, -3e9, 1e30, -1e30, np.inf, -np.inf, 1.2], np.float32)
+    found = og.compile(b.build(), backend).run({"x": far})["y"]
+    most, least = limits.max, limits.min
+    assert found.tolist() == [most, least, most, least, most, least, 2 + zero]
