@@ -46,6 +46,9 @@ class Stepper:
         require_by_name(arrays, self._graph)
         return self._stepper.run(feeds)
 
+    def __repr__(self) -> str:
+        return f"Stepper({self._graph!r})"
+
 
 class Compiled:
     """A graph made ready to run: `f(x=array)` gives the outputs by name.
@@ -83,6 +86,9 @@ class Compiled:
                     ".stepper(state) then feeds new ones back"
                 ) from error
             raise
+
+    def __repr__(self) -> str:
+        return f"Compiled({self.graph!r} on {self.backend})"
 
     def stepper(
         self,

@@ -95,6 +95,9 @@ class Builder:
         self._called: dict[Graph, dict[Value, Value]] = {}  # the parameters of each, and ours
         self.op: Any = TensorOps(self)
 
+    def __repr__(self) -> str:
+        return f"Builder({self._graph!r})"
+
     @classmethod
     def extend(cls, graph: Graph) -> "Builder":
         """Build on: start from a copy of a graph, such as a loaded model that lacks a loss.

@@ -192,8 +192,8 @@ def _from_arrays(
     if fixed_sizes and (rest := examples % chosen):
         which = "others each time" if order.shuffle else "the last ones"
         warn(
-            f"the model takes batches of {chosen}, so {rest} of the {examples} examples are left "
-            f"out in each epoch, {which}; leave the first size of its inputs open to use all"
+            f"the model takes batches of {chosen}, so each epoch leaves out {rest} of the "
+            f"{examples} examples, {which}; leave the first size of its inputs open to use all"
         )
     batches = Batches(examples, min(chosen, examples), order, bool(fixed_sizes))
     return ArrayData(arrays, batches, {n: wanted[n].dtype for n in arrays})

@@ -1,7 +1,7 @@
 """Train a graph on data for some epochs; a single step is of training/."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
@@ -46,9 +46,9 @@ class Fitted:
     """
 
     graph: Graph
-    history: list[Record]
+    history: list[Record] = field(repr=False)
     steps: int
-    state: dict[str, np.ndarray]
+    state: dict[str, np.ndarray] = field(repr=False)
 
 
 def fit(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 import onnxgrad as og
@@ -52,3 +53,19 @@ def test_no_name_hides_a_module(name: str) -> None:
     names: dict[str, object] = {}
     exec(f"import {name} as found", names)
     assert names["found"] is found
+
+
+def test_what_a_prompt_shows_names_the_graph() -> None:
+    b = og.Builder("net")
+    b.output(
+        b.op.ReduceSum(
+            b.input("x", "float32", (1, 1)) @ b.parameter("w", np.ones((1, 1), np.float32))
+        ),
+        "loss",
+    )
+    f = og.compile(b.build())
+    step = og.compile(og.train_step(b.build(), optimizer=og.optim.SGD(0.1)), "onnxruntime")
+    fitted = og.fit(b.build(), {"x": np.ones((1, 1), np.float32)}, optimizer=og.optim.SGD(0.1))
+    for shown in map(repr, (b, f, step, step.stepper(), fitted)):
+        assert "Graph('net': " in shown and " at 0x" not in shown and "array" not in shown
+    assert repr(step).endswith(" on onnxruntime)")
