@@ -7,6 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+KERNELS = {
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+}
+"""What tells a library to take a processor for another one: nobody is timed so."""
+
 
 class Process:
     """Runs contender.py: once to be compared, for that takes memory, and again to be timed."""
@@ -15,7 +27,8 @@ class Process:
         few = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
         file = str(Path(__file__).with_name("contender.py"))
         self._command = [sys.executable, file, workload, contender, str(size), str(threads)]
-        self._environment = {**os.environ, **(few if threads else {})}
+        kept = {name: setting for name, setting in os.environ.items() if name not in KERNELS}
+        self._environment = {**kept, **(few if threads else {})}
         self._process: subprocess.Popen[str] | None = None
         self.seconds: list[float] = []
         self.megabytes = 0.0
