@@ -95,6 +95,22 @@ def _peeps(node: Node) -> bool:
     return node.input(7) is not None or bool(node.attributes.get("input_forget", 0))
 
 
+def _multiplies_a_vector(node: Node) -> bool:
+    """It keeps an axis for the row."""
+    return node.first_input.rank in (None, 1)
+
+
+def _keeps_all_apart(node: Node) -> bool:
+    """Without a threshold it keeps no box beside another."""
+    return node.input(3) is None
+
+
+def _scales_each_map(node: Node) -> bool:
+    """It lays the maps' scales along another axis."""
+    scale = node.required(5)[4]
+    return scale.shape is None or any(d != 1 for d in scale.shape)
+
+
 def _takes_the_largest(node: Node) -> bool:
     """It takes that of samples, not of the weighted pixels that they are the sums of."""
     return node.attributes.get("mode") == "max"
@@ -111,7 +127,10 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "LRN": _is_even,
     "LSTM": _peeps,
     "LpNormalization": _always,  # it adds 1.2e-7 to what it divides by
+    "MatMulInteger": _multiplies_a_vector,
+    "NonMaxSuppression": _keeps_all_apart,
     "Pad": _fills_with_what_is_fed,
+    "QLinearConv": _scales_each_map,
     "Resize": _resizes_otherwise,
     "RoiAlign": _takes_the_largest,
     **dict.fromkeys(["RotaryEmbedding", "com.microsoft.RotaryEmbedding"], _always),

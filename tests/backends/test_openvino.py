@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edge_calls import EDGES
+from folded_and_fed import feeds_of, graph_of, on_onnxruntime
 from op_samples import SAMPLES
 from op_samples.sample import Sample
 from openvino_cases import judge
@@ -150,6 +152,24 @@ def test_a_short_vector_is_normalized_to_length_one(p: int) -> None:
     x = np.array([[1e-4], [-0.1], [3], [0]], np.float32)
     feeds = {"x": x, "y.grad": np.ones((4, 1), np.float32)}
     np.testing.assert_array_equal(gradient.run(feeds)["x.grad"], 0)
+
+
+@pytest.mark.parametrize("op", ["MatMulInteger", "NonMaxSuppression", "QLinearConv"])
+def test_edges_are_those_of_onnxruntime_or_refused(op: str) -> None:
+    """It kept an axis of vectors, no box beside another, and the scales of maps along no map."""
+    random, ran = np.random.default_rng(7), 0
+    for _ in range(40):
+        call = EDGES[op](random, op)
+        fed = range(len(call.inputs))
+        stock, graph = on_onnxruntime(call, fed), graph_of(call, fed)
+        try:
+            found = og.compile(graph, "openvino").run(feeds_of(graph, call))
+        except og.UnsupportedOpError:
+            continue
+        for y, expected in zip(found.values(), stock or [], strict=False):
+            ran += 1
+            np.testing.assert_array_equal(y, expected, err_msg=str(call))
+    assert ran > 5
 
 
 WERE_WRONG = [
