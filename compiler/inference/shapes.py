@@ -21,6 +21,9 @@ Elements = tuple[Dim, ...]
 LIMIT = 1024
 """Most elements of an integer tensor that are followed."""
 
+_FAR = 2**31 - 1
+"""A slice that ends here or later ends at the end."""
+
 
 def elements_of(value: Value | None) -> Elements | None:
     """Give what an integer tensor of rank 0 or 1 holds, None where unknown."""
@@ -310,6 +313,26 @@ def _gather_nd(node: Node) -> Shape | None:
     return indices.shape[:-1] + x.shape[attribute(node, "batch_dims") + depth :]
 
 
+def _uncut(node: Node) -> Shape | None:
+    """Axes of which a slice takes all keep their size, be it a name."""
+    x, starts, ends = node.inputs[0], *(elements_of(v) for v in node.inputs[1:3])
+    given, steps = [*(elements_of(v) for v in node.inputs[3:]), None, None][:2]
+    if x is None or x.shape is None or starts is None or ends is None:
+        return None
+    rank = len(x.shape)
+    axes = range(len(starts)) if len(node.inputs) < 4 else given
+    if axes is None or len(node.inputs) > 4 and (steps is None or set(steps) != {1}):
+        return None
+    dims = list(x.shape)
+    for axis, start, end in zip(axes, starts, ends, strict=True):
+        if not isinstance(axis, int):
+            return None
+        to_end = end == dims[axis % rank] or isinstance(end, int) and end >= _FAR
+        if start != 0 or not to_end:
+            dims[axis % rank] = fresh_dim()
+    return tuple(dims)
+
+
 def _window(node: Node) -> Shape | None:
     size = elements_of(node.inputs[0])
     return (fresh_dim(),) if size is None else size
@@ -352,6 +375,7 @@ _SHAPES: dict[str, Callable[[Node], Shape | None]] = {
     "GroupNormalization": _as_input,
     "MeanVarianceNormalization": _as_input,
     "Flatten": _flatten,
+    "Slice": _uncut,
     "Concat": _concatenation,
     "STFT": _stft,
     **dict.fromkeys(["BlackmanWindow", "HammingWindow", "HannWindow"], _window),

@@ -207,3 +207,13 @@ def test_thousands_of_parts_of_unknown_sizes_are_split_and_joined() -> None:
     np.testing.assert_array_equal(results["y"], expected)
     backwards = np.split(2 * given, np.cumsum(lengths[::-1])[:-1])[::-1]
     np.testing.assert_array_equal(results["x.grad"], np.concatenate(backwards))
+
+
+@pytest.mark.parametrize("end", [2**31 - 1, 2**63 - 1, "N"])
+def test_an_axis_that_is_not_cut_keeps_its_name(end: int | str) -> None:
+    b = og.Builder("shapes")
+    x = b.input("x", "float32", ("N", 4, "M"))
+    ends = b.op.Concat(b.op.Shape(x, end=1), [1, 3], axis=0) if end == "N" else [end, 1, 3]
+    b.output(b.op.Slice(x, [0, 0, 0], ends, [0, 1, 2]), "y")
+    shape = b.build().outputs[0].shape
+    assert shape is not None and shape[0] == "N" and shape[1] != 4 and shape[2] != "M"
