@@ -29,6 +29,7 @@ ROOMS = [
     "gradients",
     "interchange",
     "passes",
+    "parting",
 ]
 """The rooms of compiler/, from the ground up: a room imports only rooms that stand before it."""
 

@@ -23,8 +23,12 @@ def pin_sizes(graph: Graph, sizes: Mapping[str, Dim]) -> None:
         if name not in known:
             there = suggestion(name, known) or "; all have their numbers"
             raise GraphError(f"no input has a size '{name}'{there}")
-    if not sizes:
-        return
+    if sizes:
+        put_sizes(graph, sizes)
+
+
+def put_sizes(graph: Graph, sizes: Mapping[str, Dim]) -> None:
+    """Put other sizes, or names of them, in place of names wherever they stand, in place."""
     for part in all_graphs(graph):
         for value in part.values():
             value.type = _pinned(value.type, sizes)
