@@ -22,7 +22,7 @@ from ..optim import Optimizer
 from ..parallel import Group, find_group
 from ..running import compile
 from ..selection import Selection, copied, select_one
-from ..training.splitting import split_step
+from ..training.sharing import share_step
 from ..training.step import initial_state, state_names, train_step, with_parameters
 from .batches import Order
 from .checkpoint import Arrays, fingerprint, without_addresses
@@ -94,8 +94,9 @@ def fit(
         batch_size: examples a step; by default what the inputs ask for, else 32.
         parameters, frozen: what to train and what to leave alone; as of `og.train_step`.
         validation: data that are only looked at, after each epoch.
-        metric: scores a validation batch from its outputs and feeds; more is better. By default
-            the loss alone counts.
+        metric: scores a validation batch from its outputs and feeds, as the mean over its
+            examples, or as a mean and over how many; more is better. By default the loss alone
+            counts, that of all examples together, in whatever batches they come.
         patience: stop after so many validations in turn that are not the best.
         backend: where it runs.
         checkpoints: the folder for "last.safetensors" and "best.safetensors".
@@ -104,16 +105,16 @@ def fit(
         shuffle: whether to draw an order.
         parallel: the processes that share the run, each with a part of every batch: "mpi" for
             those of mpiexec, "torch" for those of torchrun, "nccl" for GPUs by CuPy, or a Group of
-            `onnxgrad.parallel`. The number may differ when a run is resumed. Gradients are averaged
-            by numbers of examples: the step is that of the whole batch where the loss is a mean
-            over examples, and not where it is a sum, compares examples with each other, or where
-            parts of a batch differ in how many labels are ignored.
+            `onnxgrad.parallel`. The number may differ when a run is resumed. The step is that of
+            the whole batch, whatever the loss computes of sums and means over examples, also of
+            those that count; BatchNormalization in training mode alone normalizes each part by
+            itself. A loss that compares examples with each other is refused.
         report: is called with a record after each step and each validation, and, of a run that is
             to go on, before the first: "resumed", or "started" where there was no checkpoint.
 
     Raises:
         GraphError: an argument is wrong or lacks another that it needs, the data do not fit the
-            inputs, or a loss is not finite.
+            inputs, a loss is not finite, or processes cannot share it; the node is named.
         GradientError: the loss is not a scalar or does not depend on a parameter.
         ModelFileError: a file cannot be read or written, or a checkpoint is of another run.
     """
@@ -157,21 +158,24 @@ def fit(
     if group.size == 1:
         stepper = compile(step, backend).stepper
     else:
-        parts = split_step(goal, target.name, optimizer, parameters, frozen)
-        stepper = SharedStep(parts, target.name, backend, group).stepper
+        graphs = share_step(goal, target.name, optimizer, parameters, frozen)
+        stepper = SharedStep(graphs, backend, group).stepper
+    settings = {
+        "model": fingerprint(step),
+        "seed": seed,
+        "shuffle": shuffle,
+        "batch_size": batch_size,
+        "optimizer": without_addresses(repr(optimizer)),
+    }
+    if validation is not None:  # scores of another kind are not better or worse than the best
+        settings["metric"] = "loss" if metric is None else without_addresses(repr(metric))
     plan = Plan(
         step=step,
         loss=target.name,
         data=open_data(data, fed, batch_size, order),
         epochs=epochs,
         stepper=stepper,
-        settings={
-            "model": fingerprint(step),
-            "seed": seed,
-            "shuffle": shuffle,
-            "batch_size": batch_size,
-            "optimizer": without_addresses(repr(optimizer)),
-        },
+        settings=settings,
         folder=None if checkpoints is None else as_path(checkpoints),
         evaluation=evaluation,
         patience=patience,

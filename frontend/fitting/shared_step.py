@@ -9,36 +9,30 @@ import numpy as np
 
 from onnxgrad.backends import find_backend
 from onnxgrad.compiler.emission.naming import after_step
-from onnxgrad.compiler.graph.ir import Graph
 
 from ..parallel import Group
-from ..running import compile
+from ..running import Compiled, compile
+from ..training.sharing import SharedGraphs
 from .checkpoint import Arrays
 from .data import Feeds, count
+from .sums import add_over_processes, run_on, widened, zeros_of
 
 
 class SharedStep:
-    """Gradients of a part of the batch, their mean over all, and the update, the same in all.
+    """Sums over parts of the batch, and the update by them, the same in all processes.
 
-    The mean is weighted by how many examples each process has, so the step is that of the whole
-    batch where the loss is a mean over examples. BatchNormalization in training mode normalizes
-    each part by itself; its running statistics are averaged.
+    The step is that of the whole batch. Only BatchNormalization in training mode normalizes each
+    part by itself; its running statistics are averaged by numbers of examples.
     """
 
-    def __init__(self, parts: tuple[Graph, Graph], loss: str, backend: str, group: Group) -> None:
-        """Compile both parts, as `split_step` gives them."""
-        backward, update = parts
-        results = {v.name for v in backward.outputs}
-        self.loss = loss
-        self.group = group
-        self.read = [v.name for v in backward.inputs]
-        self.gradients = [v.name for v in update.inputs if v.name in results]
-        self.statistics = [n for n in self.read if after_step(n) in results]
-        self.dtypes = {v.name: v.dtype for v in backward.outputs}
-        self.needed = [v.name for v in update.inputs if v.name not in results]
+    def __init__(self, graphs: SharedGraphs, backend: str, group: Group) -> None:
+        """Compile what `share_step` gives."""
         options = _share_of_cores(backend, group)
-        self.backward = compile(backward, backend, **options)
-        self.update = compile(update, backend, **options)
+        self.graphs = graphs
+        self.group = group
+        self.rounds = [compile(g, backend, **options) for g in graphs.rounds]
+        self.backward = compile(graphs.backward, backend, **options)
+        self.update = compile(graphs.update, backend, **options)
 
     def stepper(self, state: Arrays) -> "SharedStepper":
         """Give what takes the steps, from a state that is the same in all processes."""
@@ -53,45 +47,43 @@ class SharedStepper:
         self._state = dict(state)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a step on this process's part of a batch, which may be empty; give the mean loss.
+        """Take a step on this process's part of a batch, which may be empty; give the loss.
 
         What the update tells besides, such as the rate of a schedule, comes with it.
         """
         step, state = self._step, self._state
         own = count(feeds)
-        results = self._zeros()
-        if own:
-            held = {name: state[name] for name in step.read if name in state}
-            found = step.backward.run({**feeds, **held})
-            for name, into in results.items():
-                given = np.reshape(found[name], into.shape)  # the loss, one element, may have axes
-                np.multiply(given, own, out=into, dtype=into.dtype)
-        _average(results, own, step.group)
-        results = {name: a.astype(step.dtypes[name], copy=False) for name, a in results.items()}
-        gradients = {name: results[name] for name in step.gradients}
-        changed = step.update.run(gradients | {name: state[name] for name in step.needed})
-        changed |= {after_step(n): results[after_step(n)] for n in step.statistics}
+        examples = np.array([own], np.int64)
+        step.group.all_reduce(examples)
+        known = {**state, **feeds, step.graphs.examples: examples}
+        for part in (*step.rounds, step.backward):
+            known |= self._summed(part, known, own, examples[0])
+        changed = run_on(step.update, known)
+        changed |= {n: a for n, a in known.items() if n in map(after_step, state)}
         self._state = {n: changed.get(after_step(n), a) for n, a in state.items()}
         fed_back = {after_step(name) for name in state}
-        told = {n: a for n, a in changed.items() if n not in fed_back}
-        return told | {step.loss: results[step.loss]}
+        return {n: a for n, a in changed.items() if n not in fed_back}
 
     def state(self) -> Arrays:
         """Give a copy of what the next step reads."""
         return {name: np.array(array) for name, array in self._state.items()}
 
-    def _zeros(self) -> Feeds:
-        """Make room for what is averaged: the loss, the gradients and the running statistics.
-
-        Half precision is summed in float32: of many examples it overflows, and not every group
-        takes it.
-        """
-        step, state = self._step, self._state
-        shapes = {step.loss: ()}
-        shapes |= {name: state[name.removesuffix(".grad")].shape for name in step.gradients}
-        shapes |= {after_step(name): state[name].shape for name in step.statistics}
-        dtypes = {name: np.result_type(step.dtypes[name], np.float32) for name in shapes}
-        return {name: np.zeros(shape, dtypes[name]) for name, shape in shapes.items()}
+    def _summed(self, part: Compiled, known: Feeds, own: int, examples: int) -> Feeds:
+        """Run a graph on this part of the batch; give the sums of the whole, and averages."""
+        step, statistics = self._step, {after_step(n) for n in self._state}
+        if own:
+            sums = {n: widened(a) for n, a in run_on(part, known).items()}
+            for name in statistics & sums.keys():
+                sums[name] *= own
+        else:
+            outputs = part.graph.outputs
+            sums = {v.name: zeros_of(v, known, part.graph) for v in outputs}
+        add_over_processes(sums, step.group)
+        for name in statistics & sums.keys():
+            sums[name] /= examples
+        dtypes = {v.name: v.dtype for v in part.graph.outputs}
+        names = step.graphs.sums
+        return {names.get(n, n): a.astype(dtypes[n], copy=False) for n, a in sums.items()}
 
 
 def _share_of_cores(backend: str, group: Group) -> dict[str, Any]:
@@ -102,17 +94,3 @@ def _share_of_cores(backend: str, group: Group) -> dict[str, Any]:
     if "threads" not in signature(find_backend(backend).prepare).parameters:
         return {}
     return {"threads": max(1, (os.cpu_count() or 1) // group.neighbors)}
-
-
-def _average(arrays: Feeds, own: int, group: Group) -> None:
-    """Divide sums over all processes by the number of examples, in one buffer for each dtype."""
-    examples = np.array([own], np.int64)
-    group.all_reduce(examples)
-    for dtype in dict.fromkeys(a.dtype for a in arrays.values()):  # in one order everywhere
-        chosen = [a for a in arrays.values() if a.dtype == dtype]
-        buffer = np.concatenate([a.reshape(-1) for a in chosen])
-        group.all_reduce(buffer)
-        buffer /= examples[0]
-        ends = np.cumsum([a.size for a in chosen])[:-1]
-        for array, part in zip(chosen, np.split(buffer, ends), strict=True):
-            array[...] = part.reshape(array.shape)

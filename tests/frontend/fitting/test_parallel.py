@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -15,65 +13,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 from small_models import examples, regression, save_arrays, weight
+from threads import Threads, losses, together
 
 import onnxgrad as og
 from onnxgrad.fitting.checkpoint import read_checkpoint
 from onnxgrad.parallel import Group, find_group
 
 ADAM = og.optim.Adam(0.02)
-
-
-class Threads:
-    """A group of threads in this process, by a barrier and one board."""
-
-    def __init__(self, rank: int, size: int, barrier: threading.Barrier, board: list[Any]) -> None:
-        self.rank, self.size, self.neighbors = rank, size, size
-        self._barrier, self._board = barrier, board
-
-    def _gather(self, array: np.ndarray) -> list[np.ndarray]:
-        self._board[self.rank] = array.copy()
-        self._barrier.wait()
-        found = list(self._board)
-        self._barrier.wait()
-        return found
-
-    def all_reduce(self, array: np.ndarray) -> None:
-        array[...] = sum(self._gather(array))
-
-    def broadcast(self, array: np.ndarray) -> None:
-        array[...] = self._gather(array)[0]
-
-    def fail(self, error: Exception) -> NoReturn:
-        self._barrier.abort()
-        raise error
-
-
-def together(
-    size: int, run: Callable[[Group], og.Fitted], kind: type[Threads] = Threads
-) -> list[og.Fitted]:
-    """Call a function in each thread of a group."""
-    barrier, board = threading.Barrier(size), [None] * size
-    results: list[Any] = [None] * size
-
-    def call(rank: int) -> None:
-        try:
-            results[rank] = run(kind(rank, size, barrier, board))
-        except Exception as error:
-            results[rank] = error
-
-    threads = [threading.Thread(target=call, args=(k,)) for k in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return results
-
-
-def losses(fitted: og.Fitted, event: str = "step") -> list[float]:
-    return [r["loss"] for r in fitted.history if r["event"] == event]
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])

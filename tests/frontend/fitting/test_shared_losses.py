@@ -1,0 +1,375 @@
+"""Steps that processes share are those of the whole batch, or are refused with the reason."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from threads import losses, together
+
+import onnxgrad as og
+
+Arrays = dict[str, np.ndarray]
+Loss = Callable[..., og.Tensor]
+
+RNG = np.random.default_rng(0)
+EXAMPLES = 13
+X = RNG.normal(size=(EXAMPLES, 4))
+TARGETS = {"t": RNG.normal(size=(EXAMPLES, 3))}
+LABELS = {"label": RNG.integers(0, 3, size=EXAMPLES)}
+IGNORED = {"label": np.where(np.arange(EXAMPLES) % 8 < 6, -100, LABELS["label"])}
+"""The first part has but ignored ones, whether of two, three or five."""
+MASKED = TARGETS | {"m": (np.arange(EXAMPLES * 3).reshape(-1, 3) % 7 < 3) * 1.0}
+MASKED["m"][:5] = 0
+WEIGHTS = np.array([0.1, 1.0, 3.0])
+TEXTS = {"label": RNG.integers(0, 3, size=(EXAMPLES, 5))}
+TEXTS["label"][:4], TEXTS["label"][5, 2:] = -100, -100
+
+
+def built(loss: Loss, arrays: Mapping[str, np.ndarray]) -> tuple[og.Graph, Arrays]:
+    """Give a linear layer with a loss of `op`, its result y, its weights w and the arrays."""
+    b = og.Builder("linear")
+    w = b.parameter("w", np.random.default_rng(1).normal(size=(4, 3)))
+    y = b.input("x", "float64", ("N", 4)) @ w
+    shapes = {n: ("T" if n == "series" else d for d in a.shape[1:2]) for n, a in arrays.items()}
+    given = {n: b.input(n, a.dtype, ("N", *shapes[n], *a.shape[2:])) for n, a in arrays.items()}
+    b.output(loss(b.op, y, w, **given), "loss")
+    return b.build(), {"x": X, **arrays}
+
+
+def squares(op: Any, y: Any, t: Any) -> Any:
+    return (y - t) * (y - t)
+
+
+def total(op: Any, x: Any) -> Any:
+    return op.ReduceSum(x, keepdims=0)
+
+
+def mean(op: Any, x: Any) -> Any:
+    return op.ReduceMean(x, keepdims=0)
+
+
+def size(op: Any, x: Any, axis: int = 0) -> Any:
+    return op.Cast(op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), to="float64")
+
+
+SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
+    "mean": (lambda op, y, w, t: mean(op, squares(op, y, t)), TARGETS),
+    "sum": (lambda op, y, w, t: total(op, squares(op, y, t)) * 0.01, TARGETS),
+    "mean and weight decay": (
+        lambda op, y, w, t: mean(op, squares(op, y, t)) * 2.0 + total(op, w * w) * 0.1,
+        TARGETS,
+    ),
+    "sum and weight decay": (
+        lambda op, y, w, t: total(op, squares(op, y, t)) * 0.01 + total(op, w * w) * 0.1,
+        TARGETS,
+    ),
+    "root of the mean": (lambda op, y, w, t: op.Sqrt(mean(op, squares(op, y, t))), TARGETS),
+    "length": (lambda op, y, w, t: op.ReduceL2(y - t, keepdims=0) * 0.1, TARGETS),
+    "sum of sizes": (lambda op, y, w, t: op.ReduceL1(y - t, keepdims=0) * 0.01, TARGETS),
+    "means over examples": (
+        lambda op, y, w, t: mean(op, op.Sqrt(op.ReduceMean(squares(op, y, t), [0]))),
+        TARGETS,
+    ),
+    "over the number of examples": (
+        lambda op, y, w, t: total(op, squares(op, y, t)) / (size(op, y) - 1.0),
+        TARGETS,
+    ),
+    "over all numbers, each": (
+        lambda op, y, w, t: total(op, squares(op, y, t) / op.Cast(op.Size(y), to="float64")),
+        TARGETS,
+    ),
+    "covariance": (
+        lambda op, y, w, t: mean(op, op.Transpose(y) @ t * (op.Transpose(y) @ y)) * 1e-3,
+        TARGETS,
+    ),
+    "Gemm": (lambda op, y, w, t: mean(op, op.Gemm(y - t, y, transA=1)) * 0.01, TARGETS),
+    "Einsum": (lambda op, y, w, t: op.Einsum(y - t, y, equation="ij,ij->") * 0.01, TARGETS),
+    "two batches joined": (
+        lambda op, y, w, t: mean(
+            op, squares(op, *op.Split(op.Concat(y, t, axis=0), num_outputs=2, outputs=2))
+        ),
+        TARGETS,
+    ),
+    "labels": (lambda op, y, w, label: op.SoftmaxCrossEntropyLoss(y, label), LABELS),
+    "labels ignored": (
+        lambda op, y, w, label: op.SoftmaxCrossEntropyLoss(y, label, ignore_index=-100),
+        IGNORED,
+    ),
+    "labels ignored, sum": (
+        lambda op, y, w, label: (
+            op.SoftmaxCrossEntropyLoss(y, label, ignore_index=-100, reduction="sum") * 0.1
+        ),
+        IGNORED,
+    ),
+    "labels of classes with weights": (
+        lambda op, y, w, label: op.SoftmaxCrossEntropyLoss(y, label, WEIGHTS, ignore_index=-100),
+        IGNORED,
+    ),
+    "likelihood": (
+        lambda op, y, w, label: op.NegativeLogLikelihoodLoss(
+            op.LogSoftmax(y, axis=-1), label, WEIGHTS
+        ),
+        LABELS,
+    ),
+    "likelihood, ignored": (
+        lambda op, y, w, label: op.NegativeLogLikelihoodLoss(
+            op.LogSoftmax(y, axis=-1), label, ignore_index=-100
+        ),
+        IGNORED,
+    ),
+    "tokens, flattened": (
+        lambda op, y, w, label: op.SoftmaxCrossEntropyLoss(
+            op.Reshape(op.Expand(op.Unsqueeze(y, [1]), [1, 5, 1]), [-1, 3]),
+            op.Reshape(label, [-1]),
+            ignore_index=-100,
+        ),
+        TEXTS,
+    ),
+    "masked mean": (
+        lambda op, y, w, t, m: total(op, squares(op, y, t) * m) / total(op, m),
+        MASKED,
+    ),
+    "masked mean of at least one": (
+        lambda op, y, w, t, m: total(op, squares(op, y, t) * m) / op.Max(total(op, m) + 1e-3, 1.0),
+        MASKED,
+    ),
+    "over the number of positives": (
+        lambda op, y, w, t, m: total(op, squares(op, y, t)) / total(op, m),
+        MASKED,
+    ),
+    "weights that sum up to one": (
+        lambda op, y, w, t, m: total(op, squares(op, y, t) * (m / total(op, m))),
+        MASKED,
+    ),
+    "targets that are standardized": (
+        lambda op, y, w, t: mean(
+            op,
+            squares(
+                op, y, (t - op.ReduceMean(t, [0])) / op.ReduceL2(t - op.ReduceMean(t, [0]), [0])
+            ),
+        ),
+        TARGETS,
+    ),
+    "several that count differently": (
+        lambda op, y, w, t, m, label: (
+            total(op, squares(op, y, t) * m) / total(op, m)
+            + op.SoftmaxCrossEntropyLoss(y, label, ignore_index=-100)
+            + mean(op, y * y)
+        ),
+        MASKED | IGNORED,
+    ),
+    "over a length that run time tells": (
+        lambda op, y, w, series: (
+            total(op, op.Unsqueeze(y, [1]) * series) / op.Cast(op.Size(series), to="float64")
+            + mean(op, op.Unsqueeze(y, [1]) * series / size(op, series, 1)) * size(op, series, 1)
+        ),
+        {"series": RNG.normal(size=(EXAMPLES, 5, 3))},
+    ),
+}
+
+
+def require_same(
+    graph: og.Graph, data: Arrays, sizes: tuple[int, ...] = (2, 3, 5), **settings: Any
+) -> None:
+    """Compare two steps of several processes with those of one, on NumPy."""
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.3), "epochs": 2, "shuffle": False}
+    run |= {"batch_size": len(data["x"]), **settings}
+    reference: dict[str, Any] = {**run, "backend": "numpy"}
+    alone = og.fit(graph, data, **reference)
+    assert all(map(np.isfinite, losses(alone)))
+    for size in sizes:
+        for fitted in together(size, lambda group: og.fit(graph, data, **run, parallel=group)):
+            np.testing.assert_allclose(losses(fitted), losses(alone), rtol=1e-9)
+            for name, array in alone.state.items():
+                np.testing.assert_allclose(fitted.state[name], array, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_the_step_is_that_of_the_whole_batch(name: str) -> None:
+    require_same(*built(*SHARED[name]))
+
+
+@pytest.mark.parametrize("name", ["sum", "labels", "masked mean of at least one"])
+def test_a_part_without_examples_adds_nothing(name: str) -> None:
+    graph, data = built(*SHARED[name])
+    require_same(graph, {n: a[-3:] for n, a in data.items()}, sizes=(5,))
+
+
+def test_a_batch_in_which_nothing_counts_has_no_loss() -> None:
+    graph, data = built(*SHARED["labels ignored"])
+    data["label"] = np.full(EXAMPLES, -100)
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.3), "batch_size": EXAMPLES}
+    for size in (1, 2):
+        with pytest.raises(og.GraphError, match="the loss is nan"):
+            together(size, lambda group: og.fit(graph, data, **run, parallel=group))
+
+
+@pytest.mark.parametrize(
+    "name", ["labels of classes with weights", "several that count differently"]
+)
+def test_onnxruntime_takes_it_too(name: str) -> None:
+    require_same(*built(*SHARED[name]), sizes=(2,), backend="onnxruntime")
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        og.optim.clip_by_global_norm(og.optim.Adam(0.1), 0.5),
+        og.optim.scale_loss(og.optim.SGD(0.1)),
+        og.optim.accumulate(og.optim.SGD(0.1), 2),
+        og.optim.SGD(og.optim.cosine(0.1, 4)),
+    ],
+    ids=str,
+)
+def test_any_optimizer_gets_the_gradient_of_the_whole(optimizer: Any) -> None:
+    graph, data = built(*SHARED["mean and weight decay"])
+    require_same(graph, data, sizes=(3,), optimizer=optimizer)
+
+
+def test_single_numbers_are_fed_to_all() -> None:
+    """A learning rate that is an input, which the update alone reads, and a share of a loss."""
+    b = og.Builder("numbers")
+    x, share = b.input("x", "float64", ("N", 4)), b.input("share", "float64", ())
+    w = b.parameter("w", np.ones((4, 3)))
+    y = x @ w
+    b.output(mean(b.op, y * y) * share + total(b.op, w * w) * (1.0 - share), "loss")
+    data = {"x": X, "share": np.array(0.25), "rate": np.array(0.5, np.float32)}
+    require_same(b.build(), data, optimizer=og.optim.SGD("rate"))
+
+
+REFUSED: dict[str, tuple[Loss, str]] = {
+    "contrastive": (
+        lambda op, y, w, t: mean(op, op.Exp(y @ op.Transpose(t))),
+        "MatMul 'MatMul_1' compares examples with each other",
+    ),
+    "differences": (
+        lambda op, y, w, t: mean(op, op.Unsqueeze(y, [0]) - op.Unsqueeze(t, [1])),
+        "Sub 'Sub' compares examples with each other",
+    ),
+    "a mean that goes back": (
+        lambda op, y, w, t: mean(op, (y - op.ReduceMean(y, [0])) * t),
+        "Sub 'Sub' brings 'ReduceMean', .*, back to its examples",
+    ),
+    "along the batch": (
+        lambda op, y, w, t: mean(op, op.Softmax(y, axis=0) * t),
+        "Softmax 'Softmax' works along the axis of the examples",
+    ),
+    "the first": (
+        lambda op, y, w, t: mean(op, y[:1] * t[:1]),
+        "Slice 'Slice' takes examples by their places",
+    ),
+    "in reverse": (
+        lambda op, y, w, t: mean(op, op.Slice(y, [-1], [-(2**31)], [0], [-1]) * t),
+        "Slice 'Slice' takes examples by their places",
+    ),
+    "the worst": (
+        lambda op, y, w, t: op.ReduceMax(squares(op, y, t), keepdims=0),
+        "ReduceMax 'loss' reduces over examples what is no sum",
+    ),
+    "otherwise laid out": (
+        lambda op, y, w, t: mean(op, op.Reshape(y, [3, -1]) * op.Transpose(t)),
+        "Reshape 'Reshape' gives .* no axis of which is known to hold whole examples",
+    ),
+    "by its place": (
+        lambda op, y, w, t: mean(
+            op, y * t * op.Unsqueeze(op.Cast(op.Range(0, op.Shape(t)[0], 1), to="float64"), [1])
+        ),
+        "Range 'Range' numbers .* examples by their places",
+    ),
+    "for places": (
+        lambda op, y, w, t: mean(op, y * t * np.arange(1.0, EXAMPLES + 1)[:, None]),
+        "reads 'constant.*numbers for the examples by their places in the batch",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_mixes_examples_is_refused(name: str) -> None:
+    loss, message = REFUSED[name]
+    graph, data = built(loss, TARGETS)
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.3), "batch_size": EXAMPLES}
+    og.fit(graph, data, **run)
+    with pytest.raises(og.GraphError, match=f"{message}.*one process"):
+        together(2, lambda group: og.fit(graph, data, **run, parallel=group))
+
+
+def network(*shape: int) -> og.Graph:
+    b = og.Builder("network")
+    w = b.parameter("w", np.random.default_rng(2).normal(size=(4, int(np.prod(shape)))))
+    b.output(b.op.Reshape(b.input("x", "float64", ("N", 4)) @ w, [-1, *shape]), "y")
+    return b.build()
+
+
+SPELLED = np.where(np.arange(EXAMPLES)[:, None] % 3 > np.arange(2)[None], [[1, 2]], -100)
+PROBABILITIES = RNG.dirichlet(np.ones(3), size=EXAMPLES)
+OURS: dict[str, tuple[og.Graph, Mapping[str, np.ndarray]]] = {
+    "cross_entropy": (og.losses.cross_entropy(network(3)), IGNORED),
+    "cross_entropy, smoothed": (
+        og.losses.cross_entropy(network(3), label_smoothing=0.1, weight=WEIGHTS),
+        IGNORED,
+    ),
+    "cross_entropy of tokens": (og.losses.cross_entropy(network(5, 3), axis=-1), TEXTS),
+    "cross_entropy of images": (og.losses.cross_entropy(network(3, 5), axis=1), TEXTS),
+    "binary_cross_entropy": (
+        og.losses.binary_cross_entropy(network(3), positive_weight=2.0),
+        {"label": (TARGETS["t"] > 0) * 1.0},
+    ),
+    "kl_divergence": (og.losses.kl_divergence(network(3)), {"target": PROBABILITIES}),
+    "mse": (og.losses.mse(network(3)), {"target": TARGETS["t"]}),
+    "l1": (og.losses.l1(network(3)), {"target": TARGETS["t"]}),
+    "huber": (og.losses.huber(network(3)), {"target": TARGETS["t"]}),
+    "cosine": (og.losses.cosine(network(3)), {"target": TARGETS["t"]}),
+    "ctc": (og.losses.ctc(network(6, 4)), {"label": SPELLED}),
+    "ctc of lengths": (
+        og.losses.ctc(network(6, 4), lengths="frames"),
+        {"label": SPELLED, "frames": np.arange(EXAMPLES) % 3 + 4},
+    ),
+    "total": (
+        og.losses.total(
+            og.losses.mse(og.losses.cross_entropy(network(3), name="a"), "y", name="b"),
+            {"a": 1.0, "b": 0.5},
+        ),
+        {"label": IGNORED["label"], "target": TARGETS["t"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_losses_are_shared(name: str) -> None:
+    graph, arrays = OURS[name]
+    require_same(graph, {"x": X, **arrays}, sizes=(2, 5), optimizer=og.optim.SGD(0.05))
+
+
+def test_all_our_losses_are_tried() -> None:
+    """But one, which compares examples."""
+    tried = {name.split(",")[0].split(" ")[0] for name in OURS}
+    assert tried == {*og.losses.__all__} - {"check_labels", "info_nce"}
+    graph = og.losses.info_nce(network(3))
+    with pytest.raises(og.GraphError, match="compares examples with each other"):
+        together(
+            2,
+            lambda group: og.fit(
+                graph,
+                {"x": X, "positive": TARGETS["t"]},
+                optimizer=og.optim.SGD(0.1),
+                parallel=group,
+            ),
+        )
+
+
+EXPORTED = Path(__file__).parents[2] / "fixtures" / "torch_models" / "gpt_loss_old.onnx"
+
+
+def test_a_language_model_of_torch_is_shared() -> None:
+    """Its labels of -100 do not count: the mean is over the others of the whole batch."""
+    ids = RNG.integers(0, 40, size=(7, 6))
+    data = {"ids": ids, "targets": np.where(np.arange(7)[:, None] < 4, -100, ids)}
+    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.1), "batch_size": 7, "epochs": 2}
+    graph = og.load(EXPORTED)
+    alone = og.fit(graph, data, **run)
+    for fitted in together(2, lambda group: og.fit(graph, data, **run, parallel=group)):
+        np.testing.assert_allclose(losses(fitted), losses(alone), rtol=1e-5)
+        for name, array in alone.state.items():
+            np.testing.assert_allclose(fitted.state[name], array, rtol=1e-4, atol=1e-6)
