@@ -19,7 +19,7 @@ from .. import losses, optim
 from ..files import save_weights
 from ..fitting.batches import Order
 from ..fitting.data import open_data, read_arrays
-from ..fitting.evaluation import Metric, accuracy
+from ..fitting.evaluation import Accuracy, Metric
 from ..fitting.fit import fit
 from ..fitting.reports import Record, curve_to, log_to, tensorboard_to
 from ..losses.prediction import only_float_output
@@ -70,7 +70,7 @@ class Goal:
             raise GraphError(
                 "--metric accuracy compares logits and labels; it needs a --loss of them"
             )
-        return accuracy(self.of, self.label)
+        return Accuracy(self.of, self.label)
 
 
 @command("train")
