@@ -200,14 +200,16 @@ def fitting(inputs: Sequence[Value], feeds: Mapping[str, Any]) -> list[np.ndarra
     """Give the fed arrays in order; refuse integers that OpenVINO would cut to 32 bits."""
     arrays = check_feeds(inputs, feeds)
     for value, array in zip(inputs, arrays, strict=True):
-        if array.dtype == np.int64 and array.size and np.abs(array).max() > _LARGEST:
-            raise GraphError(
-                f"'{value.name}' holds {np.abs(array).max()}; OpenVINO computes int64 in 32 bits"
-            )
+        if array.dtype == np.int64 and array.size:
+            for extreme in (int(array.min()), int(array.max())):
+                if abs(extreme) > _LARGEST:
+                    raise GraphError(
+                        f"'{value.name}' holds {extreme}; OpenVINO computes int64 in 32 bits"
+                    )
     return arrays
 
 
-_LARGEST = np.iinfo(np.int32).max
+_LARGEST = int(np.iinfo(np.int32).max)
 
 
 def output_of(request: Any, k: int) -> np.ndarray:

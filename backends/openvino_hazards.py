@@ -9,6 +9,8 @@ from ..compiler.emission.replacing import put_in_place
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.graph.subgraphs import run_within
 from ..compiler.graph.types import TensorType, is_static
+from ..compiler.passes.widen import run_wider
+from ..compiler.standard.schemas import attribute
 
 
 def is_refused(node: Node) -> bool:
@@ -51,6 +53,19 @@ def keep_infinity(graph: Graph) -> None:
 _LARGEST = np.finfo(np.float32).max
 
 
+def let_bytes_wrap(graph: Graph) -> None:
+    """Compute with bytes in int32, in place: OpenVINO's saturate, and its quotients are rounded."""
+    for node in graph.nodes():
+        run_within(let_bytes_wrap, graph, node)
+        known = all(v.constant is not None for v in node.writes())
+        if node.operator in _ON_BYTES and not known and node.first_input.dtype in _BYTES:
+            run_wider(graph, node, node.first_input.dtype, np.dtype(np.int32))
+
+
+_ON_BYTES = frozenset({"Abs", "Add", "Div", "Mul", "Neg", "Sub"})
+_BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
+
+
 def _always(node: Node) -> bool:
     return True
 
@@ -72,8 +87,9 @@ def _has_other_indices(node: Node) -> bool:
     return _rounds_up(node) or ordered or pads and not is_static(x.shape)
 
 
-def _is_even(node: Node) -> bool:
-    return bool(node.attributes["size"] % 2 == 0)
+def _normalizes_otherwise(node: Node) -> bool:
+    """It takes an odd number of channels, and of the bias the whole part."""
+    return node.attributes["size"] % 2 == 0 or attribute(node, "bias") % 1 != 0
 
 
 def _fills_with_what_is_fed(node: Node) -> bool:
@@ -123,8 +139,9 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "MaxRoiPool": _always,
     "MaxPool": _has_other_indices,
     "AveragePool": _rounds_up,
+    "BitShift": _always,  # bytes saturate, and are rounded
     "LpPool": _rounds_up,
-    "LRN": _is_even,
+    "LRN": _normalizes_otherwise,
     "LSTM": _peeps,
     "LpNormalization": _always,  # it adds 1.2e-7 to what it divides by
     "MatMulInteger": _multiplies_a_vector,

@@ -17,8 +17,8 @@ from ..compiler.passes.choose_forms import choose_light_forms
 from ..compiler.passes.keep_weights_apart import keep_weights_apart
 from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
-from ..compiler.passes.respell import max_pool_by_taps, respell
-from .openvino_hazards import is_distrusted, is_refused, keep_infinity
+from ..compiler.passes.respell import dropout_of_nothing, max_pool_by_taps, respell
+from .openvino_hazards import is_distrusted, is_refused, keep_infinity, let_bytes_wrap
 from .openvino_indices import look_at_indices
 
 _SETTINGS: dict[str, Any] = {
@@ -48,6 +48,7 @@ def open_model(graph: Graph, threads: int | None = None) -> Any:
         try:
             model = core().read_model(to_onnx(prepared).SerializeToString())
             _check_gathered(model)
+            _check_names(model, prepared)
             return core().compile_model(model, "CPU", settings)
         except UnsupportedOpError:
             raise
@@ -79,8 +80,9 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
             sorted({n.operator for n in wrong}),
         )
     keep_infinity(prepared)
+    let_bytes_wrap(prepared)
     look_at_indices(prepared)
-    run_passes(prepared, respell(MaxPool=max_pool_by_taps))
+    run_passes(prepared, respell(MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing))
     keep_weights_apart(prepared)
     return prepared
 
@@ -113,6 +115,17 @@ def _check_gathered(model: Any) -> None:
                     f"OpenVINO cannot gather nothing, as for '{op.get_friendly_name()}'; take the "
                     "backend numpy or onnxruntime"
                 )
+
+
+def _check_names(model: Any, graph: Graph) -> None:
+    """Refuse a model of which an input has another name than before: nothing would be fed there."""
+    names = {v.name for v in graph.inputs}
+    for end in model.inputs:
+        if not names & end.get_names():
+            raise UnsupportedOpError(
+                f"OpenVINO calls an input '{end.get_any_name()}', which is none of the graph's; "
+                "take the backend numpy or onnxruntime"
+            )
 
 
 def _is_plain(dtype: np.dtype) -> bool:

@@ -53,6 +53,16 @@ def softplus(op: Ops, node: Node) -> Results:
     return [DOUBLE["Softplus"](op, node, node.first_input)]
 
 
+def dropout_of_nothing(op: Ops, node: Node) -> Results | None:
+    """x outside of training: OpenVINO's reader takes an input's name away where x is one"""
+    training = node.input(2)
+    if training is not None and (training.constant is None or training.constant.any()):
+        return None
+    x = node.first_input
+    kept = [op.Expand(op.constant(True), op.Shape(x))] if len(node.outputs) > 1 else []
+    return [op.Identity(x), *kept]
+
+
 def _always(node: Node) -> bool:
     return True
 

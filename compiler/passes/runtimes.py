@@ -18,6 +18,7 @@ from .pipeline import Pass, run_passes
 from .prepare import prepare_for
 from .respell import (
     conv_transpose,
+    dropout_of_nothing,
     in_groups,
     max_pool_by_plane,
     max_pool_by_taps,
@@ -78,7 +79,7 @@ RUNTIMES = {
     "openvino": Runtime(
         frozenset({"LpNormalization"}),
         choose=_light,
-        last=(respell(MaxPool=max_pool_by_taps), keep_weights_apart),
+        last=(respell(MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing), keep_weights_apart),
     ),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),

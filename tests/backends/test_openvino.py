@@ -120,12 +120,19 @@ def test_what_it_would_compute_in_fewer_bits_is_refused(dtype: str) -> None:
         run("Add", np.ones(2, dtype), np.ones(2, dtype))
     with pytest.raises(og.GraphError, match="holds 3000000000; OpenVINO computes int64 in 32"):
         run("Add", np.array([3_000_000_000]), np.array([1]))
+    with pytest.raises(og.GraphError, match="holds -9223372036854775808; OpenVINO computes"):
+        run("Add", np.array([-(2**63)]), np.array([1]))
 
 
 def test_what_it_computes_otherwise_is_refused() -> None:
     x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype("f4")
     with pytest.raises(og.UnsupportedOpError, match="another result than ONNX's standard for LRN"):
         run("LRN", x, size=4)
+    with pytest.raises(og.UnsupportedOpError, match="another result than ONNX's standard for LRN"):
+        run("LRN", x, size=3, bias=1.5)  # of which it takes the whole part
+    assert np.abs(run("LRN", x, size=3, bias=2.0) - x / 2**0.75).max() < 1e-3
+    with pytest.raises(og.UnsupportedOpError, match="for BitShift"):
+        run("BitShift", np.full(2, 255, np.uint8), np.ones(2, np.uint8), direction="LEFT")
     with pytest.raises(og.UnsupportedOpError, match="for Pad"):
         run("Pad", x, np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array(3, np.float32))
     minus = np.full((2, 3), -np.inf, np.float32)
@@ -229,3 +236,33 @@ def test_quantized_weights_leave_what_they_meet_alone() -> None:
     b.output(b.input("x", "float32", (16, 64)) @ weight, "y")
     found = og.compile(b.build(), "openvino").run({"x": x})["y"]
     np.testing.assert_allclose(found, x @ (w * np.float32(0.1)), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_bytes_wrap_around(dtype: Any) -> None:
+    """OpenVINO's saturate, and round a quotient."""
+    limits: Any = np.iinfo(dtype)
+    x: Any
+    y: Any
+    x, y = np.meshgrid(*[np.array([limits.min, limits.max, 3, 7, 100], dtype)] * 2)
+    for op in ("Add", "Sub", "Mul"):
+        expected = getattr(np, {"Sub": "subtract", "Mul": "multiply"}.get(op, "add"))(x, y)
+        np.testing.assert_array_equal(run(op, x, y), expected)
+    quotients = [int(a / 7) for a in (limits.min, limits.max, 3, 7, 100)]
+    assert run("Div", x[0], np.full(5, 7, dtype)).tolist() == quotients
+
+
+@pytest.mark.parametrize("shape", [(2, 3), ("N", "M")], ids=["static", "symbolic"])
+def test_an_input_keeps_its_name_where_nothing_is_dropped(shape: tuple[Any, ...]) -> None:
+    """OpenVINO's reader gave it that of Dropout's output: nothing was fed, garbage came out."""
+    b = og.Builder("drop")
+    x = b.input("x", "float32", shape)
+    y, kept = b.op.Dropout(x, outputs=2)
+    for name, tensor in (("y", y), ("kept", kept), ("z", b.op.Exp(x))):
+        b.output(tensor, name)
+    feed = np.arange(6, dtype=np.float32).reshape(2, 3)
+    found = og.compile(b.build(), "openvino").run({"x": feed})
+    np.testing.assert_array_equal(found["y"], feed)
+    assert found["kept"].all()
+    assert found["kept"].shape == (2, 3)
+    np.testing.assert_allclose(found["z"], np.exp(feed), rtol=1e-6)
