@@ -3,30 +3,28 @@
 It neither rewrites operators nor lists what onnxruntime has kernels for.
 """
 
-import ctypes
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import onnx
 
 from ..compiler.composites.form_choice import choose_form
 from ..compiler.errors import GraphError, UnsupportedOpError
 from ..compiler.graph.arguments import require_mapping
 from ..compiler.graph.ir import Graph, Node
-from ..compiler.graph.types import TensorType, Type, is_static
+from ..compiler.graph.types import is_static
 from ..compiler.passes.choose_forms import choose_forms
 from ..compiler.passes.merge_updates import merge_updates
 from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
-from ..compiler.standard.protos import tensor_proto
 from .base import Executable, Stepper
 from .failures import told_as_ours
 from .feeds import check_feeds
 from .onnxruntime_blocks import block_channels
-from .onnxruntime_hazards import OpenCalls, has_hazards, has_no_elements
+from .onnxruntime_crossing import crossing, from_ort, to_ort
+from .onnxruntime_hazards import OpenCalls, has_hazards, has_no_elements, never_has_elements
 from .onnxruntime_kernels import best_opset, has_kernel, opsets
 from .onnxruntime_providers import Provider, Settings, provider_names, read_settings
 from .onnxruntime_rewrites import adapt
@@ -65,8 +63,10 @@ class OnnxruntimeBackend:
         providers: Sequence[str | Provider] | None = None,
         options: Mapping[str, Any] | None = None,
         threads: int | None = None,
-    ) -> "OnnxruntimeExecutable | UpdatingExecutable":
+    ) -> Executable:
         """Export the graph at the opset that suits onnxruntime best and open a session on it.
+
+        NumPy runs what onnxruntime refuses where no run could have elements in all inputs.
 
         Args:
             graph: the graph, unchanged by this.
@@ -81,6 +81,14 @@ class OnnxruntimeBackend:
             UnsupportedOpError: onnxruntime refuses the graph; what it lacks is named.
         """
         settings = read_settings(providers, options, threads)
+        try:
+            return self._prepared(graph, settings)
+        except (GraphError, UnsupportedOpError):
+            if not any(map(never_has_elements, graph.inputs)):
+                raise
+            return find_backend("numpy").prepare(graph)
+
+    def _prepared(self, graph: Graph, settings: Settings) -> Executable:
         if settings.device[0] == "cpu" and "enable_profiling" not in settings.options:
             rest, updates = take_out_updates(graph)
             if updates:
@@ -118,9 +126,9 @@ class OnnxruntimeExecutable:
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
         self._names = [v.name for v in graph.outputs]
-        fed = {_crossing(v.type) for v in graph.inputs}
-        self._fed_bytes = [v.name for v in graph.inputs if _crossing(v.type) == "bytes"]
-        given = {_crossing(v.type) for v in graph.outputs}
+        fed = {crossing(v.type) for v in graph.inputs}
+        self._fed_bytes = [v.name for v in graph.inputs if crossing(v.type) == "bytes"]
+        given = {crossing(v.type) for v in graph.outputs}
         self.is_plain = fed | given <= {"array"}
         self._gives_bytes = "bytes" in given
         if self._gives_bytes and "object" in fed | given:
@@ -145,12 +153,12 @@ class OnnxruntimeExecutable:
 
     def _run(self, named: dict[str, Any]) -> dict[str, Any]:
         if self._gives_bytes:
-            fed = {name: _to_ort(array) for name, array in named.items()}
+            fed = {name: to_ort(array) for name, array in named.items()}
             with told_as_ours():
                 values = self.opened.run(lambda s: s.run_with_ort_values(self._names, fed))
-            results = map(_from_ort, values)
+            results = map(from_ort, values)
         else:
-            fed = {n: _to_ort(a) if n in self._fed_bytes else a for n, a in named.items()}
+            fed = {n: to_ort(a) if n in self._fed_bytes else a for n, a in named.items()}
             with told_as_ours():
                 results = self.opened.run(lambda s: s.run(self._names, fed))
         return dict(zip(self._names, results, strict=True))
@@ -369,29 +377,6 @@ class DeviceStepper:
 
 def _bind(bind: Any, name: str, array: np.ndarray) -> None:
     bind(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-
-def _crossing(type_: Type) -> str:
-    """Tell how a value crosses: as an array, as bytes that NumPy has no dtype for, as an object."""
-    if not isinstance(type_, TensorType) or type_.dtype.kind in "OUS":
-        return "object"
-    return "array" if type_.dtype.isbuiltin == 1 else "bytes"
-
-
-def _to_ort(array: np.ndarray) -> Any:
-    """Hand an array over as packed bytes, the way ONNX files hold it."""
-    import onnxruntime as ort
-
-    proto = tensor_proto(array)
-    value = ort.OrtValue.ortvalue_from_shape_and_type(list(array.shape), proto.data_type)
-    ctypes.memmove(value.data_ptr(), proto.raw_data, len(proto.raw_data))
-    return value
-
-
-def _from_ort(value: Any) -> np.ndarray:
-    data = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
-    proto = onnx.TensorProto(data_type=value.element_type(), dims=value.shape(), raw_data=data)
-    return onnx.numpy_helper.to_array(proto)
 
 
 BACKEND = OnnxruntimeBackend()

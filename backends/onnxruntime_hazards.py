@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..compiler.graph.ir import Graph, Node
+from ..compiler.graph.ir import Graph, Node, Value
 from ..compiler.graph.recurrence import Recurrence
 from ..compiler.graph.subgraphs import all_nodes
 from ..compiler.graph.types import TensorType, is_static
@@ -33,6 +33,11 @@ def has_no_elements(fed: Any) -> bool:
     if isinstance(fed, list):
         return any(map(has_no_elements, fed))
     return hasattr(fed, "size") and fed.size == 0
+
+
+def never_has_elements(value: Value) -> bool:
+    """Tell whether a type leaves no room for elements."""
+    return isinstance(value.type, TensorType) and 0 in (value.type.shape or ())
 
 
 _TRUSTS_RANKS = frozenset({"DFT", "GridSample", "Multinomial", "ReverseSequence"})

@@ -45,6 +45,7 @@ ONLY_IN = {
     "onnxruntime": {
         "backends/onnxruntime.py",
         "backends/onnxruntime_adapters.py",
+        "backends/onnxruntime_crossing.py",
         "backends/onnxruntime_providers.py",
         "backends/onnxruntime_sessions.py",
     },
