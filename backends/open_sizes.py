@@ -175,13 +175,14 @@ class _Trials:
         return tuple(sorted(found))
 
     def sizes(self, names: tuple[str, ...]) -> list[_Sizes]:
-        """Give all 1, all different in two orders, and for each symbol only it 1, or all but it."""
+        """Give all 1, all unlike in two orders, and for each symbol it 1, all but it, or it 0."""
         if names not in self._sizes:
             ones, several = dict.fromkeys(names, 1), dict(zip(names, _UNLIKE, strict=False))
             turned = dict(zip(names, _UNLIKE[len(names) - 1 :: -1], strict=True))
             alone = [{**ones, name: _UNLIKE[0]} for name in names]
             missing = [{**several, name: 1} for name in names]
-            tried = [ones, several, turned, *alone, *missing]
+            empty = [{**several, name: 0} for name in names]
+            tried = [ones, several, turned, *alone, *missing, *empty]
             self._sizes[names] = [_Sizes(sizes) for sizes in tried]
         return self._sizes[names]
 

@@ -53,12 +53,16 @@ def _scatter_nd(node: Node) -> None:
 
 
 def _gather_nd(node: Node) -> None:
-    """Check that data and indices have as many examples."""
+    """Check that data and indices have as many examples, and that there is what they name."""
     x, indices, dims = shape_of(node, 0), shape_of(node, 1), attribute(node, "batch_dims")
     if x is None or indices is None:
         return
     fits = all(map(may_equal, x[:dims], indices[:dims]))
     require(node, fits, f"data and indices must share their first {counted(dims, 'size')}")
+    depth, count = indices[-1], multiply(indices[:-1])
+    if isinstance(depth, int) and isinstance(count, int) and count:
+        named = x[dims : dims + depth]
+        require(node, 0 not in named, f"indices point into axes of {[*named]}, without elements")
 
 
 def _one_hot(node: Node) -> None:

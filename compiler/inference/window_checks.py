@@ -179,6 +179,7 @@ def _columns(node: Node) -> None:
 def _kernel(node: Node, w: Shape) -> None:
     for given, size in zip(node.attributes.get("kernel_shape") or w[2:], w[2:], strict=True):
         require(node, may_equal(given, size), f"kernel_shape is not that of w, {[*w[2:]]}")
+        require(node, size != 0, f"a kernel has elements along each axis, w has {[*w[2:]]}")
 
 
 def _bias(node: Node, index: int | None, channels: Dim) -> None:

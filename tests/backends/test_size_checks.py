@@ -59,6 +59,9 @@ CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("Squeeze", [X[:, None], [1, -2]], {}, "axes must differ from each other"),
     ("Einsum", [X[:, :1]], {"equation": "ii->i"}, "its index i has the sizes 1 and 3 in 'ii'"),
     ("Attention", [ROOM, ROOM[:, :1], ROOM], {}, "K has 1 heads, V has 2"),
+    ("Conv", [ROOM, ROOM[..., :0]], {}, "a kernel has elements along each axis, w has [2, 0]"),
+    ("ConvTranspose", [ROOM, np.ones((2, 1, 0, 2))], {"auto_pad": "SAME_UPPER"}, "w has [0, 2]"),
+    ("GatherND", [X[:0], [[0]]], {}, "indices point into axes of [0], without elements"),
 ]
 
 
