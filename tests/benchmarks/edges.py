@@ -41,7 +41,8 @@ def main() -> int:
     print(scoreboard(outcomes))
     bad = [o for o in outcomes if o.verdict in ("wrong", "failed", "kills")]
     for o in bad:
-        print(f"{o.verdict}: {' '.join(o.key)}\n    {known(o) or o.detail}")
+        run = f"{o.sample} {o.emptied} {o.form} {o.runner} {o.order}"
+        print(f"{o.verdict}: {run}\n    {known(o) or o.detail}")
     return int(any(not known(o) for o in bad))
 
 
