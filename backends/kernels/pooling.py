@@ -211,6 +211,10 @@ def global_average_pool(xp: Any, x: Array) -> Array:
 @kernel("GlobalMaxPool")
 def global_max_pool(xp: Any, x: Array) -> Array:
     """Return the largest element of the spatial axes of x: (batch, channels, *spatial)."""
+    if not x.size and 0 in x.shape[2:]:
+        if 0 not in x.shape[:2]:
+            raise ValueError(f"an image of {[*x.shape[2:]]} has no largest element")
+        return xp.zeros((*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
     return xp.max(x, axis=tuple(range(2, x.ndim)), keepdims=True)
 
 

@@ -149,7 +149,10 @@ def _argument(
 ) -> Array:
     """Return the int64 index of an extreme along an axis, the first or the last of equal ones."""
     x = widen(x)
-    if select_last_index:
+    rest = [n for a, n in enumerate(x.shape) if a != axis % x.ndim]
+    if 0 in rest:  # where an axis without elements has no extreme, but nobody asks for one
+        y = xp.zeros(rest, "int64")
+    elif select_last_index:
         y = x.shape[axis] - 1 - getattr(xp, name)(xp.flip(x, axis), axis=axis)
     else:
         y = getattr(xp, name)(x, axis=axis)

@@ -83,12 +83,13 @@ def _extents(
             raise ValueError(f"scales must be positive and finite, got {factors}")
         return factors, [int(n * factor) for n, factor in zip(before, factors, strict=True)]
     after = sizes.tolist()
-    if any(new and not old for new, old in zip(after, before, strict=True)):
+    pairs = list(zip(after, before, strict=True))
+    if policy != "not_larger" and any(new and not old for new, old in pairs):
         raise ValueError(f"no elements, of sizes {before}, cannot be resized to {after}")
-    factors = [new / old if old else 1.0 for new, old in zip(after, before, strict=True)]
     if policy == "stretch":
-        return factors, after
-    factor = min(factors) if policy == "not_larger" else max(factors)
+        return [new / old if old else 1.0 for new, old in pairs], after
+    shares = [new / old for new, old in pairs if old] or [1.0]  # none limits an axis of size 0
+    factor = min(shares) if policy == "not_larger" else max(shares)
     return [factor] * len(before), [int(factor * n + 0.5) for n in before]
 
 

@@ -139,20 +139,23 @@ def pad(
     before, after = [0] * x.ndim, [0] * x.ndim
     for i, axis in enumerate(where):
         before[axis], after[axis] = amounts[i], amounts[i + len(where)]
+    sizes = [b + n + a for b, a, n in zip(before, after, x.shape, strict=True)]
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"the pads {amounts} crop axes of {[*x.shape]} to {sizes}")
+    if 0 in sizes:
+        return xp.zeros(sizes, x.dtype)  # where xp.pad asks for elements to repeat
+    kept = []  # of each axis, which may lie beyond it where more is cropped than there is
     for b, a, n in zip(before, after, x.shape, strict=True):
-        if n + b + a < 0:
-            raise ValueError(f"the pads {amounts} crop an axis of {n} to {n + b + a}")
-    crop = tuple(
-        slice(max(-b, 0), n - max(-a, 0)) for b, a, n in zip(before, after, x.shape, strict=True)
-    )
-    x = x[crop]
+        first = max(-b, 0)
+        kept.append((first, max(first, min(n, n + a))))
+    x = x[tuple(slice(first, last) for first, last in kept)]
     widths = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
     if mode != "constant":
         return xp.pad(x, widths, mode={"edge": "edge", "reflect": "reflect", "wrap": "wrap"}[mode])
     # faster than xp.pad, which writes the border axis by axis
     fill = x.dtype.type(0) if value is None else value.reshape(())
-    y = xp.full([b + n + a for n, (b, a) in zip(x.shape, widths, strict=True)], fill, x.dtype)
-    y[tuple(slice(b, b + n) for n, (b, _) in zip(x.shape, widths, strict=True))] = x
+    y = xp.full(sizes, fill, x.dtype)
+    y[tuple(slice(first + b, last + b) for (first, last), b in zip(kept, before, strict=True))] = x
     return y
 
 

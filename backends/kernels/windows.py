@@ -25,7 +25,7 @@ class Windows(NamedTuple):
     def taps(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
         """Yield each tap in row-major order with what it meets in the padded array."""
         axes = [
-            [(i, slice(i * d, i * d + s * (o - 1) + 1, s)) for i in range(k)]
+            [(i, slice(i * d, i * d + max(s * (o - 1) + 1, 0), s)) for i in range(k)]
             for k, s, d, o in zip(
                 self.kernel, self.strides, self.dilations, self.outputs, strict=True
             )

@@ -89,8 +89,8 @@ def same_padding(
     op: Ops, sizes: Value, span: Value, strides: Sequence[int], upper: bool
 ) -> tuple[Value, Value]:
     """Give the padding of auto_pad SAME: so much that there are ceil(size / stride) windows."""
-    last = op.Div(op.Sub(sizes, 1), list(strides))
-    needed = op.Sub(op.Add(op.Mul(last, list(strides)), span), sizes)
+    count = op.Div(op.Add(sizes, [stride - 1 for stride in strides]), list(strides))
+    needed = op.Sub(covered(op, count, span, strides), sizes)
     return halves(op, op.Max(needed, op.constant([0])), upper)
 
 

@@ -31,7 +31,7 @@ from .control_flow_types import CONTROL_FLOW_TYPES
 from .ranks import with_ranks
 from .refusal import explain, require
 from .shapes import LIMIT, dft_shape, infer_elements, infer_shape, refine
-from .window_shapes import transposed_shape
+from .window_shapes import WINDOW_SHAPES, transposed_shape
 
 _OPSETS = [onnx.helper.make_opsetid(d, v) for d, v in DOMAIN_VERSIONS.items()]
 
@@ -69,7 +69,9 @@ def infer_types(node: Node) -> list[Type | None]:
     if node.op_type == "Attention":
         types = _attention(node, types)
     first = types[0] if types else None
-    if isinstance(first, TensorType):
+    if node.operator in WINDOW_SHAPES:
+        types = _over_windows(node, types)
+    elif isinstance(first, TensorType):
         shape = refine(first.shape, infer_shape(node))
         if shape is not first.shape:
             types[0] = TensorType(first.dtype, shape)
@@ -243,6 +245,15 @@ def _conv_transpose(node: Node) -> list[Type | None]:
     if not isinstance(inferred, TensorType) or shape is None:
         return types
     return [TensorType(inferred.dtype, refine(shape, inferred.shape))]
+
+
+def _over_windows(node: Node, types: Sequence[Type | None]) -> list[Type | None]:
+    """Correct what ONNX counts along an axis of size 0, of a MaxPool's Indices, too."""
+    shape = infer_shape(node)
+    return [
+        TensorType(t.dtype, refine(shape, t.shape)) if isinstance(t, TensorType) else t
+        for t in types
+    ]
 
 
 def _attention(node: Node, types: list[Type | None]) -> list[Type | None]:

@@ -1,6 +1,7 @@
-"""Output shapes of convolutions and pools whose sizes are symbolic; ONNX's inference drops those.
+"""Output shapes of convolutions and pools, symbolic ones too; ONNX's inference drops those.
 
-Numbers are ONNX's own; here equal sizes get equal names, whichever operators gave them.
+Equal sizes get equal names, whichever operators gave them. Along an axis of size 0 there may be
+no window, where ONNX's inference counts one: it rounds −1/2 to 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,14 +72,23 @@ def transposed_reach(node: Node) -> list[Dim] | None:
 def _outputs(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
     """Give (size + padding − span) // stride + 1 along each axis, for SAME ceil(size / stride)."""
     rank, mode = len(sizes), auto_pad(node)
-    strides, _, _ = placement(node, rank)
+    strides, _, pads = placement(node, rank)
     if mode == "NOTSET" and attribute(node, "ceil_mode"):
-        return [fresh_dim() for _ in range(rank)]
+        lasts = last_begins(node, sizes, kernel)
+        return [_ceiled(*one) for one in zip(lasts, sizes, strides, pads, strict=False)]
     if mode.startswith("SAME"):
         lasts = [add(size, -1) for size in sizes]
     else:
         lasts = last_begins(node, sizes, kernel)
     return [add(quotient(last, s), 1) for last, s in zip(lasts, strides, strict=True)]
+
+
+def _ceiled(last: Dim, size: Dim, stride: int, before: int) -> Dim:
+    """Count windows of which the last may hang over the end, if it begins before that."""
+    if isinstance(last, str) or isinstance(size, str):
+        return fresh_dim()
+    count = -(-last // stride) + 1
+    return count - ((count - 1) * stride >= size + before)
 
 
 def last_begins(node: Node, sizes: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:

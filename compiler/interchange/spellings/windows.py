@@ -34,6 +34,8 @@ def plain_windows(op: Ops, node: Node) -> bool:
         in_words = attribute(node, "auto_pad").startswith("SAME")
         apart = _misread(node) if in_words else _is_padded_too_far(node) and not _ceils(node)
         return apart and _padded_beforehand(op, node, [0] * rank)
+    if 0 in (node.output().shape or ())[2:]:
+        return False  # no windows are laid
     before = dict(node.attributes)
     _write_pads(op, node)
     over = _hanging_over(node)
