@@ -19,6 +19,7 @@ from ..graph.ir import Graph, Node, Value
 from ..graph.types import ANONYMOUS, TensorType, is_differentiable
 from ..inference.shapes import elements_of
 from ..standard.traits import MEASURES
+from .numbering import Numbering
 from .parted import Part, Parted
 from .registry import PARTING, SHAPES, Call, Mixed, Places, Rows, Total, size_at
 from .sums import MADE_OF_SUMS
@@ -63,6 +64,7 @@ class _Walk:
     trained: set[Value]
     parted: Parted | None = None
     path: set[Value | Node] = field(default_factory=set)
+    numbering: Numbering = field(default_factory=Numbering)
 
     def go(self, of: Iterable[Value]) -> None:
         """Tell of each value that the results depend on where it holds examples.
@@ -152,6 +154,9 @@ class _Walk:
     def _spread(self, node: Node, parts: Mapping[Value, Part]) -> None:
         """Note as examples what is repeated as often as there are some."""
         y = node.output()
+        if self.numbering.starts(node, self.symbol):
+            self._note(y, Rows(0))
+            return
         axes = [k for k, d in enumerate(y.shape or ()) if self.symbol in symbols(d)]
         if node.operator not in ("ConstantOfShape", "Expand", "Tile") or len(axes) != 1:
             raise Mixed("numbers or compares examples by their places in the batch")
@@ -170,6 +175,9 @@ class _Walk:
         """Tell of what a node gives that reads examples."""
         rule = PARTING.get((node.domain, node.op_type))
         call = Call(node, rows, self.symbol, self._is_read, self._inside)
+        if self.numbering.is_read_by(node) and (by := self.numbering.follow(call)) is not None:
+            self._note(node.output(), by)
+            return []
         result = rule(call) if rule is not None else None
         if result is None:
             return self._by_body(node)

@@ -54,6 +54,14 @@ def size(op: Any, x: Any, axis: int = 0) -> Any:
     return op.Cast(op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), to="float64")
 
 
+def numbers(op: Any, x: Any) -> Any:
+    return op.Range(0, op.Squeeze(op.Shape(x, end=1), [0]), 1)
+
+
+def pairs(op: Any, label: Any) -> Any:
+    return op.Concat(op.Unsqueeze(numbers(op, label), [1]), op.Unsqueeze(label, [1]), axis=1)
+
+
 SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
     "mean": (lambda op, y, w, t: mean(op, squares(op, y, t)), TARGETS),
     "sum": (lambda op, y, w, t: total(op, squares(op, y, t)) * 0.01, TARGETS),
@@ -90,6 +98,14 @@ SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
         lambda op, y, w, t: mean(
             op, squares(op, *op.Split(op.Concat(y, t, axis=0), num_outputs=2, outputs=2))
         ),
+        TARGETS,
+    ),
+    "labels by numbers of examples": (
+        lambda op, y, w, label: -mean(op, op.GatherND(op.LogSoftmax(y, axis=-1), pairs(op, label))),
+        LABELS,
+    ),
+    "targets by numbers of examples": (
+        lambda op, y, w, t: mean(op, squares(op, y, op.Gather(t, numbers(op, t)))),
         TARGETS,
     ),
     "labels": (lambda op, y, w, label: op.SoftmaxCrossEntropyLoss(y, label), LABELS),
@@ -274,9 +290,33 @@ REFUSED: dict[str, tuple[Loss, str]] = {
     ),
     "by its place": (
         lambda op, y, w, t: mean(
-            op, y * t * op.Unsqueeze(op.Cast(op.Range(0, op.Shape(t)[0], 1), to="float64"), [1])
+            op, y * t * op.Unsqueeze(op.Cast(numbers(op, t), to="float64"), [1])
         ),
-        "Range 'Range' numbers .* examples by their places",
+        "Mul 'Mul_1' computes with numbers that examples have by their places",
+    ),
+    "its neighbor": (
+        lambda op, y, w, t: mean(
+            op, y * op.Gather(t, op.Range(1, op.Squeeze(op.Shape(t, end=1), [0]) + 1, 1) % 2)
+        ),
+        "Range 'Range' numbers or compares examples by their places",
+    ),
+    "whatever has its number": (
+        lambda op, y, w, t: mean(op, y * op.Gather(np.ones((2 * EXAMPLES, 3)), numbers(op, t))),
+        "Gather 'Gather' computes with numbers that examples have by their places",
+    ),
+    "the number of another": (
+        lambda op, y, w, t: mean(
+            op,
+            op.GatherND(
+                y,
+                op.Concat(
+                    op.Unsqueeze(op.ArgMax(t, axis=1, keepdims=0), [1]),
+                    op.Unsqueeze(numbers(op, t) * 0, [1]),
+                    axis=1,
+                ),
+            ),
+        ),
+        "computes with numbers that examples have by their places|by their places",
     ),
     "for places": (
         lambda op, y, w, t: mean(op, y * t * np.arange(1.0, EXAMPLES + 1)[:, None]),
