@@ -38,14 +38,14 @@ def keep_infinity(graph: Graph) -> None:
     """Let the largest of nothing but −∞ be −∞, in place: OpenVINO gives the least finite number."""
     for node in graph.nodes():
         run_within(keep_infinity, graph, node)
-        (x, *axes), (y,) = node.inputs, node.outputs[:1]
         extremes = {"ReduceMax": -np.inf, "ReduceMin": np.inf}
-        if node.domain or node.op_type not in extremes or x is None or y is None:
+        if node.operator not in extremes:
             continue
+        x, y = node.first_input, node.output()
         if y.constant is not None or x.dtype != np.float32:
             continue
         op = Ops(graph, node.position, f"{node.title}/")
-        found = op.emit(node.op_type, x, *axes, **node.attributes)
+        found = op.emit(node.op_type, *node.inputs, **node.attributes)
         beyond = op.Greater(op.Abs(found), float(np.nextafter(_LARGEST, np.float32(0))))
         put_in_place(op, node, [op.Where(beyond, op.Mul(op.Sign(found), np.inf), found)])
 

@@ -141,9 +141,10 @@ def _refuse_bits(value: Value, where: str) -> None:
 
 def _refusal(graph: Graph, nodes: list[Node], text: str) -> UnsupportedOpError:
     """Name the nodes that OpenVINO's text is about, and say its reason in a line."""
-    named = re.findall(r"[Nn]ame: (\S+)", text)
+    named = re.findall(r"[Nn]ame: (\S+)|<Node\(\w+\): ([^>]+)>", text)
+    names = {name for pair in named for name in pair if name}
     nodes = nodes or [
-        n for n in all_nodes(graph) if any(v.name in named for v in n.writes()) or n.name in named
+        n for n in all_nodes(graph) if any(v.name in names for v in n.writes()) or n.name in names
     ]
     listed = ", ".join(n.label for n in nodes[:3]) or f"the graph '{graph.name}'"
     more = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
@@ -161,8 +162,10 @@ def _refusal(graph: Graph, nodes: list[Node], text: str) -> UnsupportedOpError:
 
 def _reason(text: str) -> str:
     lines = [line.strip().removeprefix("-- ") for line in text.splitlines()]
-    noise = ("Exception from", "Check ", "FrontEnd API", "Model wasn't", "Summary", "To facilitate")
-    said = [line for line in lines if line and not line.startswith(noise)]
+    noise: tuple[str, ...] = ("Exception from", "Check ", "FrontEnd API", "Model wasn't", "Summary")
+    noise += ("To facilitate", "While validating")
+    mark = "with a message:"  # what follows says more
+    said = [line for line in lines if line and not (line.startswith(noise) or line.endswith(mark))]
     told = [line for k, line in enumerate(said) if k and said[k - 1] == "Not Implemented:"]
     return (told or said or [text])[0]
 

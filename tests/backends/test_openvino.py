@@ -266,3 +266,25 @@ def test_an_input_keeps_its_name_where_nothing_is_dropped(shape: tuple[Any, ...]
     assert found["kept"].all()
     assert found["kept"].shape == (2, 3)
     np.testing.assert_allclose(found["z"], np.exp(feed), rtol=1e-6)
+
+
+def test_a_refusal_names_what_the_reader_stumbles_over() -> None:
+    """It tells of a body that reads from outside after lines on where it looked."""
+    b = og.Builder("walk")
+    x, w = b.input("x", "float32", (3, 2)), b.input("w", "float32", (2,))
+    body = b.subgraph(lambda u: u * w, ("float32", (2,)))
+    b.output(b.op.Scan(x, body=body, num_scan_inputs=1, name="steps"), "y")
+    with pytest.raises(og.UnsupportedOpError, match=r"Scan 'steps': .*Number of Scan node inputs"):
+        og.compile(b.build(), "openvino")
+
+
+def test_a_node_without_inputs_is_no_other_error() -> None:
+    b = og.Builder("empty")
+    x = b.input("x", "float32", (2,))
+    sequence = b.op.SequenceInsert(b.op.SequenceEmpty(dtype="float32"), x)
+    b.output(b.op.SequenceAt(sequence, 0) + b.op.RandomNormal(shape=[2], scale=0.0), "y")
+    try:
+        run = og.compile(b.build(), "openvino").run
+    except og.UnsupportedOpError:
+        return
+    assert run({"x": np.ones(2, np.float32)})["y"].tolist() == [1, 1]
