@@ -30,7 +30,7 @@ def is_refused(node: Node) -> bool:
 
 def is_distrusted(node: Node) -> bool:
     """Tell whether a node must not reach OpenVINO as it is."""
-    rule = _HAZARDS.get(node.operator)
+    rule = _HAZARDS.get(node.op_type) if not node.domain else None
     return rule is not None and rule(node)
 
 
@@ -150,7 +150,7 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "QLinearConv": _scales_each_map,
     "Resize": _resizes_otherwise,
     "RoiAlign": _takes_the_largest,
-    **dict.fromkeys(["RotaryEmbedding", "com.microsoft.RotaryEmbedding"], _always),
+    "RotaryEmbedding": _always,
     **{
         f"Reduce{kind}": _has_no_axes
         for kind in ("L1", "L2", "LogSum", "LogSumExp", "SumSquare", "Sum", "Mean", "Max", "Min")

@@ -14,10 +14,12 @@ from ..compiler.graph.subgraphs import all_nodes
 from ..compiler.graph.types import TensorType
 from ..compiler.interchange.exporter import to_onnx
 from ..compiler.passes.choose_forms import choose_light_forms
+from ..compiler.passes.exact_division import divided, shifted
 from ..compiler.passes.keep_weights_apart import keep_weights_apart
 from ..compiler.passes.pipeline import run_passes
 from ..compiler.passes.prepare import prepare_for
 from ..compiler.passes.respell import dropout_of_nothing, max_pool_by_taps, respell
+from ..compiler.standard.contrib import is_contrib
 from .openvino_hazards import is_distrusted, is_refused, keep_infinity, let_bytes_wrap
 from .openvino_indices import look_at_indices
 
@@ -68,7 +70,8 @@ def core() -> Any:
 
 def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
     def is_there(node: Node) -> bool:
-        return node.op_type not in lacking and not is_distrusted(node)
+        # onnxruntime's own are written by their bodies, which are looked through as all else
+        return node.op_type not in lacking and not is_distrusted(node) and not is_contrib(node)
 
     prepared = prepare_for(graph, frozenset(), is_there, [choose_light_forms])
     wrong = [n for n in all_nodes(prepared) if is_distrusted(n) or is_refused(n)]
@@ -82,7 +85,8 @@ def _prepared(graph: Graph, lacking: Set[str]) -> Graph:
     keep_infinity(prepared)
     let_bytes_wrap(prepared)
     look_at_indices(prepared)
-    run_passes(prepared, respell(MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing))
+    exact = {"BitShift": shifted, "Div": divided}
+    run_passes(prepared, respell(MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing, **exact))
     keep_weights_apart(prepared)
     return prepared
 

@@ -13,6 +13,7 @@ from ..graph.ir import Graph, Node
 from ..opset import EXPORT_OPSET
 from ..standard.contrib import is_contrib, is_registered
 from .choose_forms import expand_chosen
+from .exact_division import divided, shifted
 from .keep_weights_apart import keep_weights_apart
 from .pipeline import Pass, run_passes
 from .prepare import prepare_for
@@ -79,7 +80,12 @@ RUNTIMES = {
     "openvino": Runtime(
         frozenset({"LpNormalization"}),
         choose=_light,
-        last=(respell(MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing), keep_weights_apart),
+        last=(
+            respell(
+                MaxPool=max_pool_by_taps, Dropout=dropout_of_nothing, BitShift=shifted, Div=divided
+            ),
+            keep_weights_apart,
+        ),
     ),
     "tract": Runtime(_LOSSES, last=(respell(Softplus=softplus, ConvTranspose=_single),)),
     "tvm": Runtime(_LOSSES | {"LayerNormalization"}),

@@ -1,5 +1,6 @@
 """The backend openvino against NumPy's; where OpenVINO is not installed this file is skipped."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,29 @@ def test_edges_are_those_of_onnxruntime_or_refused(op: str) -> None:
             ran += 1
             np.testing.assert_array_equal(y, expected, err_msg=str(call))
     assert ran > 5
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_weights_of_four_bits_are_taken_apart(by_file: bool, tmp_path: Path) -> None:
+    """It rounded what it shifted: 217 >> 4 was 14."""
+    random = np.random.default_rng(3)
+    x, scale = random.normal(size=(3, 64)).astype("f4"), random.random((5, 4)).astype("f4")
+    low, high = random.integers(0, 16, (2, 5, 4, 8))
+    b = og.Builder("packed")
+    weight = (low + 16 * high).astype(np.uint8)
+    y = b.op.MatMulNBits(
+        b.input("x", "float32", x.shape), weight, scale.ravel(), domain="com.microsoft",
+        K=64, N=5, bits=4, block_size=16,
+    )  # fmt: skip
+    b.output(y, "y")
+    graph = b.build()
+    if by_file:
+        og.save(graph, tmp_path / "packed.onnx", runtime="openvino")
+        graph = og.load(tmp_path / "packed.onnx")
+    steps = np.stack([low, high], -1).reshape(5, 4, 16) - 8
+    expected = x @ (steps * scale[..., None]).reshape(5, 64).T
+    found = og.compile(graph, "openvino").run({"x": x})["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 WERE_WRONG = [
