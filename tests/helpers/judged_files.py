@@ -273,7 +273,8 @@ def _judge_gradients(
         )
         verdict.gradients["float64"] = error = farthest(one, other)
         verdict.compared = len(one)
-        if not error <= (EXACT if tool == "float16" else HALF):
+        # the optimizer folds weights into others, rounded to float16, in dozens of layers
+        if not error <= (EXACT if tool == "float16" else MANY_HALVES):
             verdict.wrong.append(f"gradients in float64 differ by {error:.1e}")
         scale = _scale(one)
         cotangents = {y: a * scale for y, a in cotangents.items()}
