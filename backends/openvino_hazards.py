@@ -139,7 +139,6 @@ _HAZARDS: dict[str, Callable[[Node], bool]] = {
     "MaxRoiPool": _always,
     "MaxPool": _has_other_indices,
     "AveragePool": _rounds_up,
-    "BitShift": _always,  # bytes saturate, and are rounded
     "LpPool": _rounds_up,
     "LRN": _normalizes_otherwise,
     "LSTM": _peeps,
