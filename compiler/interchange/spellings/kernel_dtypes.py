@@ -82,8 +82,20 @@ def pool_of_points(op: Ops, node: Node) -> Results | None:
     return [op.Identity(node.first_input)] if node.first_input.rank == 2 else None
 
 
+def one_block(op: Ops, node: Node) -> Results | None:
+    """A single block has one scale for all: a list of one with a block_size is refused"""
+    scale, zero = node.required(2)[1], node.input(2)
+    if not node.attributes.get("block_size") or scale.shape is None or set(scale.shape) != {1}:
+        return None
+    steps = [v and op.Reshape(v, np.zeros(0, np.int64)) for v in (scale, zero)]
+    attributes = {k: a for k, a in node.attributes.items() if k not in ("axis", "block_size")}
+    return [op.emit(node.op_type, node.first_input, *steps, **attributes)]
+
+
 def scale_in_single(op: Ops, node: Node) -> Results | None:
     """(x − z)·s in float32, rounded to bfloat16 at the end, where s is bfloat16."""
+    if (results := one_block(op, node)) is not None:
+        return results
     (x, scale, *zero), (y,) = node.inputs, node.outputs
     assert scale is not None and y is not None
     if not is_of(scale, ml_dtypes.bfloat16) and y.dtype != ml_dtypes.bfloat16:

@@ -150,6 +150,7 @@ RULES: dict[str, Rule] = {
     "LRN": _sums_of_slices,
     "MaxUnpool": _unpool_then_pad,
     "Pow": dtypes.unsigned_exponent,
+    "QuantizeLinear": dtypes.one_block,
     "Range": dtypes.scalar_range,
     "Resize": _length_as_scaled,
     "RoiAlign": _regions_in_single,

@@ -249,3 +249,15 @@ def test_after_no_steps_the_last_state_is_the_first(
     y, y_h = session.run(None, {v.name: feeds[v.name] for v in session.get_inputs()})
     assert y.shape == (0, 1, 2, 3)
     np.testing.assert_array_equal(y_h, state if given else np.zeros((1, 2, 3)))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4)])
+def test_a_single_block_of_steps(shape: tuple[int, ...]) -> None:
+    """The kernels refuse a list of one scale where blocks have a size."""
+    ones, x = (1,) * len(shape), np.array([3, -1, 0.4, 200], np.float32).reshape(shape)
+    scale, zero = np.full(ones, 0.5, np.float32), np.full(ones, 3, np.uint8)
+    blocks = {"axis": len(shape) - 1, "block_size": 4}
+    steps = saved_and_run("QuantizeLinear", [x, scale, zero], **blocks)["y0"]
+    assert steps.ravel().tolist() == [9, 1, 4, 255]
+    y = saved_and_run("DequantizeLinear", [steps, scale, zero], **blocks)["y0"]
+    assert y.ravel().tolist() == [3, -1, 0.5, 126]
