@@ -16,12 +16,12 @@ from ..emission.replacing import put_in_place
 from ..errors import GraphError, OnnxgradError
 from ..graph.dims import symbols
 from ..graph.ir import Graph, Node, Value
-from ..graph.types import ANONYMOUS, TensorType, is_differentiable
+from ..graph.types import ANONYMOUS, Dim, TensorType, is_differentiable
 from ..inference.shapes import elements_of
 from ..standard.traits import MEASURES
 from .numbering import Numbering
 from .parted import Part, Parted
-from .registry import PARTING, SHAPES, Call, Mixed, Places, Rows, Total, size_at
+from .registry import PARTING, SHAPES, Call, Mixed, Places, Rows, Total, shape_of, size_at
 from .sums import MADE_OF_SUMS
 
 _UNKNOWN = "is not known to treat each example by itself"
@@ -55,7 +55,10 @@ def part_batch(
 
 @dataclass
 class _Walk:
-    """A walk over the nodes of a graph, or of a body without a `parted` to emit for it."""
+    """A walk over the nodes of a graph, or of a body without a `parted` to emit for it.
+
+    `counts` are the names of sizes that depend on the number of examples.
+    """
 
     graph: Graph
     symbol: str
@@ -65,6 +68,10 @@ class _Walk:
     parted: Parted | None = None
     path: set[Value | Node] = field(default_factory=set)
     numbering: Numbering = field(default_factory=Numbering)
+    counts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.counts = {self.symbol, *self.counts}
 
     def go(self, of: Iterable[Value]) -> None:
         """Tell of each value that the results depend on where it holds examples.
@@ -120,12 +127,16 @@ class _Walk:
     def _varies(self, value: Value) -> bool:
         """Tell whether a value may be another for another number of examples."""
         known = elements_of(value)
-        return known is None or any(self.symbol in symbols(d) for d in known)
+        return known is None or any(map(self._counts, known))
+
+    def _counts(self, size: Dim) -> bool:
+        """Tell whether a size depends on the number of examples."""
+        return not self.counts.isdisjoint(symbols(size))
 
     def _may_count(self, value: Value) -> bool:
         """Tell whether a value may have as many numbers as there are examples, or a multiple."""
         shape = value.type.shape if isinstance(value.type, TensorType) else None
-        return shape is None or any(ANONYMOUS in str(d) or self.symbol in symbols(d) for d in shape)
+        return shape is None or any(ANONYMOUS in str(d) or self._counts(d) for d in shape)
 
     def _settle(self, node: Node, parts: Mapping[Value, Part]) -> None:
         """Let a node that computes with examples read what is of the whole batch, not of a part.
@@ -157,7 +168,7 @@ class _Walk:
         if self.numbering.starts(node, self.symbol):
             self._note(y, Rows(0))
             return
-        axes = [k for k, d in enumerate(y.shape or ()) if self.symbol in symbols(d)]
+        axes = [k for k, d in enumerate(y.shape or ()) if self._counts(d)]
         if node.operator not in ("ConstantOfShape", "Expand", "Tile") or len(axes) != 1:
             raise Mixed("numbers or compares examples by their places in the batch")
         (axis,) = axes
@@ -191,12 +202,24 @@ class _Walk:
         for value, place in zip(outputs, found, strict=False):
             if value is not None and place is not None:
                 self._note(value, place)
+                self._require_alike(node, value, place)
         return []
+
+    def _require_alike(self, node: Node, value: Value, rows: Rows) -> None:
+        """Refuse sizes but that of the examples' axis that may depend on the number of examples."""
+        if not any(v in self.parts and self.parts[v] is Part.SIZE for v in node.reads()):
+            return
+        known = {d for v in node.reads() if v in self.rows for d in shape_of(v)}
+        for axis, size in enumerate(shape_of(value)):
+            if axis != rows.axis and ANONYMOUS in str(size) and size not in known:
+                raise Mixed("gives each example a size that may depend on how many there are")
 
     def _note(self, value: Value, rows: Rows) -> None:
         shape = value.type.shape if isinstance(value.type, TensorType) else None
         for axis, size in enumerate(shape or ()):
-            if axis != rows.axis and self.symbol in symbols(size):
+            if axis == rows.axis and not self._counts(size):
+                self.counts.update(symbols(size))  # a name that inference made up
+            elif axis != rows.axis and self._counts(size):
                 raise Mixed("compares examples with each other")
         self.rows[value] = rows
 
@@ -206,7 +229,9 @@ class _Walk:
     def _inside(self, graph: Graph, rows: Places) -> Places:
         """Tell of the values of a subgraph, which may not sum over examples."""
         captured = {v: self.parts[v] for v in graph.captures() if v in self.parts}
-        walk = _Walk(graph, self.symbol, dict(rows), captured, set(self.trained))
+        walk = _Walk(
+            graph, self.symbol, dict(rows), captured, set(self.trained), counts=self.counts
+        )
         try:
             walk.go(graph.outputs)
         except _Inside as inside:
@@ -251,7 +276,7 @@ class _Walk:
             raise Mixed(_UNKNOWN) from None
         rows = {mapping[v]: self.rows[v] for v in mapping if v in self.rows}
         parts = {mapping[v]: self.parts[v] for v in mapping if v in self.parts}
-        walk = _Walk(body, self.symbol, rows, parts, set())
+        walk = _Walk(body, self.symbol, rows, parts, set(), counts=self.counts)
         walk.go([v for v in results if v is not None])
         for value, result in zip(node.outputs, results, strict=False):
             if value is None or result is None:

@@ -176,6 +176,13 @@ SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
         ),
         MASKED | IGNORED,
     ),
+    "over a number of examples that inference does not follow": (
+        lambda op, y, w, t: (
+            total(op, op.TopK(y, [2], outputs=2)[0] - t[:, 1:])
+            / op.Cast(op.Size(op.TopK(t, [2], outputs=2)[0]), to="float64")
+        ),
+        TARGETS,
+    ),
     "over a length that run time tells": (
         lambda op, y, w, series: (
             total(op, op.Unsqueeze(y, [1]) * series) / op.Cast(op.Size(series), to="float64")
@@ -293,6 +300,10 @@ REFUSED: dict[str, tuple[Loss, str]] = {
             op, y * t * op.Unsqueeze(op.Cast(numbers(op, t), to="float64"), [1])
         ),
         "Mul 'Mul_1' computes with numbers that examples have by their places",
+    ),
+    "as much of each as there are examples": (
+        lambda op, y, w, t: mean(op, op.Slice(y, [0], op.Shape(t, end=1), [1])),
+        "Slice 'Slice' gives each example a size that may depend on how many there are",
     ),
     "its neighbor": (
         lambda op, y, w, t: mean(
