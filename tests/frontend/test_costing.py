@@ -67,5 +67,5 @@ def test_the_command(tmp_path: Path) -> None:
     assert facts["cost"]["flops"] > 0 and facts["cost"]["seconds"] is None
     printed = run("info", tmp_path / "step.onnx", "--cost", "--measure", "numpy", "--shape", "N=8")
     assert "measured on numpy" in printed
-    assert "pass --shape" in refusal("info", tmp_path / "step.onnx", "--cost")
+    assert "with --shape N=8" in refusal("info", tmp_path / "step.onnx", "--cost")
     assert "go" in refusal("info", tmp_path / "step.onnx", "--measure", "numpy")
