@@ -177,11 +177,11 @@ SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
         MASKED | IGNORED,
     ),
     "over a number of examples that inference does not follow": (
-        lambda op, y, w, t: (
-            total(op, op.TopK(y, [2], outputs=2)[0] - t[:, 1:])
-            / op.Cast(op.Size(op.TopK(t, [2], outputs=2)[0]), to="float64")
+        lambda op, y, w, series: (
+            total(op, op.Unsqueeze(y, [1]) * series)
+            / op.Cast(op.Size(op.TopK(series, [2], axis=1, outputs=2)[0]), to="float64")
         ),
-        TARGETS,
+        {"series": RNG.normal(size=(EXAMPLES, 5, 3))},
     ),
     "over a length that run time tells": (
         lambda op, y, w, series: (
