@@ -182,6 +182,21 @@ def _attention(node: Node) -> None:
         require(node, same, f"K has {k[1]} heads, V has {v[1]}")
         keys, values = (shape[2 if len(shape) == 4 else 1] for shape in (k, v))
         require(node, may_equal(keys, values), f"there are {keys} keys, but {values} values")
+        for index, shape, name in ((4, k, "past_key"), (5, v, "past_value")):
+            require_shape(node, index, _past(shape, groups), name)
+        before, beside = shape_of(node, 4), shape_of(node, 5)
+        if before and beside:
+            reason = f"past_key holds {before[2]} keys, past_value {beside[2]} values"
+            require(node, may_equal(before[2], beside[2]), reason)
+
+
+def _past(shape: Shape, groups: Dim) -> list[Dim]:
+    """Give the sizes of a cache of keys or values: (batch, heads, before, width of a head)."""
+    width: Dim = shape[-1]
+    if len(shape) == 3:
+        known = isinstance(width, int) and isinstance(groups, int) and groups
+        width = int(width) // int(groups) if known else "width"
+    return [shape[0], groups or "heads", "before", width]
 
 
 def _split(node: Node) -> None:

@@ -236,6 +236,16 @@ def _grid(node: Node) -> None:
     _within(node, 1, "size", 0, "any")
 
 
+def _sampled(node: Node) -> None:
+    """Check that each place of a grid has a number for each spatial axis of its image."""
+    x, grid = shape_of(node, 0), shape_of(node, 1)
+    if x is not None:
+        places = ["any"] * (len(x) - 2)
+        require_shape(node, 1, [x[0], *places, len(places)], "grid")
+    elif grid is not None:
+        require_shape(node, 1, [*grid[:-1], len(grid) - 2], "grid")
+
+
 def _cropped(node: Node) -> None:
     """Check that there is a size for each axis that is named."""
     x, axes = shape_of(node, 0), node.attributes.get("axes")
@@ -274,6 +284,7 @@ LIST_CHECKS: dict[str, Callable[[Node], None]] = {
     "GRU": _sequence_lengths,
     "GatherElements": _along_axis,
     "GatherND": _gather_nd,
+    "GridSample": _sampled,
     "LSTM": _sequence_lengths,
     "MaxRoiPool": _regions,
     "MaxUnpool": _unpooled,

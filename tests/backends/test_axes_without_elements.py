@@ -152,3 +152,15 @@ def test_indices_point_into_nothing(rows: int, width: int, backend: str) -> None
     assert run(x=none, i=np.zeros((0, width), np.int64))["y"].shape[0] == 0
     with pytest.raises(og.GraphError, match="without elements"):
         run(x=none, i=np.zeros((3, width), np.int64))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_index_is_out_of_range_where_nothing_moves(backend: str) -> None:
+    b = og.Builder("gather")
+    x, i = b.input("x", "float32", (3, 0)), b.input("i", "int64", (2, 1))
+    b.output(b.op.GatherND(x, i), "y")
+    run = og.compile(b.build(), backend)
+    none = np.zeros((3, 0), np.float32)
+    assert run(x=none, i=np.array([[2], [-3]]))["y"].shape == (2, 0)
+    with pytest.raises(og.GraphError, match="index 3 of 3"):
+        run(x=none, i=np.array([[0], [3]]))

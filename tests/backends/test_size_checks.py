@@ -61,6 +61,11 @@ CALLS: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("Attention", [ROOM, ROOM[:, :1], ROOM], {}, "K has 1 heads, V has 2"),
     ("Conv", [ROOM, ROOM[..., :0]], {}, "a kernel has elements along each axis, w has [2, 0]"),
     ("ConvTranspose", [ROOM, np.ones((2, 1, 0, 2))], {"auto_pad": "SAME_UPPER"}, "w has [0, 2]"),
+    ("Attention", [*[ROOM] * 3, None, ROOM[..., :0], ROOM], {}, "past_key must have the shape"),
+    ("Attention", [*[ROOM] * 3, None, ROOM, ROOM[:, :1]], {}, "past_value must have the shape"),
+    ("Attention", [*[ROOM] * 3, None, ROOM, ROOM[:, :, :1]], {}, "past_key holds 2 keys, past"),
+    ("GridSample", [ROOM, ROOM[..., :1]], {}, "grid must have the shape (1, any, any, 2)"),
+    ("GridSample", [ROOM, ROOM[:0]], {}, "grid must have the shape (1, any, any, 2)"),
     ("GatherND", [X[:0], [[0]]], {}, "indices point into axes of [0], without elements"),
 ]
 

@@ -109,7 +109,8 @@ def _traps(call: Call) -> bool:
 def may_differ(call: Call) -> bool:
     """Tell whether onnxruntime is known to do otherwise than the standard says.
 
-    Gather moves one text of each slice. Squeeze takes an empty list of axes for none given. Slice
+    Gather moves one text of each slice. GatherND looks at no index where its slices have no
+    elements: it gives as many of them. Squeeze takes an empty list of axes for none given. Slice
     takes the largest integer for the far end, backwards too. Sums and products of integers are
     computed in double, some of them. ReduceProd of an int32 that does not fit saturates.
     """
@@ -117,6 +118,8 @@ def may_differ(call: Call) -> bool:
     match call.op:
         case "Gather":
             return first is not None and first.dtype.kind == "O"
+        case "GatherND":
+            return first is not None and not first.size
         case "Squeeze":
             return len(call.inputs) > 1 and not np.size(call.inputs[1])  # type: ignore[arg-type]
         case "Slice":
