@@ -30,6 +30,11 @@ CALLS = [
         and not (sample.op == "LSTM" and "clip" in sample.attributes)
         # and gives 0 for the state of an example without steps
         and not (sample.inputs[4] is not None and 0 in sample.inputs[4])
+        # and takes 0 for the alpha and beta that ScaledTanh and Affine have by default
+        and not (
+            {"ScaledTanh", "Affine"} & {*sample.attributes.get("activations", ())}
+            and "activation_beta" not in sample.attributes
+        )
         and (version > 1 or "linear_before_reset" not in sample.attributes)
     ),
 ]
