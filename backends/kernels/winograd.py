@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .registry import Array
-from .threads import in_parts
+from .threads import core_count
 from .windows import Windows
 
 _PLANES_BYTES = 1 << 21  # planes that were just written are multiplied from cache
@@ -36,8 +36,12 @@ _LARGEST_SHARE = 1000.0  # of squares around a window in those within it; 9 wher
 
 
 def suits(xp: Any, x: Array, channels: int, maps: int, over: Windows) -> bool:
-    """Tell whether windows have three taps an axis, and the saved products outweigh the sums."""
-    if xp.__name__ != "numpy" or x.dtype.kind != "f":
+    """Tell whether windows have three taps an axis, and the saved products outweigh the sums.
+
+    On several cores they do not: BLAS multiplies on all of them, what is added here is too little
+    at a time to be handed over.
+    """
+    if xp.__name__ != "numpy" or x.dtype.kind != "f" or core_count() > 1:
         return False
     if {*over.kernel} != {3} or {*over.strides} != {1}:
         return False
@@ -190,16 +194,7 @@ def _image_planes(xp: Any, x: Array, images: slice, rows: slice, shape: Sequence
     tiles = [rows.stop - rows.start, *_tiles(shape)[1:]]
     part = x[images, 2 * rows.start : 2 * rows.stop + 2]
     planes = xp.empty((*(4,) * len(tiles), len(part), *tiles, x.shape[-1]), x.dtype)
-    by_image = len(part) > 1
-
-    def work(start: int, stop: int) -> None:
-        if by_image:
-            _fill(xp, part[start:stop], planes[..., start:stop, *(slice(None),) * (len(tiles) + 1)])
-        else:
-            within = planes[..., start:stop, *(slice(None),) * len(tiles)]
-            _fill(xp, part[:, 2 * start : 2 * stop + 2], within)
-
-    in_parts(xp, work, len(part) if by_image else tiles[0], planes.nbytes)
+    _fill(xp, part, planes)
     return planes
 
 

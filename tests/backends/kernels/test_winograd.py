@@ -28,6 +28,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("_LEAST_TILES", "_LEAST_PRODUCTS"):
         monkeypatch.setattr(winograd, name, 0)
     monkeypatch.setattr(winograd, "_SUM", -1000)
+    monkeypatch.setattr(winograd, "core_count", lambda: 1)
     monkeypatch.setattr(winograd, "_PLANES_BYTES", 4096)
     for name in ("correlate", "weight_gradient"):
         monkeypatch.setattr(winograd, name, noted(ran, name, getattr(winograd, name)))
@@ -153,8 +154,12 @@ def test_integers_are_convolved_as_integers(always: list[str]) -> None:
 
 
 def test_large_convolutions_go_this_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A layer of a ResNet does; a thin one, one of stride 2 and one of few images do not."""
+    """A layer of a ResNet does; a thin one, one of stride 2 and one of few images do not.
+
+    On several cores none does.
+    """
     monkeypatch.undo()
+    monkeypatch.setattr(winograd, "core_count", lambda: 1)
     ran: list[str] = []
     monkeypatch.setattr(winograd, "correlate", noted(ran, "it", winograd.correlate))
     rng = np.random.default_rng(4)
@@ -167,4 +172,6 @@ def test_large_convolutions_go_this_way(monkeypatch: pytest.MonkeyPatch) -> None
     convolution.conv(np, x, w, pads=[1] * 4, strides=[2, 2])
     convolution.conv(np, x[:1, :, :4, :4], w, pads=[1] * 4)
     convolution.conv(np, x[:, :16], w[:16, :16], pads=[1] * 4)
+    monkeypatch.setattr(winograd, "core_count", lambda: 2)
+    convolution.conv(np, x, w, pads=[1] * 4)
     assert ran == ["it"]
