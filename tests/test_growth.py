@@ -1,6 +1,7 @@
 """Time grows with a file's size and not with its square, whatever the file looks like."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,17 @@ def test_eight_times_the_nodes_do_not_take_much_more_than_eight_times_as_long(
     kind: str, tmp_path: Path
 ) -> None:
     seconds(KINDS[kind](100), tmp_path)  # what loads when it is first used
-    small = min(seconds(KINDS[kind](200), tmp_path) for _ in range(2))
-    large = seconds(KINDS[kind](1600), tmp_path)
-    # quadratic growth would be 64 times; a busy machine can double a time, so 8 times is not asked
-    assert large < 3 * 8 * small
+    assert grows_evenly(lambda count: seconds(KINDS[kind](count), tmp_path), 200)
+
+
+def grows_evenly(seconds: Callable[[int], float], count: int) -> bool:
+    """Tell whether eight times as many take less than 24 times as long, in one of three tries.
+
+    Quadratic growth would be 64 times. A busy machine can double a time, or treble one of them, so
+    neither 8 times nor each try is asked.
+    """
+    tries = ((min(seconds(count) for _ in range(2)), seconds(8 * count)) for _ in range(3))
+    return any(large < 3 * 8 * small for small, large in tries)
 
 
 def layers(count: int) -> og.Graph:
@@ -63,5 +71,4 @@ def tuning_seconds(count: int) -> float:
 
 def test_tuning_grows_with_the_layers() -> None:
     tuning_seconds(20)
-    small = min(tuning_seconds(60) for _ in range(2))
-    assert tuning_seconds(480) < 3 * 8 * small
+    assert grows_evenly(tuning_seconds, 60)
