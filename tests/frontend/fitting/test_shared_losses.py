@@ -1,12 +1,12 @@
 """Steps that processes share are those of the whole batch, or are refused with the reason."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from threads import losses, together
+from shared_runs import require_same
+from threads import together
 
 import onnxgrad as og
 
@@ -193,22 +193,6 @@ SHARED: dict[str, tuple[Loss, Mapping[str, np.ndarray]]] = {
 }
 
 
-def require_same(
-    graph: og.Graph, data: Arrays, sizes: tuple[int, ...] = (2, 3, 5), **settings: Any
-) -> None:
-    """Compare two steps of several processes with those of one, on NumPy."""
-    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.3), "epochs": 2, "shuffle": False}
-    run |= {"batch_size": len(data["x"]), **settings}
-    reference: dict[str, Any] = {**run, "backend": "numpy"}
-    alone = og.fit(graph, data, **reference)
-    assert all(map(np.isfinite, losses(alone)))
-    for size in sizes:
-        for fitted in together(size, lambda group: og.fit(graph, data, **run, parallel=group)):
-            np.testing.assert_allclose(losses(fitted), losses(alone), rtol=1e-9)
-            for name, array in alone.state.items():
-                np.testing.assert_allclose(fitted.state[name], array, rtol=1e-8, atol=1e-11)
-
-
 @pytest.mark.parametrize("name", SHARED)
 def test_the_step_is_that_of_the_whole_batch(name: str) -> None:
     require_same(*built(*SHARED[name]))
@@ -344,83 +328,3 @@ def test_what_mixes_examples_is_refused(name: str) -> None:
     og.fit(graph, data, **run)
     with pytest.raises(og.GraphError, match=f"{message}.*one process"):
         together(2, lambda group: og.fit(graph, data, **run, parallel=group))
-
-
-def network(*shape: int) -> og.Graph:
-    b = og.Builder("network")
-    w = b.parameter("w", np.random.default_rng(2).normal(size=(4, int(np.prod(shape)))))
-    b.output(b.op.Reshape(b.input("x", "float64", ("N", 4)) @ w, [-1, *shape]), "y")
-    return b.build()
-
-
-SPELLED = np.where(np.arange(EXAMPLES)[:, None] % 3 > np.arange(2)[None], [[1, 2]], -100)
-PROBABILITIES = RNG.dirichlet(np.ones(3), size=EXAMPLES)
-OURS: dict[str, tuple[og.Graph, Mapping[str, np.ndarray]]] = {
-    "cross_entropy": (og.losses.cross_entropy(network(3)), IGNORED),
-    "cross_entropy, smoothed": (
-        og.losses.cross_entropy(network(3), label_smoothing=0.1, weight=WEIGHTS),
-        IGNORED,
-    ),
-    "cross_entropy of tokens": (og.losses.cross_entropy(network(5, 3), axis=-1), TEXTS),
-    "cross_entropy of images": (og.losses.cross_entropy(network(3, 5), axis=1), TEXTS),
-    "binary_cross_entropy": (
-        og.losses.binary_cross_entropy(network(3), positive_weight=2.0),
-        {"label": (TARGETS["t"] > 0) * 1.0},
-    ),
-    "kl_divergence": (og.losses.kl_divergence(network(3)), {"target": PROBABILITIES}),
-    "mse": (og.losses.mse(network(3)), {"target": TARGETS["t"]}),
-    "l1": (og.losses.l1(network(3)), {"target": TARGETS["t"]}),
-    "huber": (og.losses.huber(network(3)), {"target": TARGETS["t"]}),
-    "cosine": (og.losses.cosine(network(3)), {"target": TARGETS["t"]}),
-    "ctc": (og.losses.ctc(network(6, 4)), {"label": SPELLED}),
-    "ctc of lengths": (
-        og.losses.ctc(network(6, 4), lengths="frames"),
-        {"label": SPELLED, "frames": np.arange(EXAMPLES) % 3 + 4},
-    ),
-    "total": (
-        og.losses.total(
-            og.losses.mse(og.losses.cross_entropy(network(3), name="a"), "y", name="b"),
-            {"a": 1.0, "b": 0.5},
-        ),
-        {"label": IGNORED["label"], "target": TARGETS["t"]},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", OURS)
-def test_our_losses_are_shared(name: str) -> None:
-    graph, arrays = OURS[name]
-    require_same(graph, {"x": X, **arrays}, sizes=(2, 5), optimizer=og.optim.SGD(0.05))
-
-
-def test_all_our_losses_are_tried() -> None:
-    """But one, which compares examples."""
-    tried = {name.split(",")[0].split(" ")[0] for name in OURS}
-    assert tried == {*og.losses.__all__} - {"check_labels", "info_nce"}
-    graph = og.losses.info_nce(network(3))
-    with pytest.raises(og.GraphError, match="compares examples with each other"):
-        together(
-            2,
-            lambda group: og.fit(
-                graph,
-                {"x": X, "positive": TARGETS["t"]},
-                optimizer=og.optim.SGD(0.1),
-                parallel=group,
-            ),
-        )
-
-
-EXPORTED = Path(__file__).parents[2] / "fixtures" / "torch_models" / "gpt_loss_old.onnx"
-
-
-def test_a_language_model_of_torch_is_shared() -> None:
-    """Its labels of -100 do not count: the mean is over the others of the whole batch."""
-    ids = RNG.integers(0, 40, size=(7, 6))
-    data = {"ids": ids, "targets": np.where(np.arange(7)[:, None] < 4, -100, ids)}
-    run: dict[str, Any] = {"optimizer": og.optim.SGD(0.1), "batch_size": 7, "epochs": 2}
-    graph = og.load(EXPORTED)
-    alone = og.fit(graph, data, **run)
-    for fitted in together(2, lambda group: og.fit(graph, data, **run, parallel=group)):
-        np.testing.assert_allclose(losses(fitted), losses(alone), rtol=1e-5)
-        for name, array in alone.state.items():
-            np.testing.assert_allclose(fitted.state[name], array, rtol=1e-4, atol=1e-6)
