@@ -1,11 +1,23 @@
 """Where examples are in what operators give that work along axes."""
 
-from ..graph.ir import Node
+from ..graph.ir import Node, Value
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
 from ..standard.traits import REDUCTIONS
 from .elementwise import aligned
-from .registry import Call, Mixed, Result, Rows, Total, apart, common, parting, rank_of, size_at
+from .registry import (
+    Call,
+    Mixed,
+    Result,
+    Rows,
+    Total,
+    apart,
+    common,
+    parting,
+    parting_alone,
+    rank_of,
+    size_at,
+)
 
 _SUMS = {
     "ReduceSum": Total.SUM,
@@ -34,13 +46,10 @@ def axes_of(node: Node, rank: int, index: int = 1) -> list[int]:
     return [axis % rank for axis in axes]
 
 
-@parting(*REDUCTIONS)
-def reduction(call: Call) -> Result:
+@parting_alone(*REDUCTIONS)
+def reduction(call: Call, x: Value, rows: Rows) -> Result:
     """A sum or a mean over examples is one of the batch, in whatever parts."""
-    found, node = call.first(), call.node
-    if found is None:
-        return None
-    x, rows = found
+    node = call.node
     axes = [] if node.input(1) is None else axes_of(node, rank_of(x))
     if not axes and not attribute(node, "noop_with_empty_axes"):
         axes = list(range(rank_of(x)))
@@ -54,13 +63,10 @@ def reduction(call: Call) -> Result:
     return _SUMS[node.op_type]
 
 
-@parting("ReduceToShape", composite=True)
-def reduce_to_shape(call: Call) -> Result:
+@parting_alone("ReduceToShape", composite=True)
+def reduce_to_shape(call: Call, dy: Value, rows: Rows) -> Result:
     """dy is summed over what broadcasting had spread."""
-    found, y = call.first(), call.node.output()
-    if found is None:
-        return None
-    dy, rows = found
+    y = call.node.output()
     place = rows.axis - (rank_of(dy) - rank_of(y))
     if place < 0 or size_at(y, place) == 1:
         return Total.SUM
@@ -81,13 +87,9 @@ def arg(call: Call) -> Result:
     return Rows(rows.axis - gone, rows.outer)
 
 
-@parting("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK")
-def along_axis(call: Call) -> Result:
+@parting_alone("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK")
+def along_axis(call: Call, x: Value, rows: Rows) -> Result:
     """Each line along the axis is for itself."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     axis = attribute(call.node, "axis") % rank_of(x)
     return apart(rows, [axis], "works along the axis of the examples")
 
@@ -100,13 +102,9 @@ def along_axis_backwards(call: Call) -> Result:
     return apart(rows, [axis], "works along the axis of the examples")
 
 
-@parting("CumSum", "CumProd")
-def cumulative(call: Call) -> Result:
+@parting_alone("CumSum", "CumProd")
+def cumulative(call: Call, x: Value, rows: Rows) -> Result:
     """The axis is an input."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     return apart(rows, axes_of(call.node, rank_of(x)), "adds up along the axis of the examples")
 
 
@@ -119,44 +117,30 @@ def layer(call: Call) -> Result:
     return apart(rows, axes, "normalizes over the examples")
 
 
-@parting("MeanVarianceNormalization")
-def standardized(call: Call) -> Result:
+@parting_alone("MeanVarianceNormalization")
+def standardized(call: Call, x: Value, rows: Rows) -> Result:
     """The axes that it lists are normalized together."""
-    found = call.first()
-    if found is None:
-        return None
-    axes = [axis % rank_of(found[0]) for axis in attribute(call.node, "axes")]
-    return apart(found[1], axes, "normalizes over the examples")
+    axes = [axis % rank_of(x) for axis in attribute(call.node, "axes")]
+    return apart(rows, axes, "normalizes over the examples")
 
 
-@parting("Det")
-def determinant(call: Call) -> Result:
+@parting_alone("Det")
+def determinant(call: Call, x: Value, rows: Rows) -> Result:
     """The last two axes are those of matrices."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     return apart(rows, [rank_of(x) - 2, rank_of(x) - 1], "takes the examples for a matrix")
 
 
-@parting("Trilu")
-def trilu(call: Call) -> Result:
+@parting_alone("Trilu")
+def trilu(call: Call, x: Value, rows: Rows) -> Result:
     """It works on the last two axes."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     axes = [rank_of(x) - 2, rank_of(x) - 1]
     return apart(rows, axes, "cuts off examples by their places in the batch")
 
 
-@parting("Pad")
-def pad(call: Call) -> Result:
+@parting_alone("Pad")
+def pad(call: Call, x: Value, rows: Rows) -> Result:
     """Nothing is put before or after the examples."""
-    found, node = call.first(), call.node
-    if found is None:
-        return None
-    x, rows = found
+    node = call.node
     axes, pads = axes_of(node, rank_of(x), 3), elements_of(node.input(1))
     if rows.axis not in axes:
         return rows

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from ..graph.ir import Value
 from ..standard.traits import ELEMENTWISE
-from .registry import Call, Mixed, Result, Rows, common, parting, rank_of, shape_of, size_at
+from .registry import (
+    Call,
+    Mixed,
+    Result,
+    Rows,
+    common,
+    parting,
+    parting_alone,
+    rank_of,
+    shape_of,
+    size_at,
+)
 
 
 def aligned(
@@ -59,13 +70,9 @@ def cast_like(call: Call) -> Result:
     return call.of(0)
 
 
-@parting("QuantizeLinear", "DequantizeLinear")
-def quantization(call: Call) -> Result:
+@parting_alone("QuantizeLinear", "DequantizeLinear")
+def quantization(call: Call, x: Value, rows: Rows) -> Result:
     """Scales are of one axis or of all numbers; one of the examples' axis is by their places."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     if set(shape_of(call.node.required(2)[1])) <= {1}:
         return rows
     axis = call.node.attributes.get("axis", 1) % rank_of(x)

@@ -4,11 +4,12 @@ Two batches that are joined, such as anchors and their partners, hold examples i
 """
 
 from ..graph.dims import add, divide, multiply, negate, sum_of
+from ..graph.ir import Value
 from ..graph.types import Dim
 from ..inference.shapes import elements_of
 from ..standard.schemas import attribute
 from .axes import axes_of
-from .registry import Call, Mixed, Result, Rows, common, parting, rank_of, size_at
+from .registry import Call, Mixed, Result, Rows, common, parting, parting_alone, rank_of, size_at
 
 _END = 2**31 - 1
 """A slice that ends here or later ends at the end."""
@@ -33,13 +34,10 @@ def concat(call: Call) -> Result:
     return Rows(axis, sum_of(rows.outer for rows in places))
 
 
-@parting("Split")
-def split(call: Call) -> Result:
+@parting_alone("Split")
+def split(call: Call, x: Value, rows: Rows) -> Result:
     """Along the axis of the examples only whole blocks of them come apart."""
-    found, node = call.first(), call.node
-    if found is None:
-        return None
-    x, rows = found
+    node = call.node
     axis = attribute(node, "axis") % rank_of(x)
     if axis != rows.axis:
         return rows
@@ -65,13 +63,10 @@ def _blocks(call: Call, size: Dim) -> Dim:
     return each
 
 
-@parting("Slice")
-def slice_(call: Call) -> Result:
+@parting_alone("Slice")
+def slice_(call: Call, x: Value, rows: Rows) -> Result:
     """Of examples all are taken, or whole blocks of them."""
-    found, node = call.first(), call.node
-    if found is None:
-        return None
-    x, rows = found
+    node = call.node
     starts, ends, steps = (elements_of(node.input(k)) for k in (1, 2, 4))
     axes = axes_of(node, rank_of(x), 3)
     if rows.axis not in axes:

@@ -5,27 +5,19 @@ from ..graph.ir import Value
 from ..graph.types import ANONYMOUS
 from ..standard.schemas import attribute
 from .axes import axes_of
-from .registry import Call, Mixed, Result, Rows, parting, rank_of, shape_of, size_at
+from .registry import Call, Mixed, Result, Rows, parting, parting_alone, rank_of, shape_of, size_at
 
 
-@parting("Transpose")
-def transpose(call: Call) -> Result:
+@parting_alone("Transpose")
+def transpose(call: Call, x: Value, rows: Rows) -> Result:
     """The axes change places."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     perm = call.node.attributes.get("perm") or list(range(rank_of(x)))[::-1]
     return Rows(list(perm).index(rows.axis), rows.outer)
 
 
-@parting("Squeeze")
-def squeeze(call: Call) -> Result:
+@parting_alone("Squeeze")
+def squeeze(call: Call, x: Value, rows: Rows) -> Result:
     """Axes of one element go."""
-    found = call.first()
-    if found is None:
-        return None
-    x, rows = found
     if call.node.input(1) is None:
         raise Mixed("takes away the axis of the examples where there is but one")
     axes = axes_of(call.node, rank_of(x))
@@ -34,15 +26,13 @@ def squeeze(call: Call) -> Result:
     return Rows(rows.axis - sum(axis < rows.axis for axis in axes), rows.outer)
 
 
-@parting("Unsqueeze")
-def unsqueeze(call: Call) -> Result:
+@parting_alone("Unsqueeze")
+def unsqueeze(call: Call, x: Value, rows: Rows) -> Result:
     """Axes of one element come."""
-    found, y = call.first(), call.node.output()
-    if found is None:
-        return None
+    y = call.node.output()
     axes = axes_of(call.node, rank_of(y))
     others = [axis for axis in range(rank_of(y)) if axis not in axes]
-    return Rows(others[found[1].axis], found[1].outer)
+    return Rows(others[rows.axis], rows.outer)
 
 
 @parting("Reshape", "Flatten")
@@ -73,23 +63,17 @@ def reshaped(call: Call, x: Value, rows: Rows, y: Value) -> Rows:
     raise Mixed(f"gives '{y.name}', {y.type}, no axis of which is known to hold whole examples")
 
 
-@parting("Expand")
-def expand(call: Call) -> Result:
+@parting_alone("Expand")
+def expand(call: Call, x: Value, rows: Rows) -> Result:
     """Axes come at the left, and axes of one element grow."""
-    found, y = call.first(), call.node.output()
-    if found is None:
-        return None
-    x, rows = found
+    y = call.node.output()
     return Rows(rows.axis + rank_of(y) - rank_of(x), rows.outer)
 
 
-@parting("Tile")
-def tile(call: Call) -> Result:
+@parting_alone("Tile")
+def tile(call: Call, x: Value, rows: Rows) -> Result:
     """The examples themselves are not repeated."""
-    found, y = call.first(), call.node.output()
-    if found is None:
-        return None
-    x, rows = found
+    y = call.node.output()
     if size_at(x, rows.axis) != size_at(y, rows.axis):
         raise Mixed("repeats the batch")
     return rows
@@ -104,23 +88,18 @@ def images(call: Call) -> Result:
     return None if found is None else found[1]
 
 
-@parting("CenterCropPad")
-def crop(call: Call) -> Result:
+@parting_alone("CenterCropPad")
+def crop(call: Call, x: Value, rows: Rows) -> Result:
     """The axes that it lists change their sizes."""
-    found = call.first()
-    if found is None:
-        return None
-    axes = call.node.attributes.get("axes") or list(range(rank_of(found[0])))
-    if found[1].axis in [axis % rank_of(found[0]) for axis in axes]:
+    axes = call.node.attributes.get("axes") or list(range(rank_of(x)))
+    if rows.axis in [axis % rank_of(x) for axis in axes]:
         raise Mixed("crops or pads the batch")
-    return found[1]
+    return rows
 
 
-@parting("OneHot")
-def one_hot(call: Call) -> Result:
+@parting_alone("OneHot")
+def one_hot(call: Call, x: Value, rows: Rows) -> Result:
     """An axis of the classes comes."""
-    found, y = call.first(), call.node.output()
-    if found is None:
-        return None
-    axis, rows = attribute(call.node, "axis") % rank_of(y), found[1]
+    y = call.node.output()
+    axis = attribute(call.node, "axis") % rank_of(y)
     return Rows(rows.axis + (axis <= rows.axis), rows.outer)

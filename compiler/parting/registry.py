@@ -79,6 +79,7 @@ class Call:
 
 
 Rule = Callable[[Call], Result]
+RuleOfFirst = Callable[[Call, Value, Rows], Result]
 
 PARTING: dict[tuple[str, str], Rule] = {}
 
@@ -99,6 +100,23 @@ def parting(*op_types: str, composite: bool = False) -> Callable[[Rule], Rule]:
             key = (COMPOSITE_DOMAIN if composite else "", op_type)
             assert key not in PARTING, op_type
             PARTING[key] = rule
+        return rule
+
+    return register
+
+
+def parting_alone(*op_types: str, composite: bool = False) -> Callable[[RuleOfFirst], RuleOfFirst]:
+    """Register a rule for where the first input alone holds examples: it gets that and where.
+
+    Where others hold examples the body tells.
+    """
+
+    def register(rule: RuleOfFirst) -> RuleOfFirst:
+        def of_call(call: Call) -> Result:
+            found = call.first()
+            return None if found is None else rule(call, *found)
+
+        parting(*op_types, composite=composite)(of_call)
         return rule
 
     return register
