@@ -61,6 +61,10 @@ class Gpu:
         stays = bool(consumers) and all(k in _host_places(n) for n, k in consumers)
         return constant if stays else self.load(constant)
 
+    def entry(self, node: Node) -> KernelEntry | None:
+        """Look the kernel up in the table."""
+        return KERNELS.get((node.domain, node.op_type))
+
     def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Run a kernel on the GPU, or on the host where dtypes or CuPy do not let it."""
         function = entry.function

@@ -48,6 +48,10 @@ class Device(Protocol):
         """Bring a constant to where its consumers (node and position) read it."""
         ...
 
+    def entry(self, node: Node) -> KernelEntry | None:
+        """Look up the kernel of a node's operator, None where there is none."""
+        ...
+
     def kernel(self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]) -> Function:
         """Give a function of a node's inputs that runs a kernel of ours."""
         ...
@@ -129,7 +133,7 @@ class Plan:
             function = maker(self._device.xp, node, plans)
             captures = (v for p in plans.values() for v in p.captures)
             return whole(function, count, refer), [*node.inputs, *captures]
-        entry = KERNELS.get((node.domain, node.op_type))
+        entry = self._device.entry(node)
         if entry is None:
             return whole(refer(), count, refer), node.inputs
         attributes = attribute_defaults(node.op_type, node.domain) | node.attributes

@@ -9,7 +9,7 @@ import numpy as np
 from ..compiler.graph.ir import Graph, Node
 from ..compiler.passes.prepare import prepare_for
 from .interpreter import Interpreter, native_composites, runs_as_it_is
-from .kernels.registry import KernelEntry
+from .kernels.registry import KERNELS, KernelEntry
 from .reference import reference_kernel
 
 _LARGEST_KEPT = (1 << 25) - (1 << 14)
@@ -29,6 +29,10 @@ class Host:
     def place(self, constant: np.ndarray, consumers: Sequence[tuple[Node, int]]) -> np.ndarray:
         """Give the constant as it is."""
         return constant
+
+    def entry(self, node: Node) -> KernelEntry | None:
+        """Look the kernel up in the table."""
+        return KERNELS.get((node.domain, node.op_type))
 
     def kernel(
         self, node: Node, entry: KernelEntry, attributes: Mapping[str, Any]
@@ -57,12 +61,12 @@ class NumpyBackend:
 
     def prepare(self, graph: Graph) -> Interpreter:
         """Expand what has no kernel and lay out the steps."""
-        _let_malloc_keep_memory()
+        let_malloc_keep_memory()
         return Interpreter(prepare_for(graph, self.native, runs_as_it_is), Host(), graph)
 
 
 @cache
-def _let_malloc_keep_memory() -> None:
+def let_malloc_keep_memory() -> None:
     """Let glibc keep what is freed for the next array: it never takes this memory in use.
 
     Once a block of this size is freed it serves smaller ones from its heap, and gives up to twice

@@ -15,6 +15,7 @@ ENTRY_POINT_GROUP = "onnxgrad.backends"
 
 _OURS = {
     "numpy": ".numpy",
+    "numba": ".numba",
     "onnxruntime": ".onnxruntime",
     "openvino": ".openvino",
     "cupy": ".cupy",

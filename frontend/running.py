@@ -138,7 +138,7 @@ def compile(  # noqa: A001  # the public name
 
     Args:
         graph: any graph.
-        backend: its name: "numpy", "onnxruntime", "openvino", "cupy" or a registered one.
+        backend: its name: "numpy", "numba", "onnxruntime", "openvino", "cupy" or a registered one.
         tune: choose the forms of gradients by timing them here, each alone, 50 ms for each form,
             then in the whole graph; winners are kept in the user's cache, for this processor,
             runtime and thread count. What has a size without a number is not timed. `.tuning` of

@@ -20,8 +20,7 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
     if y.size <= size or xp.__name__ != "numpy":  # a GPU wants few, large launches
         fill(xp, y, x, *inputs)
         return y
-    outermost_first = sorted(range(y.ndim), key=lambda axis: -y.strides[axis])
-    flat = [_like(xp, array, y).transpose(outermost_first).reshape(-1) for array in (y, x, *inputs)]
+    flat = flattened(xp, y, x, *inputs)
 
     def work(first: int, last: int) -> None:
         for start in range(first * size, min(last * size, y.size), size):
@@ -29,6 +28,15 @@ def blockwise(xp: Any, fill: Callable[..., None], x: Array, *inputs: Array) -> A
 
     in_parts(xp, work, -(-y.size // size), y.nbytes)
     return y
+
+
+def flattened(xp: Any, y: Array, *inputs: Array) -> list[Array]:
+    """View arrays of one shape as vectors in the memory order of y, which is dense.
+
+    An input that lies otherwise is copied.
+    """
+    outermost_first = sorted(range(y.ndim), key=lambda axis: -y.strides[axis])
+    return [_like(xp, a, y).transpose(outermost_first).reshape(-1) for a in (y, *inputs)]
 
 
 def by_rows(xp: Any, work: Callable[..., None], *arrays: Array) -> None:
@@ -94,7 +102,7 @@ def _like(xp: Any, x: Array, y: Array) -> Array:
     """Return x in the memory layout of y."""
     if x.strides == y.strides:
         return x
-    copy = xp.empty_like(y)
+    copy = xp.empty_like(y, dtype=x.dtype)
     copy_into(xp, copy, x)
     return copy
 

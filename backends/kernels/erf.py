@@ -9,7 +9,7 @@ from .registry import Array, kernel
 # All coefficients were fitted for this file, lowest power first.
 # artanh(erf(x)) / x as a polynomial in x², weighted least squares on [0, 4] (error in erf: 8e-9).
 # Beyond 4 it only grows, where tanh is 1 in float32.
-_ARTANH_ERF = (
+ARTANH_ERF = (
     1.128379225730896,
     0.10277144610881805,
     -2.0451561431400478e-4,
@@ -76,7 +76,7 @@ def _polynomial(xp: Any, out: Array, x: Array, coefficients: tuple[float, ...]) 
 def write_erf(xp: Any, out: Array, x: Array) -> None:
     """Write erf(x) to out, within 1e-7 in float32 and 5e-16 in float64; out may not be x."""
     if out.dtype == "float32":
-        _polynomial(xp, out, xp.square(x), _ARTANH_ERF)
+        _polynomial(xp, out, xp.square(x), ARTANH_ERF)
         xp.multiply(out, x, out=out)
         xp.tanh(out, out=out)
     else:

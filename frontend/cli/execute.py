@@ -31,7 +31,7 @@ def run(
     model: Model,
     inputs: Inputs = None,
     backend: Annotated[
-        str, typer.Option(help="numpy, onnxruntime, openvino, cupy or another.")
+        str, typer.Option(help="numpy, numba, onnxruntime, openvino, cupy or another.")
     ] = "numpy",
     output: Annotated[
         Path | None,

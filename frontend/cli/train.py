@@ -130,7 +130,7 @@ def train(
         int | None, typer.Option(min=1, help="Stop after so many validations without a better one.")
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="numpy, onnxruntime, openvino or another.")
+        str, typer.Option(help="numpy, numba, onnxruntime, openvino or another.")
     ] = "onnxruntime",
     checkpoints: Annotated[
         Path | None,

@@ -1,0 +1,6 @@
+"""What numba compiles for the backend of that name; nobody else imports it, as it needs numba."""
+
+from .elementwise import fuse_elementwise
+from .registry import COMPILED
+
+__all__ = ["COMPILED", "fuse_elementwise"]
