@@ -5,7 +5,7 @@ library, which float64 takes, go one by one.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,14 @@ from numba import njit
 
 from ..kernels.erf import ARTANH_ERF
 
-inlined = njit(forceinline=True, error_model="numpy")
+Function = Callable[..., Any]
+
+
+def inlined(function: Function) -> Function:
+    """Let numba put a function into those that call it."""
+    compiled: Function = njit(forceinline=True, error_model="numpy")(function)
+    return compiled
+
 
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)  # few bits, so that its products with small integers are exact
