@@ -28,7 +28,7 @@ from .scalars import SCALARS
 OPERATOR = "Elementwise"
 
 _VECTORIZED = {
-    "float32": {"number", "abs", "exp", "tanh", "erf", "sqrt", "larger", "smaller"},
+    "float32": {"number", "abs", "exp", "tanh", "erf", "gaussian_cdf", "sqrt", "larger", "smaller"},
     "float64": {"number", "abs", "sqrt", "larger", "smaller"},
 }
 """What LLVM computes for many numbers at once; the rest NumPy does faster."""
