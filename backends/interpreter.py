@@ -29,10 +29,6 @@ from .stepping import RunStepper
 from .steps import NONE, Function, Step, Steps, whole
 from .user_kernels import guarded
 
-_BUFFER = 2048
-"""NumPy copies an array that is broadcast into a buffer of so many numbers, by default 8192, unless
-a row of the result fills it: bias and mean are read as they are where rows are as long as this."""
-
 
 class Device(Protocol):
     """Where kernels run.
@@ -195,6 +191,11 @@ class Interpreter:
         self._outputs = [v.name for v in graph.outputs]
         self._shared = {id(_owner(v.constant)) for v in graph.values() if v.constant is not None}
 
+    @property
+    def checks_sizes(self) -> bool:
+        """Tell whether only what is fed tells that calls fit."""
+        return self._sizes.are_open
+
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays by input name; give the outputs by name, each with memory of its own."""
         return self._run(self._plan, feeds)
@@ -233,7 +234,6 @@ class Interpreter:
         self._sizes.check({v.name: a for v, a in zip(self._inputs, fed, strict=True)})
         arrays = [self._load(a) for a in fed]
         with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
-            np.setbufsize(_BUFFER)  # until the context ends
             results = plan.run(arrays)
         outputs = dict(zip(self._outputs, results, strict=True))
         owners: set[int] | None = None

@@ -36,6 +36,11 @@ class OpenSizes:
         self._kept = {n for n in self._open if n in self._numbers or has_open_rank(n)}
 
     @property
+    def are_open(self) -> bool:
+        """Tell whether anything is to be checked."""
+        return bool(self._open)
+
+    @property
     def hang_on_numbers(self) -> bool:
         """Tell whether numbers that are fed must be checked, too, each time anew."""
         return bool(self._numbers)

@@ -1,7 +1,7 @@
 """What numba compiles for the backend of that name; nobody else imports it, as it needs numba."""
 
-from . import winograd  # noqa: F401  # enters the table
 from .elementwise import fuse_elementwise
 from .registry import COMPILED
+from .small import SmallExecutable, compile_small
 
-__all__ = ["COMPILED", "fuse_elementwise"]
+__all__ = ["COMPILED", "SmallExecutable", "compile_small", "fuse_elementwise"]

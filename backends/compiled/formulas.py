@@ -139,11 +139,12 @@ def _where(node: Node, condition: str, x: str, y: str) -> str:
 
 
 @formula("Pow")
-def _pow(node: Node, x: str, y: str) -> str | None:
-    """Raise to the powers 2 and 3, known beforehand."""
-    power = number_of(node.required(2)[1])
-    texts = {2.0: f"{x} * {x}", 3.0: f"{x} * {x} * {x}"}
-    return None if power is None else texts.get(power)
+def _pow(node: Node, x: str, y: str) -> str:
+    """Raise to a power; to 2 and 3, where that is known, by products."""
+    known = number_of(node.required(2)[1])
+    if known in (2, 3):
+        return " * ".join([x] * int(known))
+    return f"power({x}, {y})"
 
 
 @formula("LeakyRelu")
@@ -157,7 +158,7 @@ def _gelu(node: Node, x: str) -> str:
     """x·Φ(x), or its approximation"""
     if attribute(node, "approximate") == "tanh":
         return f"{x} * (number(0.5) * (number(1) + tanh({_gelu_inner(x)})))"
-    return f"{x} * gaussian_cdf({x})"
+    return f"{x} * {_gaussian_cdf(x)}"
 
 
 @formula("GeluGrad", domain=COMPOSITE_DOMAIN)
@@ -166,13 +167,18 @@ def _gelu_grad(node: Node, dy: str, x: str) -> str | None:
     if attribute(node, "approximate") == "tanh":
         return None
     scale = literal(1 / math.sqrt(2 * math.pi))
-    return f"{dy} * (gaussian_cdf({x}) + {x} * ({scale} * exp(number(-0.5) * ({x} * {x}))))"
+    density = f"{scale} * exp(number(-0.5) * {x} * {x})"
+    return f"{dy} * ({_gaussian_cdf(x)} + {x} * ({density}))"
 
 
 @formula("ReluGrad", domain=COMPOSITE_DOMAIN)
 def _relu_grad(node: Node, dy: str, y: str) -> str:
     """dy, but 0 where y <= 0"""
     return f"number(0) if {y} <= number(0) else {dy}"
+
+
+def _gaussian_cdf(x: str) -> str:
+    return f"(number(0.5) * (number(1) + erf({x} * {literal(math.sqrt(0.5))})))"
 
 
 def _gelu_inner(x: str) -> str:

@@ -12,11 +12,13 @@ STORED: dict[str, np.ndarray] = dict(
 FEEDS = {"x": STORED["x"], "t": STORED["t"]}
 
 
-def regression(w: np.ndarray = STORED["w"], c: np.ndarray = STORED["c"]) -> og.Graph:
+def regression(
+    w: np.ndarray = STORED["w"], c: np.ndarray = STORED["c"], rows: int | str = "N"
+) -> og.Graph:
     """The sum of (tanh(x·w + c) − t)², the loss of the stored trajectories."""
     b = og.Builder("regression")
-    x = b.input("x", w.dtype, ("N", w.shape[0]))
-    t = b.input("t", w.dtype, ("N", w.shape[1]))
+    x = b.input("x", w.dtype, (rows, w.shape[0]))
+    t = b.input("t", w.dtype, (rows, w.shape[1]))
     difference = b.op.Tanh(x @ b.parameter("w", w) + b.parameter("c", c)) - t
     b.output(b.op.ReduceSum(difference * difference, keepdims=0), "loss")
     return b.build()

@@ -21,7 +21,6 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "exported": ("exported", {"runtime": "onnxruntime"}),
     "openvino": ("ours", {"backend": "openvino"}),
     "numpy": ("ours", {"backend": "numpy"}),
-    "numba": ("ours", {"backend": "numba"}),
     "onnx-ad": ("rivals", {"tool": "onnx-ad"}),
     "onnxsim": ("rivals", {"tool": "onnxsim"}),
 }
@@ -43,7 +42,7 @@ BY_FORM: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What forms.py compares: how the forms of gradients are chosen. Files run in stock onnxruntime."""
 
-OURS = ("onnxruntime", "exported", "openvino", "numpy", "numba")
+OURS = ("onnxruntime", "exported", "openvino", "numpy")
 
 
 def start(name: str, job: Job) -> Started:

@@ -1,0 +1,354 @@
+"""A function over small arrays in the making: its lines, and where the elements of values are.
+
+Every value is in one of four forms. An expression: a number, or a variable that holds one. A
+buffer: its elements lie row by row in an array, from a position on. Moved: they are those of
+another value at other indices, and lie nowhere. Put off: a formula of the elements of other values,
+which is written where they are read.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ....compiler.graph.ir import Graph, Node, Value
+from ....compiler.graph.types import is_static
+from ..formulas import DTYPES, FORMULAS, dtype_of, expression, literal
+from ..scalars import SCALARS
+
+Index = tuple[str, ...] | str
+"""An expression for each axis, "0" along those of size 1; or one for the place, row by row."""
+
+_BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
+
+_DTYPES = {_BOOL, _INT32, _INT64, *DTYPES}
+
+_COUNTING = ("Add", "Mul", "Sub")
+"""Operators whose formulas are right for int64, too."""
+
+
+class NotWritten(Exception):
+    """A graph holds what nothing here writes: it runs node by node."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Elements that lie row by row in an array, from a position on."""
+
+    array: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The elements of another value: `to` gives their indices."""
+
+    source: Value
+    to: Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """What the formula of a node gives."""
+
+    node: Node
+
+
+Place = str | Buffer | Moved | PutOff
+
+
+class Program:
+    """A function of a graph's inputs, of arrays for its outputs, and of constants by dtype."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Place the inputs; nothing is written yet."""
+        self.graph = graph
+        self._dtype: np.dtype = DTYPES[0]
+        self.constants: dict[str, list[np.ndarray]] = {}
+        self._places: dict[Value, Place] = {}
+        self._lines: list[str] = []
+        self._depth = 1
+        self._variables = 0
+        self._scratch: dict[str, int] = {}
+        self._outputs: dict[Value, str] = {}
+        self._named: list[dict[tuple[Value, Index], str]] = [{}]
+        for k, value in enumerate(graph.outputs):
+            self._outputs.setdefault(value, f"y{k}")
+        for k, value in enumerate(graph.inputs):
+            self._places[value] = Buffer(f"x{k}", 0)
+
+    # Lines
+
+    def begin(self, node: Node) -> None:
+        """Let functions and numbers in what follows be of the dtype of a node's floats.
+
+        Raises:
+            NotWritten: they have several, or another value has a dtype that nothing here takes.
+        """
+        read, written = ({dtype_of(v) for v in values} for values in (node.reads(), node.writes()))
+        if not read | written <= _DTYPES or None in node.outputs or node.subgraphs:
+            raise NotWritten(node.label)
+        floats = [d for d in DTYPES if d in (written if node.op_type == "Cast" else read | written)]
+        if len(floats) > 1:
+            raise NotWritten(node.label)
+        self._dtype = floats[0] if floats else DTYPES[0]
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self._lines.append(" " * self._depth + _of_dtype(text, self._dtype))
+
+    def name(self, text: str) -> str:
+        """Give a variable that holds an expression."""
+        self._variables += 1
+        self.line(f"v{self._variables} = {text}")
+        return f"v{self._variables}"
+
+    @contextmanager
+    def loops(self, sizes: Sequence[int]) -> Iterator[tuple[str, ...]]:
+        """Write loops around what follows, and give their indices."""
+        depth, index = self._depth, []
+        for size in sizes:
+            if size == 1:
+                index.append("0")
+                continue
+            self._variables += 1
+            index.append(f"i{self._variables}")
+            self.line(f"for {index[-1]} in range({size}):")
+            self._depth += 1
+        self._named.append({})
+        yield tuple(index)
+        self._named.pop()
+        self._depth = depth
+
+    # Values
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        """Give a shape in numbers."""
+        shape = value.shape
+        if not is_static(shape):
+            raise NotWritten(value.name)
+        return shape
+
+    def size(self, value: Value) -> int:
+        """Give the number of elements."""
+        return prod(self.shape(value))
+
+    def known(self, node: Node, index: int) -> np.ndarray | None:
+        """Give what an input always is, None where it is omitted."""
+        value = node.input(index)
+        if value is None:
+            return None
+        if value.constant is None or value in self.graph.inputs:
+            raise NotWritten(node.label)
+        return value.constant
+
+    def element(self, value: Value, index: Index) -> str:
+        """Give an expression of an element."""
+        place = self._place(value)
+        if isinstance(place, str):
+            return place
+        if isinstance(place, Buffer):
+            return f"{place.array}[{self._position(place, value, index)}]"
+        if isinstance(place, Moved):
+            assert isinstance(index, tuple)
+            return self.element(place.source, place.to(index))
+        return self._formula(place.node, index)
+
+    def broadcast(self, index: Index, shape: Sequence[int], value: Value) -> Index:
+        """Give the index of a value that is broadcast to a shape, at an index of that."""
+        own = self.shape(value)
+        if isinstance(index, str):
+            return index if prod(own) == prod(shape) else "0"
+        return aligned(index, own)
+
+    def lies_flat(self, value: Value, shape: Sequence[int]) -> bool:
+        """Tell whether a value, broadcast to a shape, may be read by places row by row."""
+        place = self._place(value)
+        own = self.shape(value)
+        if isinstance(place, PutOff):
+            return own == tuple(shape) and all(self.lies_flat(v, own) for v in place.node.given())
+        if isinstance(place, Buffer):
+            return own == tuple(shape) or prod(own) == 1
+        return isinstance(place, str)
+
+    def put_off(self, node: Node) -> None:
+        """Let the formula of a node stand where its elements are read, or compute it now.
+
+        Raises:
+            NotWritten: there is no formula.
+        """
+        value = node.output()
+        if _text(node, ["x"] * len(node.inputs)) is None:
+            raise NotWritten(node.label)
+        for read in node.given():
+            if self.size(read) < self.size(value):
+                self.compute(read)  # once, not for each element that it is read for
+        self._places[value] = PutOff(node)
+        if len(self.graph.consumers(value)) != 1 or value in self._outputs:
+            self.compute(value)
+
+    def move(self, value: Value, source: Value, to: Callable[..., tuple[str, ...]]) -> None:
+        """Let a value have the elements of another one, at the indices that `to` gives."""
+        self.compute(source)
+        place = self._place(source)
+        self._places[value] = place if isinstance(place, str) else Moved(source, to)
+
+    def view(self, value: Value, source: Value) -> None:
+        """Let a value have the elements of another one in the same order."""
+        self.lay_out(source)
+        self._places[value] = self._place(source)
+
+    def compute(self, value: Value) -> None:
+        """Compute what was put off: its elements are read more than once, or in another order."""
+        if isinstance(self._place(value), PutOff):
+            self.lay_out(value)
+
+    def lay_out(self, value: Value) -> None:
+        """Bring the elements into a row."""
+        if isinstance(self._place(value), str | Buffer):
+            return
+        with self.elementwise(value) as index:
+            text = self.element(value, index)
+            self.define(value)
+            self.store(value, index, text)
+
+    @contextmanager
+    def elementwise(self, *values: Value) -> Iterator[Index]:
+        """Write loops over the elements of values of one shape, or of a single element."""
+        shape = max(map(self.shape, values), key=prod)
+        if all(self.lies_flat(v, shape) for v in values):
+            with self.loops([prod(shape)]) as (index,):
+                yield index
+        else:
+            with self.loops(shape) as indices:
+                yield indices
+
+    def define(self, value: Value) -> None:
+        """Give a value a place of its own, to store into."""
+        size, dtype = self.size(value), value.dtype
+        if value in self._outputs:
+            self._places[value] = Buffer(self._outputs[value], 0)
+        elif size == 1:
+            self._variables += 1
+            self._places[value] = f"v{self._variables}"
+        else:
+            start = self._scratch.get(dtype.name, 0)
+            self._places[value] = Buffer(f"s_{dtype.name}", start)
+            self._scratch[dtype.name] = start + size
+
+    def store(self, value: Value, index: Index, text: str) -> None:
+        """Write an element of a value that is defined."""
+        self.line(f"{self.element(value, index)} = {text}")
+
+    def _place(self, value: Value) -> Place:
+        if value not in self._places:
+            self._places[value] = self._constant(value)
+        return self._places[value]
+
+    def _constant(self, value: Value) -> Place:
+        array = value.constant
+        assert array is not None
+        if array.size == 1:
+            number = array.item()
+            return (
+                _of_dtype(literal(number), array.dtype) if array.dtype in DTYPES else repr(number)
+            )
+        held = self.constants.setdefault(array.dtype.name, [])
+        start = sum(a.size for a in held)
+        held.append(array.reshape(-1))
+        return Buffer(f"c_{array.dtype.name}", start)
+
+    def _position(self, place: Buffer, value: Value, index: Index) -> str:
+        if isinstance(index, tuple):
+            index = row_by_row(self.shape(value), index)
+        if not place.start:
+            return index
+        return str(place.start) if index == "0" else f"{place.start} + {index}"
+
+    def _formula(self, node: Node, index: Index) -> str:
+        value = node.output()
+        names = []
+        for read in node.given():
+            names.append(self.named(read, self.broadcast(index, self.shape(value), read)))
+        text, floats = _text(node, names), [dtype_of(v) for v in (value, *node.given())]
+        assert text is not None
+        return next((_of_dtype(text, d) for d in floats if d in DTYPES), text)
+
+    def named(self, value: Value, index: Index) -> str:
+        """Give a variable that holds an element; it is read once."""
+        place = self._place(value)
+        if isinstance(place, str):
+            return place
+        for known in self._named:
+            if (value, index) in known:
+                return known[value, index]
+        self._named[-1][value, index] = name = self.name(self.element(value, index))
+        return name
+
+    # The whole
+
+    def finish(self) -> str:
+        """Give the source: a function that gives 0, or 1 where it leaves numbers to the kernels."""
+        for k, value in enumerate(self.graph.outputs):
+            if self._place(value) != Buffer(f"y{k}", 0):
+                with self.elementwise(value) as index:
+                    at = Buffer(f"y{k}", 0)
+                    text = self.element(value, index)
+                    self.line(f"{at.array}[{self._position(at, value, index)}] = {text}")
+        ends = {"x": list(self.graph.inputs), "y": list(self.graph.outputs)}
+        sizes = {f"{c}{k}": self.size(v) for c, vs in ends.items() for k, v in enumerate(vs)}
+        arguments = [f"_{name}" for name in sizes] + [f"c_{name}" for name in self.constants]
+        rows = [f" {name} = _{name}.reshape({size})" for name, size in sizes.items()]
+        rows += [f" s_{name} = empty({size}, {name})" for name, size in self._scratch.items()]
+        return "\n".join([f"def run({', '.join(arguments)}):", *rows, *self._lines, " return 0"])
+
+
+def aligned(index: tuple[str, ...], shape: Sequence[int]) -> tuple[str, ...]:
+    """Give the index of what is broadcast: along its own axes, which are the last."""
+    last = index[len(index) - len(shape) :]
+    return tuple("0" if n == 1 else i for n, i in zip(shape, last, strict=True))
+
+
+def row_by_row(shape: Sequence[int], index: Sequence[str]) -> str:
+    """Give the place of an element among all, row by row."""
+    terms, stride = [], 1
+    for size, at in zip(shape[::-1], index[::-1], strict=True):
+        if at != "0":
+            terms.append(at if stride == 1 else f"{stride} * ({at})")
+        stride *= size
+    return " + ".join(terms) or "0"
+
+
+def _text(node: Node, names: Sequence[str]) -> str | None:
+    """Give the formula of a node, None where there is none."""
+    values = [*node.given(), *node.writes()]
+    if node.op_type in _COUNTING and not node.domain and {v.dtype for v in values} == {_INT64}:
+        return FORMULAS["", node.op_type](node, *names)
+    return expression(node, names)
+
+
+_FUNCTIONS = re.compile(
+    rf"\b({'|'.join(name for name, held in SCALARS['float64'].items() if callable(held))})\("
+)
+
+
+def _of_dtype(text: str, dtype: np.dtype | None) -> str:
+    """Let functions that a text calls be those of a dtype."""
+    return _FUNCTIONS.sub(rf"\1_{dtype}(", text)
+
+
+def namespace() -> dict[str, Any]:
+    """Give what a source names."""
+    functions = {
+        f"{name}_{dtype}": held
+        for dtype in DTYPES
+        for name, held in SCALARS[dtype.name].items()
+        if callable(held)
+    }
+    dtypes = {dtype.name: dtype.type for dtype in _DTYPES}
+    return {**functions, **dtypes, "empty": np.empty, "inf": math.inf, "nan": math.nan}

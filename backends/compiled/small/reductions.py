@@ -1,0 +1,76 @@
+"""Reductions over axes that are known."""
+
+from math import prod
+from typing import NamedTuple
+
+from ....compiler.graph.ir import Node
+from ....compiler.standard.schemas import attribute
+from ...kernels.reduction import reduced_axes
+from .program import Program, row_by_row
+from .registry import composite_writer, writer
+
+
+class _Steps(NamedTuple):
+    """The first total, the next of a total {0} and an element {1}, the result of {2} elements."""
+
+    start: str
+    step: str
+    end: str = "{0}"
+
+
+_SUM = _Steps("0", "{0} + {1}")
+
+_STEPS = {
+    "ReduceL1": _Steps("0", "{0} + abs({1})"),
+    "ReduceL2": _Steps("0", "{0} + {1} * {1}", "sqrt({0})"),
+    "ReduceLogSum": _Steps("0", "{0} + {1}", "log({0})"),
+    "ReduceMax": _Steps("-inf", "larger({0}, {1})"),
+    "ReduceMean": _Steps("0", "{0} + {1}", "{0} / number({2})"),
+    "ReduceMin": _Steps("inf", "smaller({0}, {1})"),
+    "ReduceProd": _Steps("1", "{0} * {1}"),
+    "ReduceSum": _SUM,
+    "ReduceSumSquare": _Steps("0", "{0} + {1} * {1}"),
+}
+
+
+@writer(*_STEPS)
+def reduction(program: Program, node: Node) -> None:
+    """Reduce over some axes, or all."""
+    x = node.first_input
+    rank, keeps = len(program.shape(x)), attribute(node, "noop_with_empty_axes")
+    axes = reduced_axes(rank, program.known(node, 1), keeps)
+    _reduce(program, node, {axis % rank for axis in axes}, _STEPS[node.op_type])
+
+
+@composite_writer("ReduceToShape")
+def reduce_to_shape(program: Program, node: Node) -> None:
+    """Sum over the axes along which the result would broadcast to its input."""
+    program.known(node, 1)
+    shape, own = program.shape(node.first_input), program.shape(node.output())
+    lead = len(shape) - len(own)
+    kept = {lead + k for k, n in enumerate(own) if n == shape[lead + k]}
+    _reduce(program, node, set(range(len(shape))) - kept, _SUM)
+
+
+def _reduce(program: Program, node: Node, over: set[int], steps: _Steps) -> None:
+    """Go over what is reduced to an element, for each of them."""
+    x, y = node.first_input, node.output()
+    shape = program.shape(x)
+    kept = [n for axis, n in enumerate(shape) if axis not in over]
+    reduced = [n for axis, n in enumerate(shape) if axis in over]
+    in_a_row = not kept and program.lies_flat(x, shape)
+    program.define(y)
+    with program.loops(kept) as outer:
+        total = program.name(f"number({steps.start})")
+        with program.loops([prod(reduced)] if in_a_row else reduced) as inner:
+            index = inner[0] if in_a_row else _merged(len(shape), over, outer, inner)
+            program.line(f"{total} = {steps.step.format(total, program.named(x, index))}")
+        program.store(y, row_by_row(kept, outer), steps.end.format(total, x, prod(reduced)))
+
+
+def _merged(
+    rank: int, over: set[int], outer: tuple[str, ...], inner: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Give an index of what is reduced over some axes: along those, and along the others."""
+    left, reduced = iter(outer), iter(inner)
+    return tuple(next(reduced) if axis in over else next(left) for axis in range(rank))
