@@ -29,6 +29,10 @@ from .stepping import RunStepper
 from .steps import NONE, Function, Step, Steps, whole
 from .user_kernels import guarded
 
+_BUFFER = 2048
+"""NumPy copies an array that is broadcast into a buffer of so many numbers, by default 8192, unless
+a row of the result fills it: bias and mean are read as they are where rows are as long as this."""
+
 
 class Device(Protocol):
     """Where kernels run.
@@ -234,6 +238,7 @@ class Interpreter:
         self._sizes.check({v.name: a for v, a in zip(self._inputs, fed, strict=True)})
         arrays = [self._load(a) for a in fed]
         with told_as_ours(), np.errstate(all="ignore"):  # NaN and infinity pass through
+            np.setbufsize(_BUFFER)  # until the context ends
             results = plan.run(arrays)
         outputs = dict(zip(self._outputs, results, strict=True))
         owners: set[int] | None = None

@@ -11,7 +11,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.np.numpy_support import from_dtype
 
 from ...compiler.graph.ir import Graph, Node, Value
 from ...compiler.graph.subgraphs import run_on_subgraphs
@@ -27,7 +28,7 @@ from .scalars import SCALARS
 OPERATOR = "Elementwise"
 
 _VECTORIZED = {
-    "float32": {"number", "abs", "exp", "tanh", "erf", "sqrt", "larger", "smaller"},
+    "float32": {"number", "abs", "exp", "tanh", "erf", "gaussian_cdf", "sqrt", "larger", "smaller"},
     "float64": {"number", "abs", "sqrt", "larger", "smaller"},
 }
 """What LLVM computes for many numbers at once; the rest NumPy does faster."""
@@ -172,8 +173,9 @@ def _compile(lines: str, dtypes: tuple[str, ...]) -> Kernel:
     source = f"def loop(out, {names}):\n for i in range(out.size):\n  {body}"
     namespace = dict(SCALARS[dtype])
     exec(compile(source, "<chain>", "exec"), namespace)
-    vectors = ", ".join(f"{'boolean' if d == 'bool' else d}[::1]" for d in (dtype, *dtypes))
-    loop: Kernel = njit(f"void({vectors})", nogil=True, error_model="numpy")(namespace["loop"])
+    read = [types.Array(from_dtype(np.dtype(d)), 1, "C", readonly=True) for d in dtypes]
+    signature = types.void(from_dtype(np.dtype(dtype))[::1], *read)
+    loop: Kernel = njit(signature, nogil=True, error_model="numpy")(namespace["loop"])
     return loop
 
 
@@ -185,7 +187,8 @@ def _run(xp: Any, *inputs: Array, lines: str) -> Array:
     """Run a chain on arrays of one shape; the result lies in memory as the first floats do."""
     dtypes = tuple(a.dtype.name for a in inputs)
     y = np.empty_like(inputs[dtypes.index(_float_of(dtypes))])
-    loop, flat = _compile(lines, dtypes), flattened(np, y, *inputs)
+    flat = [a if a.flags.aligned else a.copy() for a in flattened(np, y, *inputs)]
+    loop = _compile(lines, dtypes)
 
     def part(start: int, stop: int) -> None:
         loop(*(a[start:stop] for a in flat))

@@ -158,7 +158,7 @@ def _gelu(node: Node, x: str) -> str:
     """x·Φ(x), or its approximation"""
     if attribute(node, "approximate") == "tanh":
         return f"{x} * (number(0.5) * (number(1) + tanh({_gelu_inner(x)})))"
-    return f"{x} * {_gaussian_cdf(x)}"
+    return f"{x} * gaussian_cdf({x})"
 
 
 @formula("GeluGrad", domain=COMPOSITE_DOMAIN)
@@ -167,18 +167,13 @@ def _gelu_grad(node: Node, dy: str, x: str) -> str | None:
     if attribute(node, "approximate") == "tanh":
         return None
     scale = literal(1 / math.sqrt(2 * math.pi))
-    density = f"{scale} * exp(number(-0.5) * {x} * {x})"
-    return f"{dy} * ({_gaussian_cdf(x)} + {x} * ({density}))"
+    return f"{dy} * (gaussian_cdf({x}) + {x} * ({scale} * exp(number(-0.5) * ({x} * {x}))))"
 
 
 @formula("ReluGrad", domain=COMPOSITE_DOMAIN)
 def _relu_grad(node: Node, dy: str, y: str) -> str:
     """dy, but 0 where y <= 0"""
     return f"number(0) if {y} <= number(0) else {dy}"
-
-
-def _gaussian_cdf(x: str) -> str:
-    return f"(number(0.5) * (number(1) + erf({x} * {literal(math.sqrt(0.5))})))"
 
 
 def _gelu_inner(x: str) -> str:

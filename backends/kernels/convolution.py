@@ -93,7 +93,9 @@ def _copy_columns(columns: Array, view: Array, rank: int, start: int, stop: int)
         columns[(..., *tap, slice(None))] = view[(..., *tap, slice(None))]
 
 
-def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
+def _correlate(
+    xp: Any, x: Array, w: Array, over: Windows, transforms: winograd.Transforms
+) -> Array:
     """Slide w: (group, *kernel, channels, maps) over x: (batch, *padded, group·channels).
 
     Returns (batch, *outputs, group·maps).
@@ -103,12 +105,12 @@ def _correlate(xp: Any, x: Array, w: Array, over: Windows) -> Array:
     if group > 1 and channels == 1:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
-    if winograd.suits(xp, x, channels, maps, over) and math.isfinite(w.sum()):
+    if winograd.suits(xp, x, channels, maps, over, transforms) and math.isfinite(w.sum()):
         parts = xp.split(x, group, -1)
         reached = [winograd.reach(xp, part, over) for part in parts]
         if not any(found is None for found in reached):
             for k, out in enumerate(xp.split(y, group, -1)):
-                winograd.correlate(xp, parts[k], w[k], over, reached[k], out)
+                winograd.correlate(xp, parts[k], w[k], over, reached[k], out, transforms)
             return y
     w = _matrices(w)
     for block, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
@@ -159,13 +161,14 @@ def conv(
     pads: Sequence[int] | None = None,
     auto_pad: str = "NOTSET",
     group: int = 1,
+    transforms: winograd.Transforms = winograd.IN_NUMPY,
 ) -> Array:
     """Correlate x: (batch, channels, *spatial) with w: (maps, channels / group, *kernel)."""
     over = windows(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
     image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
     axes = range(3, w.ndim + 1)
     weight = w.reshape(group, w.shape[0] // group, *w.shape[1:]).transpose(0, *axes, 2, 1)
-    y = _correlate(xp, image, weight, over)
+    y = _correlate(xp, image, weight, over, transforms)
     if b is not None:
         y += b
     return _channels_first(y)
@@ -186,6 +189,7 @@ def conv_transpose(
     output_shape: Sequence[int] | None = None,
     auto_pad: str = "NOTSET",
     group: int = 1,
+    transforms: winograd.Transforms = winograd.IN_NUMPY,
 ) -> Array:
     """Apply the transpose of Conv to x: (batch, maps, *spatial) with w: (maps, channels, *)."""
     rank: int = x.ndim - 2
@@ -208,7 +212,7 @@ def conv_transpose(
         halves = [t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in totals]
         pads = [*halves, *(t - h for t, h in zip(totals, halves, strict=True))]
     shape = (x.shape[0], w.shape[1] * group, *output_shape)
-    y = _input_gradient(xp, x, w, shape, strides, dilations, pads, group)
+    y = _input_gradient(xp, x, w, shape, strides, dilations, pads, group, transforms)
     if b is not None:
         y += b.reshape(-1, *([1] * rank))
     return y
@@ -225,9 +229,11 @@ def conv_input_grad(
     dilations: Sequence[int],
     pads: Sequence[int],
     group: int = 1,
+    transforms: winograd.Transforms = winograd.IN_NUMPY,
 ) -> Array:
     """Return the gradient of Conv's x, of shape x_shape (int64, 1-D)."""
-    return _input_gradient(xp, dy, w, x_shape.tolist(), strides, dilations, pads, group)
+    shape = x_shape.tolist()
+    return _input_gradient(xp, dy, w, shape, strides, dilations, pads, group, transforms)
 
 
 class _Phase:
@@ -265,6 +271,7 @@ def _input_gradient(
     dilations: Sequence[int],
     pads: Sequence[int],
     group: int,
+    transforms: winograd.Transforms,
 ) -> Array:
     """Correlate dy with the flipped weight, by phases; there is one where all strides are 1."""
     batch, channels, *sizes = shape
@@ -299,7 +306,7 @@ def _input_gradient(
         members = list(itertools.product(*alike))
         parts = [weight[(slice(None), *(p.flipped for p in member))] for member in members]
         flipped = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=-1)
-        found = _correlate(xp, image[(slice(None), *met)], flipped, over)
+        found = _correlate(xp, image[(slice(None), *met)], flipped, over, transforms)
         if found.shape == whole:
             return _channels_first(found)
         if dx is None:
@@ -333,6 +340,7 @@ def conv_weight_grad(
     dilations: Sequence[int],
     pads: Sequence[int],
     group: int = 1,
+    transforms: winograd.Transforms = winograd.IN_NUMPY,
 ) -> Array:
     """Return the gradient of Conv's w, of shape w_shape (int64, 1-D)."""
     maps, channels, *kernel_shape = w_shape.tolist()
@@ -341,12 +349,13 @@ def conv_weight_grad(
     dy = _channels_last(xp, dy)
     rank = len(kernel_shape)
     if (
-        winograd.suits(xp, image, channels, maps // group, over)
+        winograd.suits(xp, image, channels, maps // group, over, transforms)
         and math.isfinite(dy.sum())
         and winograd.reach(xp, image, over) is not None
     ):
         pairs = zip(xp.split(dy, group, -1), xp.split(image, group, -1), strict=True)
-        return xp.concatenate([winograd.weight_gradient(xp, *pair, over) for pair in pairs])
+        parts = [winograd.weight_gradient(xp, *pair, over, transforms) for pair in pairs]
+        return xp.concatenate(parts)
     if group > 1 and channels == 1:
         dw = _weight_gradient_depthwise(xp, dy, image, group, over)
     else:

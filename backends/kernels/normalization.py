@@ -58,6 +58,28 @@ def _image_sums(xp: Any, x: Array) -> Array:
     return xp.matmul(xp.ones(rows.shape[1], x.dtype), rows)
 
 
+def _center(xp: Any, y: Array, x: Array, *factors: Array) -> tuple[Array, ...]:
+    """Write x: (batch, channels, …) less the mean of each channel into y, in memory like it.
+
+    Returns the mean, Σ y² and, for each factor f like x, Σ f and Σ f·y: (channels,). Images are in
+    cache meanwhile, and each is summed by itself first: it rounds less.
+    """
+    sums = xp.empty((len(x), 1 + 2 * len(factors), math.prod(x.shape[1:2])), x.dtype)
+    count = x.dtype.type(x.size // max(sums.shape[-1], 1))
+    mean = xp.add.reduce(_image_sums(xp, x), axis=0) / count
+    middle = _per_channel(xp, mean, x)
+
+    def work(y: Array, sums: Array, x: Array, *factors: Array) -> None:
+        xp.subtract(x, middle, out=y)
+        sums[:, 0] = _image_sums(xp, xp.square(y))
+        for k, factor in enumerate(factors):
+            sums[:, 2 * k + 1] = _image_sums(xp, factor)
+            sums[:, 2 * k + 2] = _image_sums(xp, factor * y)
+
+    by_rows(xp, work, y, sums, x, *factors)
+    return mean, *xp.add.reduce(sums, axis=0)
+
+
 @kernel("LayerNormalization")
 def layer_normalization(
     xp: Any,
@@ -150,18 +172,9 @@ def batch_normalization(
         y = wide * _per_channel(xp, factor, x)
         y += _per_channel(xp, widen(b) - widen(mean) * factor, x)
         return y.astype(x.dtype, copy=False)
-    count = wide.dtype.type(x.size // max(scale.size, 1))
-    # each image by itself first: it rounds less
-    found_mean = xp.add.reduce(_image_sums(xp, wide), axis=0) / count
-    middle = _per_channel(xp, found_mean, x)
-    y, sums = xp.empty_like(wide), xp.empty((len(wide), found_mean.size), wide.dtype)
-
-    def center(y: Array, sums: Array, x: Array) -> None:
-        xp.subtract(x, middle, out=y)
-        sums[...] = _image_sums(xp, xp.square(y))
-
-    by_rows(xp, center, y, sums, wide)
-    found_variance = xp.add.reduce(sums, axis=0) / count
+    y = xp.empty_like(wide)
+    found_mean, squares = _center(xp, y, wide)
+    found_variance = squares / wide.dtype.type(x.size // max(scale.size, 1))
     factor = _per_channel(xp, widen(scale) / xp.sqrt(found_variance + wide.dtype.type(epsilon)), x)
     shift = _per_channel(xp, b, x)
 
@@ -182,34 +195,19 @@ def batch_normalization(
 
 @composite_kernel("BatchNormalizationGrad")
 def batch_normalization_grad(
-    xp: Any,
-    dy: Array,
-    x: Array,
-    scale: Array,
-    mean: Array,
-    variance: Array,
-    epsilon: float = 1e-5,
+    xp: Any, dy: Array, x: Array, scale: Array, epsilon: float = 1e-5
 ) -> tuple[Array, Array, Array]:
     """Return dx = scale·i·(dy - mean(dy) - n·mean(dy·n)), dscale = Σ dy·n and dbias = Σ dy.
 
-    For batch statistics `mean` and `variance` (biased), i = 1 / √(variance + epsilon) and
-    n = (x - mean)·i; every sum runs over all axes but 1.
+    i = 1 / √(variance + epsilon) and n = (x - mean)·i by the statistics of the batch, the variance
+    being biased; every sum runs over all axes but 1.
     """
-    wide = widen(dy)
+    wide, centered = widen(dy), xp.empty_like(widen(x))
+    _, squares, dbias, products = _center(xp, centered, widen(x), wide)
     count = wide.dtype.type(x.size // max(scale.size, 1))
-    inverse = 1 / xp.sqrt(widen(variance) + widen(variance).dtype.type(epsilon))
+    inverse = 1 / xp.sqrt(squares / count + wide.dtype.type(epsilon))
+    dscale = products * inverse
     factor = widen(scale) * inverse
-    middle = _per_channel(xp, mean, x)
-    centered, sums = xp.empty_like(wide), xp.empty((2, len(wide), inverse.size), wide.dtype)
-
-    def center(centered: Array, sums: Array, products: Array, x: Array, dy: Array) -> None:
-        xp.subtract(x, middle, out=centered)
-        sums[...] = _image_sums(xp, dy)
-        products[...] = _image_sums(xp, dy * centered)
-
-    by_rows(xp, center, centered, *sums, widen(x), wide)
-    dbias = xp.add.reduce(sums[0], axis=0)
-    dscale = xp.add.reduce(sums[1], axis=0) * inverse
     # what each channel has in common is multiplied first: fewer passes over dx
     slope = _per_channel(xp, factor * inverse * dscale / -count, x)
     offset, factor = _per_channel(xp, factor * dbias / count, x), _per_channel(xp, factor, x)

@@ -31,17 +31,42 @@ from .windows import Windows
 _PLANES_BYTES = 1 << 21  # planes that were just written are multiplied from cache
 _LEAST_TILES = 128  # for which it pays to transform the weights
 _LEAST_PRODUCTS = 1 << 26  # for which it pays to call so many functions
-_SUM = 40  # products that take as long as what is added for one number of a plane
 _LARGEST_SHARE = 1000.0  # of squares around a window in those within it; 9 where all are alike
 
 
-def suits(xp: Any, x: Array, channels: int, maps: int, over: Windows) -> bool:
-    """Tell whether windows have three taps an axis, and the saved products outweigh the sums.
+class Transforms:
+    """The additions around the products, by functions of NumPy."""
 
-    On several cores they do not: BLAS multiplies on all of them, what is added here is too little
-    at a time to be handed over.
-    """
-    if xp.__name__ != "numpy" or x.dtype.kind != "f" or core_count() > 1:
+    one_core = True
+    """Where BLAS has several it multiplies on all of them, and additions on one take too long."""
+    sum_cost = 40
+    """Products that take as long as what is added for one number of a plane."""
+
+    def planes(self, xp: Any, shape: Sequence[int], rank: int, dtype: Any) -> Array:
+        """Give room for planes of that shape, of which the first `rank` axes number the planes."""
+        return xp.empty(shape, dtype)
+
+    def fill(self, xp: Any, x: Array, planes: Array) -> None:
+        """Write Bᵀ·x along each axis into planes: (4, …, images, *tiles, channels)."""
+        _fill(xp, x, planes)
+
+    def spread(self, xp: Any, dy: Array, planes: Array) -> None:
+        """Write A·dy along each axis into planes: (4, …, images, *tiles, maps)."""
+        _spread(xp, dy, planes)
+
+    def add_up(self, xp: Any, products: Array, y: Array) -> None:
+        """Write Aᵀ·m of products: (4, …, images, *tiles, maps), which are lost, into y."""
+        _add_up(xp, products, y)
+
+
+IN_NUMPY = Transforms()
+
+
+def suits(
+    xp: Any, x: Array, channels: int, maps: int, over: Windows, transforms: Transforms
+) -> bool:
+    """Tell whether windows have three taps an axis, and the saved products outweigh the sums."""
+    if xp.__name__ != "numpy" or x.dtype.kind != "f" or transforms.one_core and core_count() > 1:
         return False
     if {*over.kernel} != {3} or {*over.strides} != {1}:
         return False
@@ -52,7 +77,7 @@ def suits(xp: Any, x: Array, channels: int, maps: int, over: Windows) -> bool:
     planes, windows = tiles * 4**rank, len(x) * math.prod(over.outputs) * 3**rank
     if tiles < _LEAST_TILES or planes * products < _LEAST_PRODUCTS:
         return False
-    return (windows - planes) * products >= _SUM * planes * (channels + maps)
+    return (windows - planes) * products >= transforms.sum_cost * planes * (channels + maps)
 
 
 def reach(xp: Any, x: Array, over: Windows) -> Array | None:
@@ -88,7 +113,15 @@ def reach(xp: Any, x: Array, over: Windows) -> Array | None:
     return reached
 
 
-def correlate(xp: Any, x: Array, w: Array, over: Windows, reached: Array, y: Array) -> None:
+def correlate(
+    xp: Any,
+    x: Array,
+    w: Array,
+    over: Windows,
+    reached: Array,
+    y: Array,
+    transforms: Transforms,
+) -> None:
     """Slide w: (*kernel, channels, maps) over x: (batch, *padded, channels).
 
     Args:
@@ -97,18 +130,23 @@ def correlate(xp: Any, x: Array, w: Array, over: Windows, reached: Array, y: Arr
         over: the windows.
         reached: which of them hold something, as `reach` tells.
         y: (batch, *outputs, maps), where the result goes.
+        transforms: how it is added up.
     """
+    rank = len(over.kernel)
     weights = _weight_planes(xp, w)
     for image, out in _undilated(over, x, y):
         for images, rows in _blocks(out.shape, _PLANES_BYTES // x.itemsize // x.shape[-1]):
-            planes = _image_planes(xp, image, images, rows, out.shape)
-            products = xp.matmul(planes.reshape(len(weights), -1, x.shape[-1]), weights)
-            _add_up(xp, products.reshape(*planes.shape[:-1], -1), out[images, _twice(rows)])
+            planes = _image_planes(xp, image, images, rows, out.shape, transforms)
+            shape = (*planes.shape[:-1], out.shape[-1])
+            products = transforms.planes(xp, shape, rank, y.dtype)
+            flat = products.reshape(len(weights), -1, out.shape[-1])
+            xp.matmul(planes.reshape(len(weights), -1, x.shape[-1]), weights, out=flat)
+            transforms.add_up(xp, products, out[images, _twice(rows)])
     if not reached.all():
         y[~reached] = 0
 
 
-def weight_gradient(xp: Any, dy: Array, x: Array, over: Windows) -> Array:
+def weight_gradient(xp: Any, dy: Array, x: Array, over: Windows, transforms: Transforms) -> Array:
     """Return the gradient of w: (maps, channels, *kernel).
 
     Args:
@@ -116,14 +154,16 @@ def weight_gradient(xp: Any, dy: Array, x: Array, over: Windows) -> Array:
         dy: (batch, *outputs, maps), the gradient of the result.
         x: (batch, *padded, channels).
         over: the windows.
+        transforms: how it is added up.
     """
     rank, maps, channels = len(over.kernel), dy.shape[-1], x.shape[-1]
     dw = xp.zeros((4**rank, maps, channels), x.dtype)
     size = max(_PLANES_BYTES, dw.nbytes) // x.itemsize // channels  # each block passes over dw
     for image, out in _undilated(over, x, dy):
         for images, rows in _blocks(out.shape, size):
-            planes = _image_planes(xp, image, images, rows, out.shape)
-            spread = _spread(xp, out[images, _twice(rows)], planes.shape[rank:-1])
+            planes = _image_planes(xp, image, images, rows, out.shape, transforms)
+            spread = transforms.planes(xp, (*planes.shape[:-1], maps), rank, dy.dtype)
+            transforms.spread(xp, out[images, _twice(rows)], spread)
             spread = spread.reshape(len(dw), -1, maps).swapaxes(1, 2)
             dw += xp.matmul(spread, planes.reshape(len(dw), -1, channels))
     return (dw.reshape(len(dw), -1).T @ _matrix(xp, rank, dw)).reshape(maps, channels, *over.kernel)
@@ -182,7 +222,9 @@ def _twice(rows: slice) -> slice:
     return slice(2 * rows.start, 2 * rows.stop)
 
 
-def _image_planes(xp: Any, x: Array, images: slice, rows: slice, shape: Sequence[int]) -> Array:
+def _image_planes(
+    xp: Any, x: Array, images: slice, rows: slice, shape: Sequence[int], transforms: Transforms
+) -> Array:
     """Return the planes of a block's tiles, Bᵀ·d: (4, …, images, *tiles, channels).
 
     Args:
@@ -190,11 +232,13 @@ def _image_planes(xp: Any, x: Array, images: slice, rows: slice, shape: Sequence
         x: (batch, *padded, channels).
         images, rows: the block.
         shape: (batch, *outputs, maps).
+        transforms: how it is added up.
     """
     tiles = [rows.stop - rows.start, *_tiles(shape)[1:]]
     part = x[images, 2 * rows.start : 2 * rows.stop + 2]
-    planes = xp.empty((*(4,) * len(tiles), len(part), *tiles, x.shape[-1]), x.dtype)
-    _fill(xp, part, planes)
+    all_planes = (*(4,) * len(tiles), len(part), *tiles, x.shape[-1])
+    planes = transforms.planes(xp, all_planes, len(tiles), x.dtype)
+    transforms.fill(xp, part, planes)
     return planes
 
 
@@ -234,16 +278,9 @@ def _part_by_parity(planes: Array, x: Array) -> None:
         plane[tuple(slice(n) for n in part.shape)] = part
 
 
-def _spread(xp: Any, dy: Array, shape: Sequence[int]) -> Array:
-    """Return A·dy along each axis: (4, …, images, *tiles, maps).
-
-    Args:
-        xp: the array module.
-        dy: (images, *outputs, maps).
-        shape: (images, *tiles).
-    """
+def _spread(xp: Any, dy: Array, planes: Array) -> None:
+    """Write A·dy along each axis into planes: (4, …, images, *tiles, maps)."""
     rank = dy.ndim - 2
-    planes = xp.empty((*(4,) * rank, *shape, dy.shape[-1]), dy.dtype)
     _part_by_parity(planes[(slice(None, None, 3),) * rank], dy)
     for axis in range(rank):
         known = planes[
@@ -252,7 +289,6 @@ def _spread(xp: Any, dy: Array, shape: Sequence[int]) -> Array:
         y0, z1, z2, y1 = xp.moveaxis(known, axis, 0)
         xp.add(y0, y1, out=z1)
         xp.subtract(y0, y1, out=z2)
-    return planes
 
 
 def _add_up(xp: Any, products: Array, y: Array) -> None:

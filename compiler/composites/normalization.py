@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..emission.accumulation import as_float32, cast_to
 from ..emission.broadcasting import reduce_to
 from ..emission.ops import Ops
+from ..emission.statistics import batch_statistics
 from ..graph.ir import Node, Value
 from ..standard.schemas import attribute
 from .onnx_bodies import emit_function_body
@@ -68,12 +69,12 @@ def batch_normalization_grad(op: Ops, node: Node) -> Sequence[Value | None]:
 
     What a channel has in common is multiplied first, for fewer passes over dY and n.
     """
-    dy, x, *statistics = (as_float32(op, v) for v in node.given())
+    dy, x, scale = (as_float32(op, v) for v in node.given())
     axes = [0, *range(2, x.known_rank)]
-    shape = [-1] + [1] * (x.known_rank - 2)
-    scale, mean, variance = (op.Reshape(cast_to(op, v, x), shape) for v in statistics)
+    _, centered, variance = batch_statistics(op, x)
     inverse = op.Reciprocal(op.Sqrt(op.Add(variance, node.attributes["epsilon"])))
-    normal = op.Mul(op.Sub(x, mean), inverse)
+    normal = op.Mul(centered, inverse)
+    scale = op.Reshape(cast_to(op, scale, x), [-1] + [1] * (x.known_rank - 2))
     dscale, dbias = (_over_batch(op, v) for v in (op.Mul(dy, normal), dy))
     count = op.Div(*(cast_to(op, op.Size(v), x) for v in (x, dbias)))
     shared = op.Add(op.Mul(normal, op.Div(dscale, count)), op.Div(dbias, count))

@@ -188,19 +188,15 @@ def _batch_training(
     x, scale, bias, old_mean, old_variance = node.required(5)
     momentum = attribute(node, "momentum")
     wide = as_float32(op, x)
-    mean, centered, variance = batch_statistics(op, wide)
     entries: list[Entry] = [None] * 3
     if dy is not None:
-        statistics = [op.Reshape(v, [-1]) for v in (mean, variance)]
         types = [x.type, scale.type, bias.type]
         entries = [
             *op.composite(
-                "BatchNormalizationGrad",
-                *(dy, x, scale, *statistics),
-                types=types,
-                epsilon=_epsilon(node),
+                "BatchNormalizationGrad", dy, x, scale, types=types, epsilon=_epsilon(node)
             )
         ]
+    mean, centered, _ = batch_statistics(op, wide)
     share = op.Div(op.like(1 - momentum, wide), _count(op, x, mean))
     by_x = entries[0]
     for given, slope in ((dmean, None), (dvariance, op.Mul(centered, 2.0))):

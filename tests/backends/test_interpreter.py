@@ -49,3 +49,11 @@ def test_outputs_share_no_memory() -> None:
         result[:] = 7
     assert not array.any()
     assert (compiled(x=array)["ones"] == 1).all()
+
+
+def test_buffers_of_the_caller_keep_their_size() -> None:
+    b = og.Builder("g")
+    b.output(b.op.Exp(b.input("x", "float32", (2,))), "y")
+    before = np.getbufsize()
+    og.compile(b.build())(x=np.ones(2, np.float32))
+    assert np.getbufsize() == before

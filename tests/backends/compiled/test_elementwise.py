@@ -152,6 +152,19 @@ def test_layouts_in_memory(layout: Any) -> None:
     np.testing.assert_array_equal(found["z"], (first + second[:, ::-1]) * second[:, ::-1])
 
 
+def test_what_must_not_be_written_to_is_read() -> None:
+    """Arrays of a file that lies in memory, and such as start between two words."""
+    b = og.Builder()
+    x, y = b.input("x", "float32", SHAPE), b.input("y", "float32", SHAPE)
+    b.output((x + y) * y, "z")
+    data = draw("float32")
+    fixed = np.frombuffer(data.tobytes(), np.float32).reshape(SHAPE)
+    shifted = np.frombuffer(b"0" + data.tobytes(), np.float32, offset=1).reshape(SHAPE)
+    assert not fixed.flags.writeable and not shifted.flags.aligned
+    found = og.compile(b.build(), "numba").run({"x": fixed, "y": shifted})
+    np.testing.assert_array_equal(found["z"], (data + data) * data)
+
+
 def test_chains_in_branches() -> None:
     b = og.Builder()
     x, up = b.input("x", "float32", SHAPE), b.input("up", "bool", ())

@@ -14,6 +14,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "tanh": np.tanh,
     "erf": np.vectorize(math.erf),
+    "gaussian_cdf": np.vectorize(lambda x: math.erfc(-x / math.sqrt(2)) / 2),
     "log": np.log,
     "sqrt": np.sqrt,
     "sin": np.sin,
@@ -49,5 +50,7 @@ def test_within_units_of_the_last_place(name: str, dtype: str, units: int) -> No
     finite = np.isfinite(rounded)
     np.testing.assert_array_equal(found[~finite], rounded[~finite])
     unit = np.spacing(np.abs(rounded[finite]))
+    if name == "gaussian_cdf":  # rounding x²/2 alone moves its tail so far
+        unit *= np.where(x[finite] < 0, 2 + x[finite].astype(np.float64) ** 2, 1)
     assert (np.abs(found[finite] - expected[finite]) <= units * unit).all()
     np.testing.assert_array_equal(np.signbit(found[x == 0]), np.signbit(expected[x == 0]))

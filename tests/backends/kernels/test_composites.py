@@ -111,9 +111,7 @@ def test_batch_normalization(shape: tuple[int, ...]) -> None:
         return float(((y + f["b"].reshape(channel)) * dy).sum())
 
     x = feeds["x"]
-    results = call(
-        "BatchNormalizationGrad", dy, x, feeds["scale"], x.mean(axes), x.var(axes), epsilon=1e-2
-    )
+    results = call("BatchNormalizationGrad", dy, x, feeds["scale"], epsilon=1e-2)
     for result, name in zip(results, feeds, strict=True):
         assert_gradient(result, loss, feeds, name)
 

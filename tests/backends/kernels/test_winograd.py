@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from onnxgrad.backends.compiled.winograd import IN_REGISTERS
 from onnxgrad.backends.kernels import convolution, winograd
+
+TRANSFORMS = {"numpy": winograd.IN_NUMPY, "numba": IN_REGISTERS}
 
 CASES = {
     "even": ((2, 4, 6, 8), 5, 1, (1, 1), (1, 1, 1, 1)),
@@ -16,9 +19,16 @@ CASES = {
     "dilated": ((2, 3, 11, 9), 4, 1, (2, 3), (2, 3, 2, 3)),
     "groups": ((2, 6, 6, 7), 9, 3, (1, 1), (1, 1, 1, 1)),
     "line": ((2, 4, 9), 3, 1, (1,), (1, 1)),
+    "wide": ((2, 35, 6, 7), 33, 1, (1, 1), (1, 1, 1, 1)),
     "volume": ((2, 3, 4, 5, 6), 4, 1, (1, 2, 1), (1, 2, 1, 1, 2, 1)),
 }
 """Shape of x, maps, groups, dilations, pads."""
+
+
+@pytest.fixture(params=TRANSFORMS)
+def by(request: pytest.FixtureRequest) -> winograd.Transforms:
+    """Who adds up."""
+    return TRANSFORMS[request.param]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +37,8 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ran: list[str] = []
     for name in ("_LEAST_TILES", "_LEAST_PRODUCTS"):
         monkeypatch.setattr(winograd, name, 0)
-    monkeypatch.setattr(winograd, "_SUM", -1000)
+    for transforms in TRANSFORMS.values():
+        monkeypatch.setattr(transforms, "sum_cost", -1000)
     monkeypatch.setattr(winograd, "core_count", lambda: 1)
     monkeypatch.setattr(winograd, "_PLANES_BYTES", 4096)
     for name in ("correlate", "weight_gradient"):
@@ -64,19 +75,25 @@ def by_taps(
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_all_three_are_those_of_the_sum_over_taps(name: str, dtype: str, always: list[str]) -> None:
+def test_all_three_are_those_of_the_sum_over_taps(
+    by: winograd.Transforms, name: str, dtype: str, always: list[str]
+) -> None:
     """The gradients are those of ⟨dy, y⟩, which is linear in x and in w: its coefficients."""
     shape, maps, group, dilations, pads = CASES[name]
     rng = np.random.default_rng(0)
     x = rng.normal(size=shape).astype(dtype)
     w = rng.normal(size=(maps, shape[1] // group, *(3,) * len(dilations))).astype(dtype)
     ones = [1] * len(dilations)
-    y = convolution.conv(np, x, w, dilations=dilations, pads=pads, group=group)
+    y = convolution.conv(np, x, w, dilations=dilations, pads=pads, group=group, transforms=by)
     wanted = by_taps(x, w, group, dilations, pads)
     dy = rng.normal(size=wanted.shape).astype(dtype)
     shapes = (np.array(a.shape, np.int64) for a in (x, w))
-    dx = convolution.conv_input_grad(np, dy, w, next(shapes), ones, dilations, pads, group)
-    dw = convolution.conv_weight_grad(np, dy, x, next(shapes), ones, dilations, pads, group)
+    dx = convolution.conv_input_grad(
+        np, dy, w, next(shapes), ones, dilations, pads, group, transforms=by
+    )
+    dw = convolution.conv_weight_grad(
+        np, dy, x, next(shapes), ones, dilations, pads, group, transforms=by
+    )
     assert always == ["correlate"] * 2 * group + ["weight_gradient"] * group
     within = 1e-5 if dtype == "float32" else 1e-13
     assert y.dtype == dx.dtype == dw.dtype == dtype
@@ -87,15 +104,15 @@ def test_all_three_are_those_of_the_sum_over_taps(name: str, dtype: str, always:
         assert np.vdot(gradient, v) == pytest.approx(np.vdot(dy, moved), abs=within * y.size)
 
 
-def test_each_gradient_element_is_its_own(always: list[str]) -> None:
+def test_each_gradient_element_is_its_own(by: winograd.Transforms, always: list[str]) -> None:
     """One weight and one pixel at a time."""
     shape, maps, group, dilations, pads = CASES["odd"]
     rng = np.random.default_rng(1)
     x, w = rng.normal(size=shape), rng.normal(size=(maps, shape[1], 3, 3))
     dy = rng.normal(size=by_taps(x, w, group, dilations, pads).shape)
     shapes = [np.array(a.shape, np.int64) for a in (x, w)]
-    dx = convolution.conv_input_grad(np, dy, w, shapes[0], [1, 1], dilations, pads)
-    dw = convolution.conv_weight_grad(np, dy, x, shapes[1], [1, 1], dilations, pads)
+    dx = convolution.conv_input_grad(np, dy, w, shapes[0], [1, 1], dilations, pads, transforms=by)
+    dw = convolution.conv_weight_grad(np, dy, x, shapes[1], [1, 1], dilations, pads, transforms=by)
     for place in [(0, 0, 0, 0), (3, 2, 2, 2), (1, 1, 0, 2), (2, 0, 2, 1)]:
         unit = np.zeros(w.shape)
         unit[place] = 1
@@ -107,28 +124,32 @@ def test_each_gradient_element_is_its_own(always: list[str]) -> None:
     assert "weight_gradient" in always
 
 
-def test_windows_of_zeros_give_zero(always: list[str]) -> None:
+def test_windows_of_zeros_give_zero(by: winograd.Transforms, always: list[str]) -> None:
     """What lies outside the receptive field is exactly 0, as with products of whole windows."""
     rng = np.random.default_rng(2)
     x = np.zeros((1, 4, 12, 12), np.float32)
     x[:, :, 5:8, 4:6] = rng.normal(size=(1, 4, 3, 2))
     w = rng.normal(size=(6, 4, 3, 3)).astype(np.float32)
-    y = convolution.conv(np, x, w, pads=[1] * 4)
+    y = convolution.conv(np, x, w, pads=[1] * 4, transforms=by)
     assert always == ["correlate"]
     assert np.array_equal(y != 0, np.broadcast_to(by_taps(x, w, 1, (1, 1), [1] * 4) != 0, y.shape))
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, 1e30, 1e4])
 @np.errstate(all="ignore")
-def test_a_towering_number_stays_in_its_windows(odd: float, always: list[str]) -> None:
+def test_a_towering_number_stays_in_its_windows(
+    by: winograd.Transforms, odd: float, always: list[str]
+) -> None:
     """Its neighbours would carry its rounding error, or NaN."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(2, 4, 8, 8)).astype(np.float32)
     w = rng.normal(size=(4, 4, 3, 3)).astype(np.float32)
     plain = by_taps(x, w, 1, (1, 1), [1] * 4)
     x[0, 0, 0, 0] = odd
-    y = convolution.conv(np, x, w, pads=[1] * 4)
-    dw = convolution.conv_weight_grad(np, plain, x, np.array(w.shape), [1, 1], [1, 1], [1] * 4)
+    y = convolution.conv(np, x, w, pads=[1] * 4, transforms=by)
+    dw = convolution.conv_weight_grad(
+        np, plain, x, np.array(w.shape), [1, 1], [1, 1], [1] * 4, transforms=by
+    )
     assert not always
     assert np.isfinite(dw[:, 1:]).all()
     far = np.ones(y.shape, bool)
@@ -136,24 +157,26 @@ def test_a_towering_number_stays_in_its_windows(odd: float, always: list[str]) -
     np.testing.assert_allclose(y[far], plain[far], rtol=1e-4, atol=1e-4)
 
 
-def test_tiny_numbers_are_no_zeros() -> None:
+def test_tiny_numbers_are_no_zeros(by: winograd.Transforms) -> None:
     """Their squares are 0 in float32."""
     x = np.full((1, 4, 6, 6), 1e-25, np.float32)
     x[0, 0, 0, 0] = 1e-21
     w = np.ones((4, 4, 3, 3), np.float32)
-    y = convolution.conv(np, x, w)
+    y = convolution.conv(np, x, w, transforms=by)
     np.testing.assert_allclose(y, by_taps(x, w, 1, (1, 1), [0] * 4), rtol=1e-5)
 
 
-def test_integers_are_convolved_as_integers(always: list[str]) -> None:
+def test_integers_are_convolved_as_integers(by: winograd.Transforms, always: list[str]) -> None:
     """Halves of weights have no place there."""
     x, w = np.arange(72).reshape(1, 2, 6, 6), np.arange(36).reshape(2, 2, 3, 3)
-    y = convolution.conv(np, x, w)
+    y = convolution.conv(np, x, w, transforms=by)
     assert not always
     assert np.array_equal(y, by_taps(x, w, 1, (1, 1), [0] * 4))
 
 
-def test_large_convolutions_go_this_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_convolutions_go_this_way(
+    by: winograd.Transforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A layer of a ResNet does; a thin one, one of stride 2 and one of few images do not.
 
     On several cores none does.
@@ -165,13 +188,28 @@ def test_large_convolutions_go_this_way(monkeypatch: pytest.MonkeyPatch) -> None
     rng = np.random.default_rng(4)
     x = rng.normal(size=(32, 128, 16, 16)).astype(np.float32)
     w = rng.normal(size=(128, 128, 3, 3)).astype(np.float32)
-    y = convolution.conv(np, x, w, pads=[1] * 4)
+    y = convolution.conv(np, x, w, pads=[1] * 4, transforms=by)
     assert ran == ["it"]
     wanted = by_taps(x[:2], w[:8], 1, (1, 1), [1] * 4)
     np.testing.assert_allclose(y[:2, :8], wanted, atol=1e-5 * np.abs(wanted).max())
-    convolution.conv(np, x, w, pads=[1] * 4, strides=[2, 2])
-    convolution.conv(np, x[:1, :, :4, :4], w, pads=[1] * 4)
-    convolution.conv(np, x[:, :16], w[:16, :16], pads=[1] * 4)
+    convolution.conv(np, x, w, pads=[1] * 4, strides=[2, 2], transforms=by)
+    convolution.conv(np, x[:1, :, :4, :4], w, pads=[1] * 4, transforms=by)
+    convolution.conv(np, x[:, :16], w[:16, :16], pads=[1] * 4, transforms=by)
     monkeypatch.setattr(winograd, "core_count", lambda: 2)
-    convolution.conv(np, x, w, pads=[1] * 4)
-    assert ran == ["it"]
+    convolution.conv(np, x, w, pads=[1] * 4, transforms=by)
+    assert ran == ["it"] * (1 if by.one_core else 2)
+
+
+@pytest.mark.parametrize("rows", [6, 7])
+def test_what_must_not_be_written_to_is_read(rows: int, by: winograd.Transforms) -> None:
+    """Arrays of a file that lies in memory, and such as start between two words."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(2, rows, rows, 17)).astype(np.float32)
+    w = rng.normal(size=(4, 17, 3, 3)).astype(np.float32)
+    wanted = by_taps(x.transpose(0, 3, 1, 2), w, 1, (1, 1), [0] * 4)
+    fixed = np.frombuffer(x.tobytes(), np.float32).reshape(x.shape)
+    shifted = np.frombuffer(b"0" + x.tobytes(), np.float32, offset=1).reshape(x.shape)
+    assert not fixed.flags.writeable and not shifted.flags.aligned
+    for image in (fixed, shifted):
+        y = convolution.conv(np, image.transpose(0, 3, 1, 2), w, transforms=by)
+        np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)

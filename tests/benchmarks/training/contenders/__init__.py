@@ -21,6 +21,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "exported": ("exported", {"runtime": "onnxruntime"}),
     "openvino": ("ours", {"backend": "openvino"}),
     "numpy": ("ours", {"backend": "numpy"}),
+    "numba": ("ours", {"backend": "numba"}),
     "onnx-ad": ("rivals", {"tool": "onnx-ad"}),
     "onnxsim": ("rivals", {"tool": "onnxsim"}),
 }
@@ -42,7 +43,7 @@ BY_FORM: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What forms.py compares: how the forms of gradients are chosen. Files run in stock onnxruntime."""
 
-OURS = ("onnxruntime", "exported", "openvino", "numpy")
+OURS = ("onnxruntime", "exported", "openvino", "numpy", "numba")
 
 
 def start(name: str, job: Job) -> Started:

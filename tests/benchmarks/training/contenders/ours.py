@@ -11,9 +11,9 @@ from . import Started
 
 
 def start(job: Job, backend: str, tune: bool = False) -> Started:
-    """Give the step on a backend; NumPy takes its threads from the environment."""
+    """Give the step on a backend; NumPy and numba take their threads from the environment."""
     options: dict[str, Any] = {}
-    if job.threads and backend != "numpy":
+    if job.threads and backend not in ("numpy", "numba"):
         options["threads"] = job.threads
     compiled = og.compile(derived(job), backend, tune=tune, **options)
     feeds = dict(job.data)
