@@ -29,7 +29,7 @@ def _standardized(xp: Any, x: Array, axes: tuple[int, ...], epsilon: float) -> t
     return y, mean, 1 / deviation
 
 
-def _is_channels_last(x: Array) -> bool:
+def is_channels_last(x: Array) -> bool:
     """Tell whether the channels of x: (batch, channels, …) lie side by side, in order."""
     return x.ndim > 2 and bool(x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous)
 
@@ -41,7 +41,7 @@ def _per_channel(xp: Any, v: Array, x: Array) -> Array:
     rows at once.
     """
     v = widen(v)
-    if not _is_channels_last(x) or not v.size:
+    if not is_channels_last(x) or not v.size:
         return v.reshape(-1, *[1] * (x.ndim - 2))
     row = xp.empty((x.shape[-1], v.size), v.dtype)
     row[...] = v
@@ -52,9 +52,9 @@ def _image_sums(xp: Any, x: Array) -> Array:
     """Sum x: (batch, channels, …) to (batch, channels). An x: (batch,) has one channel."""
     if x.ndim == 1:
         return x[:, None]
-    if not _is_channels_last(x) or x.dtype.kind != "f":
+    if not is_channels_last(x) or x.dtype.kind != "f":
         return xp.add.reduce(x, axis=tuple(range(2, x.ndim)))
-    rows = x.transpose(0, *range(2, x.ndim), 1).reshape(len(x), -1, x.shape[1])
+    rows = x.transpose(0, *range(2, x.ndim), 1).reshape(len(x), math.prod(x.shape[2:]), x.shape[1])
     return xp.matmul(xp.ones(rows.shape[1], x.dtype), rows)
 
 
@@ -185,12 +185,13 @@ def batch_normalization(
     y = y.astype(x.dtype, copy=False)
     if outputs < 2:
         return y
-    keep = widen(mean).dtype.type(momentum)
-    running = [
-        (widen(old) * keep + new * (1 - keep)).astype(old.dtype, copy=False)
-        for old, new in ((mean, found_mean), (variance, found_variance))
-    ]
-    return y, running[0], running[1]
+    return y, running(mean, found_mean, momentum), running(variance, found_variance, momentum)
+
+
+def running(old: Array, new: Array, momentum: float) -> Array:
+    """Return what a running statistic becomes, in its dtype."""
+    keep = widen(old).dtype.type(momentum)
+    return (widen(old) * keep + new * (1 - keep)).astype(old.dtype, copy=False)
 
 
 @composite_kernel("BatchNormalizationGrad")
@@ -204,7 +205,7 @@ def batch_normalization_grad(
     """
     wide, centered = widen(dy), xp.empty_like(widen(x))
     _, squares, dbias, products = _center(xp, centered, widen(x), wide)
-    count = wide.dtype.type(x.size // max(scale.size, 1))
+    count = wide.dtype.type(max(x.size // max(scale.size, 1), 1))  # of none, sums are 0
     inverse = 1 / xp.sqrt(squares / count + wide.dtype.type(epsilon))
     dscale = products * inverse
     factor = widen(scale) * inverse

@@ -53,3 +53,15 @@ def test_training_normalizes_in_any_layout(shape: tuple[int, ...], is_last: bool
     assert np.vdot(dx, v) == pytest.approx(np.vdot(dy, by_x) / (2 * step), abs=1e-7)
     assert np.vdot(dscale, u) == pytest.approx(np.vdot(dy, by_scale) / (2 * step), abs=1e-7)
     np.testing.assert_allclose(dbias, np.ravel(dy.sum(axes)), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0), (0, 3, 2, 2)])
+def test_of_no_images_nothing_is_known(shape: tuple[int, ...]) -> None:
+    """The mean of no numbers is NaN; what sums over them is 0."""
+    x, ones = np.empty(shape), np.ones(3)
+    with np.errstate(all="ignore"):
+        y, mean, variance = batch_normalization(np, x, *[ones] * 4, training_mode=1, outputs=3)
+        dx, *sums = batch_normalization_grad(np, x, x, ones)
+    assert y.shape == dx.shape == shape
+    assert np.isnan(mean).all() and np.isnan(variance).all()
+    np.testing.assert_array_equal(sums, 0)
