@@ -11,8 +11,6 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.np.numpy_support import from_dtype
 
 from ...compiler.graph.ir import Graph, Node, Value
 from ...compiler.graph.subgraphs import run_on_subgraphs
@@ -22,6 +20,7 @@ from ..kernels.blocks import flattened
 from ..kernels.registry import Array, Kernel, KernelEntry
 from ..kernels.threads import in_parts
 from .formulas import DTYPES, dtype_of, expression, literal, number_of
+from .loops import loop, read, written
 from .registry import COMPILED
 from .scalars import SCALARS
 
@@ -173,10 +172,7 @@ def _compile(lines: str, dtypes: tuple[str, ...]) -> Kernel:
     source = f"def loop(out, {names}):\n for i in range(out.size):\n  {body}"
     namespace = dict(SCALARS[dtype])
     exec(compile(source, "<chain>", "exec"), namespace)
-    read = [types.Array(from_dtype(np.dtype(d)), 1, "C", readonly=True) for d in dtypes]
-    signature = types.void(from_dtype(np.dtype(dtype))[::1], *read)
-    loop: Kernel = njit(signature, nogil=True, error_model="numpy")(namespace["loop"])
-    return loop
+    return loop(namespace["loop"], written(dtype, 1), *(read(d, 1) for d in dtypes))
 
 
 def _float_of(dtypes: Sequence[str]) -> str:
@@ -187,11 +183,10 @@ def _run(xp: Any, *inputs: Array, lines: str) -> Array:
     """Run a chain on arrays of one shape; the result lies in memory as the first floats do."""
     dtypes = tuple(a.dtype.name for a in inputs)
     y = np.empty_like(inputs[dtypes.index(_float_of(dtypes))])
-    flat = [a if a.flags.aligned else a.copy() for a in flattened(np, y, *inputs)]
-    loop = _compile(lines, dtypes)
+    work, flat = _compile(lines, dtypes), flattened(np, y, *inputs)
 
     def part(start: int, stop: int) -> None:
-        loop(*(a[start:stop] for a in flat))
+        work(*(a[start:stop] for a in flat))
 
     in_parts(np, part, y.size, y.nbytes)
     return y
