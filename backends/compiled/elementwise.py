@@ -6,7 +6,7 @@ graphs that the backend has prepared.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from ...compiler.graph.types import is_static
 from ...compiler.opset import COMPOSITE_DOMAIN
 from ..kernels.blocks import flattened
 from ..kernels.registry import Array, Kernel, KernelEntry
-from ..kernels.threads import in_parts
+from ..kernels.threads import PART_BYTES, in_parts
 from .formulas import DTYPES, dtype_of, expression, literal, number_of
 from .loops import loop, read, written
 from .registry import COMPILED
@@ -34,12 +34,14 @@ _VECTORIZED = {
 
 _ONE_PASS = {
     "Abs", "Add", "Div", "Exp", "Identity", "Mul", "Neg", "Reciprocal", "Relu", "Sqrt", "Sub",
-    "Tanh",
 }  # fmt: skip
 """Operators that NumPy computes in one pass: by itself none of them gains."""
 
-_LEAST = 4096
+_LEAST = 1 << 16
 """Elements from which passes over memory cost more than the calls."""
+
+_FASTER_ALONE = {"Tanh"}
+"""NumPy's is four times as fast as a loop of ours."""
 
 _MOST_NODES, _MOST_INPUTS = 32, 16
 
@@ -122,7 +124,7 @@ def _write(nodes: Sequence[Node]) -> Chain | None:
             else:
                 return None
         text = expression(node, [names[v] for v in node.reads()])
-        if text is None or not _is_vectorized(text, result.dtype):
+        if text is None or node.operator in _FASTER_ALONE or not _is_vectorized(text, result.dtype):
             return None
         value = node.output()
         if value.shape != result.shape:
@@ -142,7 +144,6 @@ def _replace(graph: Graph, nodes: Sequence[Node], chain: Chain) -> None:
     """Put a node in the place of a chain."""
     last = nodes[-1]
     result = last.output()
-    _compile(chain.lines, tuple(v.dtype.name for v in chain.inputs))  # no step waits for it
     output = Value(graph.names.fresh(result.name), result.type)
     graph.add_node(
         Node(
@@ -179,11 +180,16 @@ def _float_of(dtypes: Sequence[str]) -> str:
     return next(d for d in dtypes if d != "bool")
 
 
-def _run(xp: Any, *inputs: Array, lines: str) -> Array:
-    """Run a chain on arrays of one shape; the result lies in memory as the first floats do."""
-    dtypes = tuple(a.dtype.name for a in inputs)
-    y = np.empty_like(inputs[dtypes.index(_float_of(dtypes))])
-    work, flat = _compile(lines, dtypes), flattened(np, y, *inputs)
+def _run(work: Kernel, first: int, *inputs: Array) -> Array:
+    """Run a loop on arrays of one shape; the result has dtype and layout of the `first` one."""
+    y = np.empty_like(inputs[first])
+    if all([a.flags.c_contiguous for a in inputs]):
+        flat = [a.reshape(-1) for a in (y, *inputs)]
+    else:
+        flat = flattened(np, y, *inputs)
+    if y.nbytes < PART_BYTES:
+        work(*flat)
+        return y
 
     def part(start: int, stop: int) -> None:
         work(*(a[start:stop] for a in flat))
@@ -192,4 +198,14 @@ def _run(xp: Any, *inputs: Array, lines: str) -> Array:
     return y
 
 
-COMPILED[COMPOSITE_DOMAIN, OPERATOR] = KernelEntry(_run, takes_outputs=False)
+def _kernel(xp: Any, *inputs: Array, lines: str) -> Array:
+    dtypes = tuple(a.dtype.name for a in inputs)
+    return _run(_compile(lines, dtypes), dtypes.index(_float_of(dtypes)), *inputs)
+
+
+def _bind(xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]) -> Kernel:
+    dtypes = tuple(v.dtype.name for v in node.given())
+    return partial(_run, _compile(attributes["lines"], dtypes), dtypes.index(_float_of(dtypes)))
+
+
+COMPILED[COMPOSITE_DOMAIN, OPERATOR] = KernelEntry(_kernel, takes_outputs=False, bind=_bind)

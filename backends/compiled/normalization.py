@@ -12,7 +12,8 @@ import numpy as np
 
 from ...compiler.graph.ir import Node
 from ...compiler.opset import COMPOSITE_DOMAIN
-from ..kernels.normalization import is_channels_last, running
+from ..kernels.channels import is_channels_last
+from ..kernels.normalization import running
 from ..kernels.registry import KERNELS, Array, Kernel
 from ..kernels.threads import in_parts
 from .formulas import DTYPES, dtype_of

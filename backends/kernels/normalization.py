@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .blocks import by_rows
+from .channels import image_sums, is_channels_last
 from .precision import widen, widened
 from .reduction import reduce_to_shape
 from .registry import Array, composite_kernel, kernel
@@ -29,11 +30,6 @@ def _standardized(xp: Any, x: Array, axes: tuple[int, ...], epsilon: float) -> t
     return y, mean, 1 / deviation
 
 
-def is_channels_last(x: Array) -> bool:
-    """Tell whether the channels of x: (batch, channels, …) lie side by side, in order."""
-    return x.ndim > 2 and bool(x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous)
-
-
 def _per_channel(xp: Any, v: Array, x: Array) -> Array:
     """Return v: (channels,) in a shape that broadcasts to x: (batch, channels, …).
 
@@ -48,16 +44,6 @@ def _per_channel(xp: Any, v: Array, x: Array) -> Array:
     return row.T.reshape(v.size, *[1] * (x.ndim - 3), x.shape[-1])
 
 
-def _image_sums(xp: Any, x: Array) -> Array:
-    """Sum x: (batch, channels, …) to (batch, channels). An x: (batch,) has one channel."""
-    if x.ndim == 1:
-        return x[:, None]
-    if not is_channels_last(x) or x.dtype.kind != "f":
-        return xp.add.reduce(x, axis=tuple(range(2, x.ndim)))
-    rows = x.transpose(0, *range(2, x.ndim), 1).reshape(len(x), math.prod(x.shape[2:]), x.shape[1])
-    return xp.matmul(xp.ones(rows.shape[1], x.dtype), rows)
-
-
 def _center(xp: Any, y: Array, x: Array, *factors: Array) -> tuple[Array, ...]:
     """Write x: (batch, channels, …) less the mean of each channel into y, in memory like it.
 
@@ -66,15 +52,15 @@ def _center(xp: Any, y: Array, x: Array, *factors: Array) -> tuple[Array, ...]:
     """
     sums = xp.empty((len(x), 1 + 2 * len(factors), math.prod(x.shape[1:2])), x.dtype)
     count = x.dtype.type(x.size // max(sums.shape[-1], 1))
-    mean = xp.add.reduce(_image_sums(xp, x), axis=0) / count
+    mean = xp.add.reduce(image_sums(xp, x), axis=0) / count
     middle = _per_channel(xp, mean, x)
 
     def work(y: Array, sums: Array, x: Array, *factors: Array) -> None:
         xp.subtract(x, middle, out=y)
-        sums[:, 0] = _image_sums(xp, xp.square(y))
+        sums[:, 0] = image_sums(xp, xp.square(y))
         for k, factor in enumerate(factors):
-            sums[:, 2 * k + 1] = _image_sums(xp, factor)
-            sums[:, 2 * k + 2] = _image_sums(xp, factor * y)
+            sums[:, 2 * k + 1] = image_sums(xp, factor)
+            sums[:, 2 * k + 2] = image_sums(xp, factor * y)
 
     by_rows(xp, work, y, sums, x, *factors)
     return mean, *xp.add.reduce(sums, axis=0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...compiler.graph.ir import Node
 from ...compiler.graph.types import TensorType
+from .channels import image_sums, is_channels_last
 from .precision import is_half, widen, widened
 from .registry import Array, Kernel, composite_kernel, kernel
 
@@ -62,10 +63,19 @@ def _with_inputs(function: Kernel) -> Kernel:
     return run
 
 
+def _total(xp: Any, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """Sum over axes in the dtype of x; over all but the channels of images by products."""
+    pixels = {*range(x.ndim)} - {1}
+    if {a % x.ndim for a in axis} != pixels or x.dtype.kind != "f" or not is_channels_last(x):
+        return xp.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
+    y = xp.add.reduce(image_sums(xp, x), axis=0)
+    return y.reshape(1, -1, *[1] * (x.ndim - 2)) if keepdims else y
+
+
 @_reduction("ReduceSum")
 def reduce_sum(xp: Any, x: Array, **over: Any) -> Array:
     """Sum over axes in the dtype of x."""
-    return xp.add.reduce(x, dtype=x.dtype, **over) if over["axis"] else x
+    return _total(xp, x, **over) if over["axis"] else x
 
 
 @_reduction("ReduceMean")
@@ -73,7 +83,7 @@ def reduce_mean(xp: Any, x: Array, **over: Any) -> Array:
     """Average over axes."""
     if x.dtype.kind == "f":
         count = math.prod(x.shape[axis] for axis in over["axis"])
-        return xp.add.reduce(x, **over) / x.dtype.type(count)
+        return _total(xp, x, **over) / x.dtype.type(count)
     return xp.mean(x, **over).astype(x.dtype)
 
 
