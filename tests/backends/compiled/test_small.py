@@ -70,6 +70,21 @@ def test_values_and_gradients(sample: Sample) -> None:
             assert_close(found[name][finite], expected[finite], within)
 
 
+def test_sums_of_many_products() -> None:
+    feeds: Feeds = {}
+    expected: Feeds = {}
+    b = og.Builder()
+    rng = np.random.default_rng(0)
+    for pairs in (0, 1, 31, 32, 33, 64, 65, 100):
+        x, w = rng.normal(size=(5, pairs)), rng.normal(size=(6, pairs))
+        feeds |= {f"x{pairs}": x, f"w{pairs}": w}
+        given = b.input(f"x{pairs}", "float64", x.shape), b.input(f"w{pairs}", "float64", w.shape)
+        b.output(b.op.Gemm(*given, b.constant(np.arange(6.0)), transB=1, alpha=2.0), f"y{pairs}")
+        expected[f"y{pairs}"] = 2 * x @ w.T + np.arange(6)
+    for name, found in small(b.build()).run(feeds).items():
+        np.testing.assert_allclose(found, expected[name], rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["sgd", "sgd_nesterov", "adam", "adamw"])
 def test_steps_are_those_of_torch(name: str) -> None:
     step = og.train_step(regression(rows=len(FEEDS["x"])), optimizer=OPTIMIZERS[name])
