@@ -1,5 +1,6 @@
 """Which graphs are small, and the compiled function of each."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -10,7 +11,7 @@ from numba import from_dtype, njit, types
 
 from ....compiler.graph.ir import Graph, Node, Value
 from ....compiler.graph.types import TensorType, is_static
-from ....compiler.passes.operator_costs import flops_of
+from ....compiler.passes.operator_costs import elements_in, flops_of
 from ...kernels.registry import KERNELS
 from ..formulas import FORMULAS
 from .program import NotWritten, Program, namespace
@@ -19,10 +20,11 @@ from .registry import WRITERS
 _MOST_ELEMENTS = 4096
 """Of an array; from there on passes over memory cost more than the calls."""
 
-_MOST_NODES = 150
+_MOST_ARITHMETIC = 8192
+"""For each node, on the average: where there is more, BLAS makes up for more calls."""
 
-_MOST_IN_PRODUCTS = 8192
-"""Arithmetic in matrix products for each node; BLAS makes up for more calls where there is more."""
+_NUMBER = re.compile(r"number_\w+\((?:-?\d[\d.e+-]*|-?inf|nan)\)")
+"""What is made once, as numba takes long to compile calls."""
 
 
 class SmallFunction(NamedTuple):
@@ -54,10 +56,18 @@ def compile_small(graph: Graph) -> SmallFunction | None:
 
 
 def _is_small(graph: Graph, nodes: list[Node]) -> bool:
-    if not 0 < len(nodes) <= _MOST_NODES or not all(map(_is_small_tensor, graph.values())):
+    if not all(map(_is_small_tensor, graph.values())) or not nodes:
         return False
-    arithmetic = sum(flops_of(n) for n in nodes if n.op_type in ("Gemm", "MatMul"))
-    return arithmetic <= _MOST_IN_PRODUCTS * len(nodes)
+    if len(set(graph.outputs)) < len(graph.outputs):
+        return False
+    return sum(map(_arithmetic, nodes)) <= _MOST_ARITHMETIC * len(nodes)
+
+
+def _arithmetic(node: Node) -> float:
+    """Estimate what a node does; a function such as exp takes about as long as 8 products."""
+    if node.op_type in ("Gemm", "MatMul"):
+        return flops_of(node)
+    return 8 * max(map(elements_in, (*node.reads(), *node.writes())), default=0)
 
 
 def _is_small_tensor(value: Value) -> bool:
@@ -82,7 +92,10 @@ def _write(program: Program, node: Node) -> None:
 @cache
 def _compile(source: str, arguments: tuple[tuple[str, int], ...]) -> Callable[..., int]:
     """Compile a function of arrays of these dtypes and ranks."""
+    numbers: dict[str, str] = {}
+    source = _NUMBER.sub(lambda found: numbers.setdefault(found[0], f"n{len(numbers)}"), source)
     names = namespace()
+    names |= {name: eval(text, names) for text, name in numbers.items()}
     exec(compile(source, "<small>", "exec"), names)
     arrays = [types.Array(from_dtype(np.dtype(d)), rank, "C") for d, rank in arguments]
     decorate = njit(types.int64(*arrays), nogil=True, error_model="numpy")

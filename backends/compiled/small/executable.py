@@ -1,6 +1,7 @@
 """Run the compiled function of a small graph: what is around a call must not cost more than it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,9 +41,9 @@ class SmallExecutable:
         if fed is None:
             fed = in_rows(check_feeds(self.inputs, feeds))
         results = self._results.empty()
-        if self.function.call(*fed, *results, *self.function.constants):
+        if self.function.call(*fed, *results.values(), *self.function.constants):
             return self.kernels.run(feeds)
-        return self._results.named(results)
+        return results
 
     def stepper(self, feedback: Mapping[str, str], state: Mapping[str, Any]) -> Stepper:
         """Feed outputs back."""
@@ -50,11 +51,12 @@ class SmallExecutable:
 
 
 class _Turn(NamedTuple):
-    """The state that a step reads, the one that it writes, and all arguments but its own."""
+    """The state that a step reads, by input, and the one that it writes, by output."""
 
     state: Arrays
     written: Arrays
-    arguments: list[np.ndarray | None]
+    arguments: list[np.ndarray]
+    """Both, and the constants."""
 
 
 class SmallStepper:
@@ -68,24 +70,25 @@ class SmallStepper:
     ) -> None:
         """Copy the first state, by input; `feedback` is {input: output}."""
         inputs, outputs = executable.inputs, executable.outputs
-        fed_back = set(feedback.values())
+        constants, fed_back = executable.function.constants, set(feedback.values())
+        fed, held = _parted(inputs, set(feedback))
+        made, kept = _parted(outputs, fed_back)
         self._executable = executable
-        self._fed = {k: v for k, v in enumerate(inputs) if v.name not in feedback}
-        self._made = {k: v for k, v in enumerate(outputs, len(inputs)) if v.name not in fed_back}
-        self._feeds, self._results = _Feeds([*self._fed.values()]), _Results([*self._made.values()])
-        kept = _Results([v for v in outputs if v.name in fed_back])
-        ones, others = (kept.named(kept.empty()) for _ in range(2))
+        self._feeds, self._results = _Feeds(fed), _Results(made)
+        own = [*fed, *made, *held, *kept]
+        places = [own.index(v) for v in (*inputs, *outputs)]
+        self._ordered = itemgetter(*places, *range(len(own), len(own) + len(constants)))
 
         def turn(state: Arrays, written: Arrays) -> _Turn:
-            read = [state.get(v.name) for v in inputs]
-            made = [written.get(v.name) for v in outputs]
-            return _Turn(state, written, [*read, *made, *executable.function.constants])
+            arguments = [*(state[v.name] for v in held), *written.values(), *constants]
+            return _Turn(state, written, arguments)
 
-        def fed(written: Arrays) -> Arrays:
+        def read(written: Arrays) -> Arrays:
             return {name: written[output] for name, output in feedback.items()}
 
+        ones, others = (_Results(kept).empty() for _ in range(2))
         self._next = turn({n: np.array(a, order="C") for n, a in state.items()}, ones)
-        self._later = [turn(fed(others), ones), turn(fed(ones), others)]
+        self._later = [turn(read(others), ones), turn(read(ones), others)]
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Run on arrays for the other inputs; give the other outputs by name."""
@@ -94,19 +97,15 @@ class SmallStepper:
         if fed is None:
             fed = self._checked(feeds)
         results = self._results.empty()
-        arguments = turn.arguments.copy()
-        for k, array in zip(self._fed, fed, strict=True):
-            arguments[k] = array
-        for k, array in zip(self._made, results, strict=True):
-            arguments[k] = array
+        arguments = self._ordered((*fed, *results.values(), *turn.arguments))
         if self._executable.function.call(*arguments):
             found = self._executable.kernels.run({**feeds, **turn.state})
             for name, array in turn.written.items():
                 array[...] = found[name]
-            results = [found[name] for name in self._results.names]
+            results = {name: found[name] for name in results}
         self._later.reverse()
         self._next = self._later[0]
-        return self._results.named(results)
+        return results
 
     def state(self) -> dict[str, Any]:
         """Give a copy of what the next run will read, by input name."""
@@ -115,8 +114,15 @@ class SmallStepper:
     def _checked(self, feeds: Mapping[str, Any]) -> list[np.ndarray]:
         feeds, state = require_mapping(feeds, "feeds"), self._next.state
         refuse_fed_back(feeds, state)
-        found = check_feeds(self._executable.inputs, {**feeds, **state})
-        return in_rows([found[k] for k in self._fed])
+        inputs = self._executable.inputs
+        found = check_feeds(inputs, {**feeds, **state})
+        return in_rows([a for v, a in zip(inputs, found, strict=True) if v.name not in state])
+
+
+def _parted(values: Sequence[Value], names: Collection[str]) -> tuple[list[Value], list[Value]]:
+    """Give the values that do not go by one of the names, and those that do."""
+    named = [v for v in values if v.name in names]
+    return [v for v in values if v not in named], named
 
 
 class _Feeds:
@@ -141,19 +147,14 @@ class _Feeds:
 
 
 class _Results:
-    """Arrays for the outputs."""
+    """What is made of a step, by name."""
 
     def __init__(self, outputs: Sequence[Value]) -> None:
-        self.names = [v.name for v in outputs]
-        self._types = [(sizes_of(v), v.dtype) for v in outputs]
+        self._types = [(v.name, sizes_of(v), v.dtype) for v in outputs]
 
-    def empty(self) -> list[np.ndarray]:
+    def empty(self) -> Arrays:
         """Give arrays to write into."""
-        return [np.empty(shape, dtype) for shape, dtype in self._types]
-
-    def named(self, results: Sequence[np.ndarray]) -> dict[str, Any]:
-        """Give results by name."""
-        return dict(zip(self.names, results, strict=True))
+        return {name: np.empty(shape, dtype) for name, shape, dtype in self._types}
 
 
 def in_rows(arrays: Sequence[Any]) -> list[np.ndarray]:

@@ -28,6 +28,9 @@ _BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
 
 _DTYPES = {_BOOL, _INT32, _INT64, *DTYPES}
 
+_MOST_LINES = 300
+"""More than numba compiles in about three seconds."""
+
 _COUNTING = ("Add", "Mul", "Sub")
 """Operators whose formulas are right for int64, too."""
 
@@ -99,7 +102,13 @@ class Program:
         self._dtype = floats[0] if floats else DTYPES[0]
 
     def line(self, text: str) -> None:
-        """Write a line."""
+        """Write a line.
+
+        Raises:
+            NotWritten: there are too many already.
+        """
+        if len(self._lines) == _MOST_LINES:
+            raise NotWritten(self.graph.name)
         self._lines.append(" " * self._depth + _of_dtype(text, self._dtype))
 
     def name(self, text: str) -> str:
