@@ -11,7 +11,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
-from numba.core import cgutils
 from numba.extending import models, overload, register_model
 
 Function = Callable[..., Any]
@@ -49,39 +48,53 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
-def _pointer(context: Any, builder: Any, array: Any, value: Any, indices: Any) -> Any:
-    """Point at an element, as at the first one of a vector."""
-    held = context.make_array(array)(context, builder, value)
-    element = cgutils.get_item_pointer(
-        context, builder, array, held, cgutils.unpack_tuple(builder, indices), wraparound=False
-    )
+def _pointer(context: Any, builder: Any, array: Any, value: Any, place: Any) -> Any:
+    """Point at the element that lies `place` elements behind the first one in memory."""
+    data = context.make_array(array)(context, builder, value).data
+    return builder.gep(data, [place])
+
+
+def _vector_pointer(context: Any, builder: Any, array: Any, value: Any, place: Any) -> Any:
     vector = context.get_value_type(Vector(array.dtype))
-    return builder.bitcast(element, vector.as_pointer())
+    return builder.bitcast(_pointer(context, builder, array, value, place), vector.as_pointer())
 
 
-@intrinsic
-def load(typing: Any, array: Any, indices: Any) -> Any:
-    """Read the numbers from an element on, which lie side by side: load(array, (i, j, …))."""
+def _reader(point: Function, result: Function) -> Function:
+    """Make what reads `result(dtype)` at a place of an array: read(array, place)."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        found = builder.load(_pointer(context, builder, array, *arguments))
-        found.align = array.dtype.bitwidth // 8
-        return found
+    @intrinsic
+    def read(typing: Any, array: Any, place: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            found = builder.load(point(context, builder, array, *arguments))
+            found.align = array.dtype.bitwidth // 8
+            return found
 
-    return Vector(array.dtype)(array, indices), generate
+        return result(array.dtype)(array, types.intp), generate
+
+    return read
 
 
-@intrinsic
-def store(typing: Any, array: Any, indices: Any, vector: Any) -> Any:
-    """Write a vector to an element and the ones after it: store(array, (i, j, …), vector)."""
+def _writer(point: Function) -> Function:
+    """Make what writes to a place of an array: write(array, place, value)."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, at, numbers = arguments
-        written = builder.store(numbers, _pointer(context, builder, array, value, at))
-        written.align = array.dtype.bitwidth // 8
-        return context.get_dummy_value()
+    @intrinsic
+    def write(typing: Any, array: Any, place: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            held, at, found = arguments
+            written = builder.store(found, point(context, builder, array, held, at))
+            written.align = array.dtype.bitwidth // 8
+            return context.get_dummy_value()
 
-    return types.void(array, indices, vector), generate
+        return types.void(array, types.intp, value), generate
+
+    return write
+
+
+load, store = _reader(_vector_pointer, Vector), _writer(_vector_pointer)
+"""A vector: the numbers from a place on."""
+
+load_one, store_one = _reader(_pointer, lambda dtype: dtype), _writer(_pointer)
+"""One number, in the same words; nothing asks whether the place is within the array."""
 
 
 def _binary(function: Function, instruction: str) -> None:

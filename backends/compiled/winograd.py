@@ -19,29 +19,29 @@ from ..kernels.threads import in_parts
 from ..kernels.winograd import Transforms
 from .registry import COMPILED
 from .scalars import inlined
-from .vectors import LANES, load, store
+from .vectors import LANES, load, load_one, store, store_one
 
 _GAP = 192  # bytes
 
 
 @inlined
-def _read_one(array: Any, at: Any) -> Any:
-    return array[at]
+def _read_one(array: Any, place: Any) -> Any:
+    return load_one(array, place)
 
 
 @inlined
-def _write_one(array: Any, at: Any, number: Any) -> None:
-    array[at] = number
+def _write_one(array: Any, place: Any, number: Any) -> None:
+    store_one(array, place, number)
 
 
 @inlined
-def _read_many(array: Any, at: Any) -> Any:
-    return load(array, at)
+def _read_many(array: Any, place: Any) -> Any:
+    return load(array, place)
 
 
 @inlined
-def _write_many(array: Any, at: Any, numbers: Any) -> None:
-    store(array, at, numbers)
+def _write_many(array: Any, place: Any, numbers: Any) -> None:
+    store(array, place, numbers)
 
 
 @inlined
@@ -62,104 +62,141 @@ def _of_gradient(y0: Any, y1: Any) -> Any:
     return y0, y0 + y1, y0 - y1, y1
 
 
-@inlined
-def _write_row(write: Any, planes: Any, k: Any, at: Any, row: Any) -> None:
-    n, i, j, c = at
-    write(planes, (k, 0, n, i, j, c), row[0])
-    write(planes, (k, 1, n, i, j, c), row[1])
-    write(planes, (k, 2, n, i, j, c), row[2])
-    write(planes, (k, 3, n, i, j, c), row[3])
+# A tile begins at a place of the images, whose next row is `down` and next column `right` of it,
+# and at a place of the planes, of which the next one is `apart` behind it.
 
 
 @inlined
-def _fill_tile(read: Any, write: Any, x: Any, planes: Any, at: Any) -> None:
-    n, i, j, c = at
-
-    def column(k: Any) -> Any:
-        return _of_image(
-            read(x, (n, 2 * i, 2 * j + k, c)),
-            read(x, (n, 2 * i + 1, 2 * j + k, c)),
-            read(x, (n, 2 * i + 2, 2 * j + k, c)),
-            read(x, (n, 2 * i + 3, 2 * j + k, c)),
-        )
-
-    p, q, r, s = column(0), column(1), column(2), column(3)
-    _write_row(write, planes, 0, at, _of_image(p[0], q[0], r[0], s[0]))
-    _write_row(write, planes, 1, at, _of_image(p[1], q[1], r[1], s[1]))
-    _write_row(write, planes, 2, at, _of_image(p[2], q[2], r[2], s[2]))
-    _write_row(write, planes, 3, at, _of_image(p[3], q[3], r[3], s[3]))
+def _four(read: Any, array: Any, place: Any, step: Any) -> Any:
+    return (
+        read(array, place),
+        read(array, place + step),
+        read(array, place + 2 * step),
+        read(array, place + 3 * step),
+    )
 
 
 @inlined
-def _spread_tile(read: Any, write: Any, dy: Any, planes: Any, at: Any) -> None:
-    n, i, j, c = at
-    left = _of_gradient(read(dy, (n, 2 * i, 2 * j, c)), read(dy, (n, 2 * i + 1, 2 * j, c)))
-    right = _of_gradient(read(dy, (n, 2 * i, 2 * j + 1, c)), read(dy, (n, 2 * i + 1, 2 * j + 1, c)))
-    _write_row(write, planes, 0, at, _of_gradient(left[0], right[0]))
-    _write_row(write, planes, 1, at, _of_gradient(left[1], right[1]))
-    _write_row(write, planes, 2, at, _of_gradient(left[2], right[2]))
-    _write_row(write, planes, 3, at, _of_gradient(left[3], right[3]))
+def _write_four(write: Any, array: Any, place: Any, step: Any, row: Any) -> None:
+    write(array, place, row[0])
+    write(array, place + step, row[1])
+    write(array, place + 2 * step, row[2])
+    write(array, place + 3 * step, row[3])
 
 
 @inlined
-def _add_up_tile(read: Any, write: Any, y: Any, products: Any, at: Any) -> None:
-    n, i, j, c = at
+def _image_column(read: Any, x: Any, place: Any, down: Any) -> Any:
+    d = _four(read, x, place, down)
+    return _of_image(d[0], d[1], d[2], d[3])
 
-    def column(k: Any) -> Any:
-        return _of_products(
-            read(products, (0, k, n, i, j, c)),
-            read(products, (1, k, n, i, j, c)),
-            read(products, (2, k, n, i, j, c)),
-            read(products, (3, k, n, i, j, c)),
-        )
 
-    p, q, r, s = column(0), column(1), column(2), column(3)
+@inlined
+def _products_column(read: Any, products: Any, place: Any, step: Any) -> Any:
+    m = _four(read, products, place, step)
+    return _of_products(m[0], m[1], m[2], m[3])
+
+
+@inlined
+def _fill_tile(
+    read: Any, write: Any, x: Any, at: Any, down: Any, right: Any, planes: Any, to: Any,
+    apart: Any, tall: Any, wide: Any,
+) -> None:  # fmt: skip
+    p = _image_column(read, x, at, down)
+    q = _image_column(read, x, at + right, down)
+    r = _image_column(read, x, at + 2 * right, down)
+    s = _image_column(read, x, at + 3 * right, down)
+    _write_four(write, planes, to, apart, _of_image(p[0], q[0], r[0], s[0]))
+    _write_four(write, planes, to + 4 * apart, apart, _of_image(p[1], q[1], r[1], s[1]))
+    _write_four(write, planes, to + 8 * apart, apart, _of_image(p[2], q[2], r[2], s[2]))
+    _write_four(write, planes, to + 12 * apart, apart, _of_image(p[3], q[3], r[3], s[3]))
+
+
+@inlined
+def _spread_tile(
+    read: Any, write: Any, dy: Any, at: Any, down: Any, right: Any, planes: Any, to: Any,
+    apart: Any, tall: Any, wide: Any,
+) -> None:  # fmt: skip
+    p = _of_gradient(read(dy, at), read(dy, at + down))
+    q = _of_gradient(read(dy, at + right), read(dy, at + right + down))
+    _write_four(write, planes, to, apart, _of_gradient(p[0], q[0]))
+    _write_four(write, planes, to + 4 * apart, apart, _of_gradient(p[1], q[1]))
+    _write_four(write, planes, to + 8 * apart, apart, _of_gradient(p[2], q[2]))
+    _write_four(write, planes, to + 12 * apart, apart, _of_gradient(p[3], q[3]))
+
+
+@inlined
+def _add_up_tile(
+    read: Any, write: Any, y: Any, at: Any, down: Any, right: Any, planes: Any, to: Any,
+    apart: Any, tall: Any, wide: Any,
+) -> None:  # fmt: skip
+    p = _products_column(read, planes, to, 4 * apart)
+    q = _products_column(read, planes, to + apart, 4 * apart)
+    r = _products_column(read, planes, to + 2 * apart, 4 * apart)
+    s = _products_column(read, planes, to + 3 * apart, 4 * apart)
     upper, lower = _of_products(p[0], q[0], r[0], s[0]), _of_products(p[1], q[1], r[1], s[1])
-    inside = 2 * j + 1 < y.shape[2]  # what a tile has beyond the image is dropped
-    write(y, (n, 2 * i, 2 * j, c), upper[0])
-    if inside:
-        write(y, (n, 2 * i, 2 * j + 1, c), upper[1])
-    if 2 * i + 1 < y.shape[1]:
-        write(y, (n, 2 * i + 1, 2 * j, c), lower[0])
-        if inside:
-            write(y, (n, 2 * i + 1, 2 * j + 1, c), lower[1])
+    write(y, at, upper[0])
+    if wide:  # what a tile has beyond the image is dropped
+        write(y, at + right, upper[1])
+    if tall:
+        write(y, at + down, lower[0])
+        if wide:
+            write(y, at + down + right, lower[1])
 
 
 @cache
-def _loop(tile: Kernel, dtype: str, writeable: bool) -> Kernel:
-    """Compile a loop over tiles: (images: (n, h, w, c), planes: (4, 4, n, …, c), first, last).
+def _loop(tile: Kernel, dtype: str) -> Kernel:
+    """Compile a loop over tiles: loop(images, planes, steps, first, last).
 
-    It runs from the row of tiles `first` up to `last`, counted over all images.
+    Images are (n, h, w, c), planes (4, 4, n, rows of tiles, columns of tiles, c).
+    The steps are how many elements behind each other lie images, their rows and columns, then
+    planes, and in these images, rows and columns. It runs from the row of tiles `first` up to
+    `last`, counted over all images. The channels of
+    both lie side by side.
     """
     lanes = LANES[dtype]
 
-    def loop(images: Any, planes: Any, first: int, last: int) -> None:
+    def loop(images: Any, planes: Any, steps: Any, first: int, last: int) -> None:
         rows, columns, channels = planes.shape[3:]
         whole = channels - channels % lanes
+        image, down, right, apart, block, below, beside = steps
         for row in range(first, last):
             n, i = row // rows, row % rows
+            tall = 2 * i + 1 < images.shape[1]
             for j in range(columns):
+                wide = 2 * j + 1 < images.shape[2]
+                at = n * image + 2 * i * down + 2 * j * right
+                to = n * block + i * below + j * beside
                 for c in range(0, whole, lanes):
-                    tile(_read_many, _write_many, images, planes, (n, i, j, c))
+                    tile(
+                        _read_many, _write_many, images, at + c, down, right,
+                        planes, to + c, apart, tall, wide,
+                    )  # fmt: skip
                 for c in range(whole, channels):
-                    tile(_read_one, _write_one, images, planes, (n, i, j, c))
+                    tile(
+                        _read_one, _write_one, images, at + c, down, right,
+                        planes, to + c, apart, tall, wide,
+                    )  # fmt: skip
 
     number = getattr(types, dtype)
-    images, planes = types.Array(number, 4, "A", not writeable), types.Array(number, 6, "A")
-    signature = types.void(images, planes, types.intp, types.intp)
+    images = types.Array(number, 4, "A", readonly=tile is not _add_up_tile)
+    planes = types.Array(number, 6, "A")
+    steps = types.UniTuple(types.intp, 7)
+    signature = types.void(images, planes, steps, types.intp, types.intp)
     found: Kernel = njit(signature, nogil=True, error_model="numpy")(loop)
     return found
 
 
 def _run(tile: Kernel, images: Array, planes: Array) -> None:
     """Run over all tiles, on all cores."""
-    loop = _loop(tile, planes.dtype.name, images.flags.writeable)
-    in_parts(np, partial(loop, images, planes), prod(planes.shape[2:4]), planes.nbytes)
+    loop = _loop(tile, planes.dtype.name)
+    steps = tuple(s // planes.itemsize for s in (*images.strides[:3], *planes.strides[1:5]))
+    in_parts(np, partial(loop, images, planes, steps), prod(planes.shape[2:4]), planes.nbytes)
 
 
 def _reaching(x: Array, height: int, width: int) -> Array:
     """Return x with zeros below and to the right, where a tile reads beyond it."""
-    if x.shape[1] >= height and x.shape[2] >= width and x.flags.aligned:
+    readable = x.flags.aligned and x.strides[-1] == x.itemsize
+    if readable and x.shape[1] >= height and x.shape[2] >= width:
         return x
     height, width = max(height, x.shape[1]), max(width, x.shape[2])
     y = np.zeros((len(x), height, width, x.shape[-1]), x.dtype)
