@@ -105,7 +105,7 @@ def _correlate(
     if group > 1 and channels == 1:
         return _correlate_depthwise(xp, x, w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
-    if winograd.suits(xp, x, channels, maps, over, transforms) and math.isfinite(w.sum()):
+    if winograd.suits(xp, x, channels, maps, over, transforms) and winograd.is_finite(w):
         parts = xp.split(x, group, -1)
         reached = [winograd.reach(xp, part, over) for part in parts]
         if not any(found is None for found in reached):
@@ -350,7 +350,7 @@ def conv_weight_grad(
     rank = len(kernel_shape)
     if (
         winograd.suits(xp, image, channels, maps // group, over, transforms)
-        and math.isfinite(dy.sum())
+        and winograd.is_finite(dy)
         and winograd.reach(xp, image, over) is not None
     ):
         pairs = zip(xp.split(dy, group, -1), xp.split(image, group, -1), strict=True)

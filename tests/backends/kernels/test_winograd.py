@@ -157,6 +157,28 @@ def test_a_towering_number_stays_in_its_windows(
     np.testing.assert_allclose(y[far], plain[far], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("odd", [np.nan, -np.inf, 1e30])
+@np.errstate(all="ignore")
+def test_a_towering_weight_stays_in_its_map(
+    by: winograd.Transforms, odd: float, always: list[str]
+) -> None:
+    """And so does a gradient, in those of its map's weights; all are told, turned around, too."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(2, 4, 8, 8)).astype(np.float32)
+    w = rng.normal(size=(5, 4, 3, 3)).astype(np.float32)
+    plain = by_taps(x, w, 1, (1, 1), [1] * 4)
+    w[1, 2, 0, 1] = odd
+    y = convolution.conv(np, x, w, pads=[1] * 4, transforms=by)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    rest = ([1, 1], [1, 1], [1] * 4)
+    dx = convolution.conv_input_grad(np, dy, w, np.array(x.shape), *rest, transforms=by)
+    dy[1, 3, 4, 5] = odd
+    dw = convolution.conv_weight_grad(np, dy, x, np.array(w.shape), *rest, transforms=by)
+    assert not always
+    np.testing.assert_allclose(np.delete(y, 1, 1), np.delete(plain, 1, 1), rtol=1e-4, atol=1e-4)
+    assert np.isfinite(np.delete(dx, 2, 1)).all() and np.isfinite(np.delete(dw, 3, 0)).all()
+
+
 def test_tiny_numbers_are_no_zeros(by: winograd.Transforms) -> None:
     """Their squares are 0 in float32."""
     x = np.full((1, 4, 6, 6), 1e-25, np.float32)
