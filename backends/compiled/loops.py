@@ -1,6 +1,7 @@
-"""Loops over dense arrays, compiled before any step waits for them."""
+"""Loops over arrays, compiled before any step waits for them."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numba import from_dtype, njit, types
@@ -8,18 +9,20 @@ from numpy.typing import DTypeLike
 
 from ..kernels.registry import Kernel
 
-
-def written(dtype: DTypeLike, rank: int) -> types.Array:
-    """Give the type of an array that a loop writes."""
-    return types.Array(from_dtype(np.dtype(dtype)), rank, "C")
+Layout = Literal["C", "A"]
 
 
-def read(dtype: DTypeLike, rank: int) -> types.Array:
+def written(dtype: DTypeLike, rank: int, layout: Layout = "C") -> types.Array:
+    """Give the type of an array that a loop writes: dense, or with "A" in any order."""
+    return types.Array(from_dtype(np.dtype(dtype)), rank, layout)
+
+
+def read(dtype: DTypeLike, rank: int, layout: Layout = "C") -> types.Array:
     """Give the type of one that it reads: it may be read-only, and begin at any byte."""
-    return types.Array(from_dtype(np.dtype(dtype)), rank, "C", readonly=True, aligned=False)
+    return types.Array(from_dtype(np.dtype(dtype)), rank, layout, readonly=True, aligned=False)
 
 
-def loop(function: Callable[..., None], *arguments: types.Array) -> Kernel:
-    """Compile a function of arrays of these types, which lets go of Python's lock as it runs."""
+def loop(function: Callable[..., None], *arguments: types.Type) -> Kernel:
+    """Compile a function of arguments of these types, which lets go of Python's lock as it runs."""
     compiled: Kernel = njit(types.void(*arguments), nogil=True, error_model="numpy")(function)
     return compiled

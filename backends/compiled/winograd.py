@@ -11,17 +11,19 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from ...compiler.opset import COMPOSITE_DOMAIN
 from ..kernels.registry import KERNELS, Array, Kernel
 from ..kernels.threads import in_parts
 from ..kernels.winograd import Transforms
+from .loops import loop, read, written
 from .registry import COMPILED
 from .scalars import inlined
 from .vectors import LANES, load, load_one, store, store_one
 
 _GAP = 192  # bytes
+_WEIGHTS = 64  # whose planes are made at once, in the first cache
 
 
 @inlined
@@ -145,17 +147,16 @@ def _add_up_tile(
 
 @cache
 def _loop(tile: Kernel, dtype: str) -> Kernel:
-    """Compile a loop over tiles: loop(images, planes, steps, first, last).
+    """Compile a loop over tiles: (images, planes, steps, first, last).
 
     Images are (n, h, w, c), planes (4, 4, n, rows of tiles, columns of tiles, c).
     The steps are how many elements behind each other lie images, their rows and columns, then
     planes, and in these images, rows and columns. It runs from the row of tiles `first` up to
-    `last`, counted over all images. The channels of
-    both lie side by side.
+    `last`, counted over all images. The channels of both lie side by side.
     """
     lanes = LANES[dtype]
 
-    def loop(images: Any, planes: Any, steps: Any, first: int, last: int) -> None:
+    def over_tiles(images: Any, planes: Any, steps: Any, first: int, last: int) -> None:
         rows, columns, channels = planes.shape[3:]
         whole = channels - channels % lanes
         image, down, right, apart, block, below, beside = steps
@@ -177,20 +178,16 @@ def _loop(tile: Kernel, dtype: str) -> Kernel:
                         planes, to + c, apart, tall, wide,
                     )  # fmt: skip
 
-    number = getattr(types, dtype)
-    images = types.Array(number, 4, "A", readonly=tile is not _add_up_tile)
-    planes = types.Array(number, 6, "A")
+    images = (written if tile is _add_up_tile else read)(dtype, 4, "A")
     steps = types.UniTuple(types.intp, 7)
-    signature = types.void(images, planes, steps, types.intp, types.intp)
-    found: Kernel = njit(signature, nogil=True, error_model="numpy")(loop)
-    return found
+    return loop(over_tiles, images, written(dtype, 6, "A"), steps, types.intp, types.intp)
 
 
 def _run(tile: Kernel, images: Array, planes: Array) -> None:
     """Run over all tiles, on all cores."""
-    loop = _loop(tile, planes.dtype.name)
+    work = _loop(tile, planes.dtype.name)
     steps = tuple(s // planes.itemsize for s in (*images.strides[:3], *planes.strides[1:5]))
-    in_parts(np, partial(loop, images, planes, steps), prod(planes.shape[2:4]), planes.nbytes)
+    in_parts(np, partial(work, images, planes, steps), prod(planes.shape[2:4]), planes.nbytes)
 
 
 def _reaching(x: Array, height: int, width: int) -> Array:
@@ -204,6 +201,39 @@ def _reaching(x: Array, height: int, width: int) -> Array:
     return y
 
 
+def _weights(taps: Array, planes: Array) -> None:
+    """Write G·w·Gᵀ of w: (weights, 9) into planes: (16, weights), a few at a time.
+
+    Numbers at one place of some weights lie side by side meanwhile: first along one axis, then the
+    other.
+    """
+    half = taps.dtype.type(0.5)
+    some = np.empty((12, _WEIGHTS), taps.dtype)
+    for start in range(0, len(taps), _WEIGHTS):
+        count = min(_WEIGHTS, len(taps) - start)
+        for k in range(3):
+            for n in range(count):
+                w0, w1, w2 = taps[start + n, k], taps[start + n, 3 + k], taps[start + n, 6 + k]
+                outer, inner = (w0 + w2) * half, w1 * half
+                some[k, n] = w0
+                some[3 + k, n] = outer + inner
+                some[6 + k, n] = outer - inner
+                some[9 + k, n] = w2
+        for k in range(4):
+            for n in range(count):
+                w0, w1, w2 = some[3 * k, n], some[3 * k + 1, n], some[3 * k + 2, n]
+                outer, inner = (w0 + w2) * half, w1 * half
+                planes[4 * k, start + n] = w0
+                planes[4 * k + 1, start + n] = outer + inner
+                planes[4 * k + 2, start + n] = outer - inner
+                planes[4 * k + 3, start + n] = w2
+
+
+@cache
+def _weight_loop(dtype: str) -> Kernel:
+    return loop(_weights, read(dtype, 2, "A"), written(dtype, 2, "A"))
+
+
 class _Compiled(Transforms):
     """Those of images; NumPy adds up what has another rank."""
 
@@ -214,6 +244,18 @@ class _Compiled(Transforms):
         size, gap = prod(shape[rank:]), _GAP // dtype.itemsize
         room = np.empty((4**rank, size + gap), dtype)
         return room[:, :size].reshape(shape)
+
+    def weights(self, xp: Any, taps: Array, rank: int) -> Array:
+        if rank != 2:
+            return super().weights(xp, taps, rank)
+        planes = self.planes(xp, (4, 4, len(taps)), rank, taps.dtype).reshape(16, len(taps))
+
+        def part(start: int, stop: int) -> None:
+            work(taps[start:stop], planes[:, start:stop])
+
+        work = _weight_loop(taps.dtype.name)
+        in_parts(np, part, len(taps), planes.nbytes)
+        return planes
 
     def fill(self, xp: Any, x: Array, planes: Array) -> None:
         if x.ndim != 4:

@@ -46,6 +46,10 @@ class Transforms:
         """Give room for planes of that shape, of which the first `rank` axes number the planes."""
         return xp.empty(shape, dtype)
 
+    def weights(self, xp: Any, taps: Array, rank: int) -> Array:
+        """Return the planes, (4 ** rank, weights), of taps: (weights, 3 ** rank)."""
+        return _matrix(xp, rank, taps) @ taps.T
+
     def fill(self, xp: Any, x: Array, planes: Array) -> None:
         """Write Bᵀ·x along each axis into planes: (4, …, images, *tiles, channels)."""
         _fill(xp, x, planes)
@@ -143,7 +147,7 @@ def correlate(
         transforms: how it is added up.
     """
     rank = len(over.kernel)
-    weights = _weight_planes(xp, w)
+    weights = _weight_planes(xp, w, transforms)
     for image, out in _undilated(over, x, y):
         for images, rows in _blocks(out.shape, _PLANES_BYTES // x.itemsize // x.shape[-1]):
             planes = _image_planes(xp, image, images, rows, out.shape, transforms)
@@ -188,13 +192,13 @@ def _matrix(xp: Any, rank: int, like: Array) -> Array:
     return matrix
 
 
-def _weight_planes(xp: Any, w: Array) -> Array:
+def _weight_planes(xp: Any, w: Array, transforms: Transforms) -> Array:
     """Return the planes of w: (*kernel, channels, maps) as (planes, channels, maps)."""
     rank = w.ndim - 2
     transposed = w.strides[-1] > w.strides[-2]  # it stays so: BLAS reads it as fast
     last = (w.ndim - 1, rank) if transposed else (rank, w.ndim - 1)
-    rows = w.transpose(*last, *range(rank)).reshape(-1, 3**rank)
-    planes = (_matrix(xp, rank, w) @ rows.T).reshape(4**rank, *(w.shape[axis] for axis in last))
+    taps = w.transpose(*last, *range(rank)).reshape(-1, 3**rank)
+    planes = transforms.weights(xp, taps, rank).reshape(4**rank, *(w.shape[axis] for axis in last))
     return planes.swapaxes(1, 2) if transposed else planes
 
 
