@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from backend_cases import judge
 from edge_calls import EDGES
 from folded_and_fed import feeds_of, graph_of, on_onnxruntime
 from op_samples import SAMPLES
 from op_samples.sample import Sample
-from openvino_cases import judge
 
 import onnxgrad as og
 
@@ -216,8 +216,8 @@ WERE_WRONG = [
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("sample", [*SAMPLES[::40], *WERE_WRONG], ids=str)
 def test_gradients_of_samples_are_those_of_numpy(sample: Sample, symbolic: bool) -> None:
-    """And by themselves. Every fortieth; tests/benchmarks/openvino_sweep.py runs them all."""
-    assert judge(sample, symbolic) in ("same", "refused")
+    """And by themselves. Every fortieth; tests/benchmarks/backend_sweep.py runs them all."""
+    assert judge(sample, "openvino", symbolic) in ("same", "refused")
 
 
 def _matmuls(op: Any, x: Any, w: Any) -> Any:

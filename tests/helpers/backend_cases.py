@@ -1,4 +1,4 @@
-"""A sample row, by itself and with its gradient, on the backend openvino, judged by NumPy's."""
+"""A sample row, by itself and with its gradient, on a backend, judged by NumPy's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from op_samples.sample import Sample
 import onnxgrad as og
 
 
-def judge(sample: Sample, symbolic: bool = False) -> str:
-    """Tell whether OpenVINO gives the same, is refused a graph, or what else it does.
+def judge(sample: Sample, backend: str, symbolic: bool = False) -> str:
+    """Tell whether a backend gives the same, is refused a graph, or what else it does.
 
     By itself an operator may run that its gradient writes by its body.
     """
@@ -20,16 +20,18 @@ def judge(sample: Sample, symbolic: bool = False) -> str:
     feeds = feeds_of(graph, sample)
     values = og.compile(forward).run(feeds)
     fed = {v.name: feeds[v.name] for v in forward.inputs if v.name in feeds}
-    by_itself = _compared(forward, fed, values)
+    by_itself = _compared(backend, forward, fed, values)
     if by_itself not in ("same", "refused"):
         return by_itself
     feeds |= cotangents(values, float_outputs(forward))
-    return _compared(graph, feeds, og.compile(graph).run(feeds))
+    return _compared(backend, graph, feeds, og.compile(graph).run(feeds))
 
 
-def _compared(graph: og.Graph, feeds: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+def _compared(
+    backend: str, graph: og.Graph, feeds: Mapping[str, Any], expected: Mapping[str, Any]
+) -> str:
     try:
-        actual = og.compile(graph, "openvino").run(feeds)
+        actual = og.compile(graph, backend).run(feeds)
     except og.UnsupportedOpError:
         return "refused"
     except og.GraphError as error:
