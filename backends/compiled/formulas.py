@@ -6,6 +6,7 @@ makes a number of the dtype at hand: numba computes `x * 0.5` in float64 whateve
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -37,10 +38,10 @@ def expression(node: Node, names: Sequence[str]) -> str | None:
 
     Args:
         node: its floats are all float32, or all float64; there may be booleans beside them.
-        names: the name of each input's element, as `number` or bool.
+        names: the name of each input's element, as `number` or bool; omitted inputs have none.
     """
     function = FORMULAS.get((node.domain, node.op_type))
-    if function is None or len(node.outputs) != 1 or None in node.inputs:
+    if function is None or len(node.outputs) != 1 or _lacks_one(node):
         return None
     values = [v for v in (*node.inputs, *node.outputs) if v is not None]
     kinds = {dtype_of(v) for v in values if number_of(v) is None}
@@ -48,6 +49,10 @@ def expression(node: Node, names: Sequence[str]) -> str | None:
     if len(floats) > 1 or not floats <= {*DTYPES}:
         return None
     return function(node, *names)
+
+
+def _lacks_one(node: Node) -> bool:
+    return None in node.inputs and node.op_type != "Clip"
 
 
 def dtype_of(value: Value) -> np.dtype | None:
@@ -95,41 +100,76 @@ def _unary(op_type: str, text: str) -> None:
 
 for _op_type, _text in {
     "Abs": "abs({0})",
+    "Acos": "acos({0})",
+    "Acosh": "acosh({0})",
+    "Asin": "asin({0})",
+    "Asinh": "asinh({0})",
+    "Atan": "atan({0})",
+    "Atanh": "atanh({0})",
+    "Ceil": "ceil({0})",
     "Cos": "cos({0})",
+    "Cosh": "cosh({0})",
     "Erf": "erf({0})",
     "Exp": "exp({0})",
+    "Floor": "floor({0})",
     "Identity": "{0}",
+    "IsNaN": "{0} != {0}",
     "Log": "log({0})",
+    "Mish": "{0} * tanh(softplus({0}))",
     "Neg": "-{0}",
     "Not": "not {0}",
     "Reciprocal": "number(1) / {0}",
     "Relu": "number(0) if {0} <= number(0) else {0}",
+    "Round": "rounded({0})",
     "Sigmoid": "number(1) / (number(1) + exp(-{0}))",
     "Sin": "sin({0})",
+    "Sinh": "sinh({0})",
     "Softplus": "softplus({0})",
     "Softsign": "{0} / (number(1) + abs({0}))",
     "Sqrt": "sqrt({0})",
+    "Tan": "tan({0})",
     "Tanh": "tanh({0})",
 }.items():
     _unary(_op_type, _text)
 
 
 @formula("Max")
-def _max(node: Node, first: str, *others: str) -> str:
+def _max(node: Node, *names: str) -> str:
     """Take the largest; NaN goes through."""
-    text = first
-    for other in others:
-        text = f"larger({text}, {other})"
-    return text
+    return _folded("larger({}, {})", names)
 
 
 @formula("Min")
-def _min(node: Node, first: str, *others: str) -> str:
+def _min(node: Node, *names: str) -> str:
     """Take the least; NaN goes through."""
-    text = first
-    for other in others:
-        text = f"smaller({text}, {other})"
-    return text
+    return _folded("smaller({}, {})", names)
+
+
+@formula("Sum", "Mean")
+def _sum(node: Node, *names: str) -> str:
+    """Add up, or average."""
+    total = " + ".join(names)
+    return total if node.op_type == "Sum" else f"({total}) / {literal(len(names))}"
+
+
+def _folded(text: str, names: Sequence[str]) -> str:
+    return reduce(text.format, names)
+
+
+@formula("Clip")
+def _clip(node: Node, x: str, *bounds: str) -> str:
+    """Limit; the upper bound wins where they cross."""
+    signs = [text for k, text in ((1, "larger({}, {})"), (2, "smaller({}, {})")) if node.input(k)]
+    for sign, bound in zip(signs, bounds, strict=True):
+        x = sign.format(x, bound)
+    return x
+
+
+@formula("Sign")
+def _sign_of(node: Node, x: str) -> str:
+    """1, −1 or 0, and NaN"""
+    other = f"number(0) if {x} == number(0) else {x}"
+    return f"number(1) if {x} > number(0) else number(-1) if {x} < number(0) else {other}"
 
 
 @formula("Where")
@@ -151,6 +191,70 @@ def _pow(node: Node, x: str, y: str) -> str:
 def _leaky_relu(node: Node, x: str) -> str:
     """x where it is positive and alpha·x elsewhere"""
     return f"{x} if {x} >= number(0) else {literal(attribute(node, 'alpha'))} * {x}"
+
+
+@formula("PRelu")
+def _prelu(node: Node, x: str, slope: str) -> str:
+    """x where it is positive and slope·x elsewhere"""
+    return f"{x} if {x} >= number(0) else {slope} * {x}"
+
+
+@formula("ThresholdedRelu")
+def _thresholded_relu(node: Node, x: str) -> str:
+    """x where it exceeds alpha and 0 elsewhere"""
+    return f"{x} if {x} > {literal(attribute(node, 'alpha'))} else number(0)"
+
+
+@formula("Elu")
+def _elu(node: Node, x: str) -> str:
+    """x where it is positive and alpha·(exp(x) - 1) elsewhere"""
+    return f"{x} if {x} > number(0) else {literal(attribute(node, 'alpha'))} * expm1({x})"
+
+
+@formula("Selu")
+def _selu(node: Node, x: str) -> str:
+    """gamma·x where x is positive and gamma·alpha·(exp(x) - 1) elsewhere"""
+    return f"{literal(attribute(node, 'gamma'))} * ({_elu(node, x)})"
+
+
+@formula("Celu")
+def _celu(node: Node, x: str) -> str:
+    """max(0, x) + min(0, alpha·(exp(x / alpha) - 1))"""
+    alpha = literal(attribute(node, "alpha"))
+    return f"larger({x}, number(0)) + smaller({alpha} * expm1({x} / {alpha}), number(0))"
+
+
+@formula("HardSigmoid")
+def _hard_sigmoid(node: Node, x: str) -> str:
+    """alpha·x + beta, limited to 0 and 1"""
+    return _to_one(x, attribute(node, "alpha"), attribute(node, "beta"))
+
+
+@formula("HardSwish")
+def _hard_swish(node: Node, x: str) -> str:
+    """x times x / 6 + 0.5, limited to 0 and 1"""
+    return f"{x} * {_to_one(x, 1 / 6, 0.5)}"
+
+
+def _to_one(x: str, alpha: float, beta: float) -> str:
+    line = f"{literal(alpha)} * {x} + {literal(beta)}"
+    return f"smaller(larger({line}, number(0)), number(1))"
+
+
+@formula("Shrink")
+def _shrink(node: Node, x: str) -> str:
+    """x moved by bias towards 0 outside of [-lambd, lambd]; 0 inside"""
+    lambd, bias = attribute(node, "lambd"), literal(attribute(node, "bias"))
+    above = f"{x} - {bias} if {x} > {literal(lambd)} else number(0)"
+    return f"{x} + {bias} if {x} < {literal(-lambd)} else {above}"
+
+
+@formula("Swish", "SwiGLU")
+def _swish(node: Node, x: str, *others: str) -> str:
+    """x·sigmoid(alpha·x), times another for SwiGLU"""
+    slope = literal(-attribute(node, "alpha"))
+    sigmoid = f"number(1) / (number(1) + exp({slope} * {x}))"
+    return " * ".join([x, f"({sigmoid})", *others])
 
 
 @formula("Gelu")

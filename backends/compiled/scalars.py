@@ -147,36 +147,45 @@ _COMMON: Mapping[str, Any] = {
     "larger": larger,
     "smaller": smaller,
     "abs": abs,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "rounded": np.rint,
     "inf": math.inf,
     "nan": math.nan,
 }
 
+_OF_C = (
+    *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "expm1", "log", "sin"),
+    *("sinh", "sqrt", "tan"),
+)
+
+
+def _of_c(name: str, dtype: Any) -> Function:
+    """Let a function of the C library give a number of a dtype."""
+    function = getattr(math, name)
+    return inlined(lambda x: dtype(function(x)))
+
+
 SCALARS: Mapping[str, Mapping[str, Any]] = {
     "float32": {
         **_COMMON,
+        **{name: _of_c(name, np.float32) for name in _OF_C},
         "number": np.float32,
         "exp": exp_float32,
         "tanh": tanh_float32,
         "erf": erf_float32,
         "gaussian_cdf": gaussian_cdf_float32,
-        "log": inlined(lambda x: np.float32(math.log(x))),
-        "sqrt": inlined(lambda x: np.float32(math.sqrt(x))),
-        "sin": inlined(lambda x: np.float32(math.sin(x))),
-        "cos": inlined(lambda x: np.float32(math.cos(x))),
         "power": inlined(lambda x, y: np.float32(math.pow(x, y))),
         "softplus": log1p_of_exp_float32,
     },
     "float64": {
         **_COMMON,
+        **{name: _of_c(name, np.float64) for name in _OF_C},
         "number": np.float64,
         "exp": inlined(lambda x: math.exp(x)),
         "tanh": inlined(lambda x: math.tanh(x)),
         "erf": inlined(lambda x: math.erf(x)),
         "gaussian_cdf": inlined(lambda x: 0.5 * math.erfc(-math.sqrt(0.5) * x)),
-        "log": inlined(lambda x: math.log(x)),
-        "sqrt": inlined(lambda x: math.sqrt(x)),
-        "sin": inlined(lambda x: math.sin(x)),
-        "cos": inlined(lambda x: math.cos(x)),
         "power": inlined(lambda x, y: math.pow(x, y)),
         "softplus": log1p_of_exp_float64,
     },

@@ -3,7 +3,7 @@
 Importing this package fills the table of writers, one file per operator family.
 """
 
-from . import casts, indexing, losses, moves, products, reductions, softmax, updates
+from . import casts, indexing, losses, moves, normalization, products, reductions, softmax, updates
 from .compilation import compile_small
 from .executable import SmallExecutable
 
@@ -14,6 +14,7 @@ __all__ = [
     "indexing",
     "losses",
     "moves",
+    "normalization",
     "products",
     "reductions",
     "softmax",

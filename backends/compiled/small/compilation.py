@@ -65,7 +65,7 @@ def _is_small(graph: Graph, nodes: list[Node]) -> bool:
 
 def _arithmetic(node: Node) -> float:
     """Estimate what a node does; a function such as exp takes about as long as 8 products."""
-    if node.op_type in ("Gemm", "MatMul"):
+    if node.op_type in ("Einsum", "Gemm", "MatMul"):
         return flops_of(node)
     return 8 * max(map(elements_in, (*node.reads(), *node.writes())), default=0)
 
@@ -83,7 +83,7 @@ def _write(program: Program, node: Node) -> None:
         raise NotWritten(node.label)
     if key in WRITERS:
         WRITERS[key](program, node)
-    elif key in FORMULAS and None not in node.inputs:
+    elif key in FORMULAS:
         program.put_off(node)
     else:
         raise NotWritten(node.label)

@@ -23,7 +23,7 @@ def negative_log_likelihood_loss(program: Program, node: Node) -> None:
 def softmax_cross_entropy_loss(program: Program, node: Node) -> None:
     """The loss and the logarithm of the softmax over axis 1"""
     x, labels = node.required(2)
-    log_prob = node.output(1) if len(node.outputs) > 1 else Value("log_prob", x.type)
+    log_prob = (*node.outputs, None)[1] or Value("log_prob", x.type)
     write_softmax(program, x, log_prob, 1, is_log=True)
     _write_loss(program, node, log_prob, labels)
 

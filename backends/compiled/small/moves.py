@@ -88,6 +88,8 @@ def split(program: Program, node: Node) -> None:
     """Give parts along an axis."""
     x = node.first_input
     program.known(node, 1)
+    if None in node.outputs:
+        raise NotWritten(node.label)
     axis, start = attribute(node, "axis") % len(program.shape(x)), 0
     for y in node.writes():
         program.move(y, x, partial(_moved, axis=axis, start=start))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ....compiler.graph.ir import Node, Value
 from ....compiler.graph.types import TensorType
+from ....compiler.standard.einsum import explicit_terms
 from ....compiler.standard.schemas import attribute
 from ..formulas import literal
 from .program import Program, aligned
@@ -73,6 +74,32 @@ def matmul(program: Program, node: Node) -> None:
         return f"{program.element(a, left)} * {program.element(b, right)}"
 
     _write(program, y, program.shape(a)[-1], product, lambda at, total: total)
+
+
+@writer("Einsum")
+def einsum(program: Program, node: Node) -> None:
+    """Sum products over the letters that the result lacks."""
+    inputs, y = node.given(), node.output()
+    for value in inputs:
+        program.compute(value)
+    shapes = [program.shape(v) for v in inputs]
+    terms, output, _ = explicit_terms(node.attributes["equation"], [len(s) for s in shapes])
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, size in zip(term, shape, strict=True):
+            sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
+    summed = [letter for letter in sizes if letter not in output]
+    program.define(y)
+    with program.loops([sizes[letter] for letter in output]) as outer:
+        total = program.name("number(0)")
+        with program.loops([sizes[letter] for letter in summed]) as inner:
+            at = dict(zip((*output, *summed), (*outer, *inner), strict=True))
+            factors = [
+                program.element(v, aligned(tuple(at[letter] for letter in term), shape))
+                for v, term, shape in zip(inputs, terms, shapes, strict=True)
+            ]
+            program.line(f"{total} += {' * '.join(factors)}")
+        program.store(y, outer, total)
 
 
 def _write(

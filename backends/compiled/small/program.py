@@ -34,6 +34,9 @@ _MOST_LINES = 300
 _COUNTING = ("Add", "Mul", "Sub")
 """Operators whose formulas are right for int64, too."""
 
+_COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+"""Operators whose formulas are right for integers, too."""
+
 
 class NotWritten(Exception):
     """A graph holds what nothing here writes: it runs node by node."""
@@ -72,6 +75,7 @@ class Program:
         """Place the inputs; nothing is written yet."""
         self.graph = graph
         self._dtype: np.dtype = DTYPES[0]
+        self._most = _MOST_LINES - len(graph.inputs) - len(graph.outputs)
         self.constants: dict[str, list[np.ndarray]] = {}
         self._places: dict[Value, Place] = {}
         self._lines: list[str] = []
@@ -94,7 +98,7 @@ class Program:
             NotWritten: they have several, or another value has a dtype that nothing here takes.
         """
         read, written = ({dtype_of(v) for v in values} for values in (node.reads(), node.writes()))
-        if not read | written <= _DTYPES or None in node.outputs or node.subgraphs:
+        if not read | written <= _DTYPES or node.subgraphs:
             raise NotWritten(node.label)
         floats = [d for d in DTYPES if d in (written if node.op_type == "Cast" else read | written)]
         if len(floats) > 1:
@@ -107,7 +111,7 @@ class Program:
         Raises:
             NotWritten: there are too many already.
         """
-        if len(self._lines) == _MOST_LINES:
+        if len(self._lines) >= self._most:
             raise NotWritten(self.graph.name)
         self._lines.append(" " * self._depth + _of_dtype(text, self._dtype))
 
@@ -180,7 +184,7 @@ class Program:
         place = self._place(value)
         own = self.shape(value)
         if isinstance(place, PutOff):
-            return own == tuple(shape) and all(self.lies_flat(v, own) for v in place.node.given())
+            return own == tuple(shape) and all(self.lies_flat(v, own) for v in place.node.reads())
         if isinstance(place, Buffer):
             return own == tuple(shape) or prod(own) == 1
         return isinstance(place, str)
@@ -192,9 +196,9 @@ class Program:
             NotWritten: there is no formula.
         """
         value = node.output()
-        if _text(node, ["x"] * len(node.inputs)) is None:
+        if _text(node, ["x" for _ in node.reads()]) is None:
             raise NotWritten(node.label)
-        for read in node.given():
+        for read in node.reads():
             if self.size(read) < self.size(value):
                 self.compute(read)  # once, not for each element that it is read for
         self._places[value] = PutOff(node)
@@ -282,9 +286,9 @@ class Program:
     def _formula(self, node: Node, index: Index) -> str:
         value = node.output()
         names = []
-        for read in node.given():
+        for read in node.reads():
             names.append(self.named(read, self.broadcast(index, self.shape(value), read)))
-        text, floats = _text(node, names), [dtype_of(v) for v in (value, *node.given())]
+        text, floats = _text(node, names), [dtype_of(v) for v in (value, *node.reads())]
         assert text is not None
         return next((_of_dtype(text, d) for d in floats if d in DTYPES), text)
 
@@ -335,8 +339,10 @@ def row_by_row(shape: Sequence[int], index: Sequence[str]) -> str:
 
 def _text(node: Node, names: Sequence[str]) -> str | None:
     """Give the formula of a node, None where there is none."""
-    values = [*node.given(), *node.writes()]
-    if node.op_type in _COUNTING and not node.domain and {v.dtype for v in values} == {_INT64}:
+    kinds = {v.dtype for v in node.reads()}
+    if node.operator in _COUNTING and kinds == {_INT64}:
+        return FORMULAS["", node.op_type](node, *names)
+    if node.operator in _COMPARING and kinds in ({_INT64}, {_INT32}):
         return FORMULAS["", node.op_type](node, *names)
     return expression(node, names)
 

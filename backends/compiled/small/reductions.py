@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ....compiler.graph.ir import Node
 from ....compiler.standard.schemas import attribute
 from ...kernels.reduction import reduced_axes
-from .program import Program, row_by_row
+from .program import NotWritten, Program, row_by_row
 from .registry import composite_writer, writer
 
 
@@ -36,10 +36,36 @@ _STEPS = {
 @writer(*_STEPS)
 def reduction(program: Program, node: Node) -> None:
     """Reduce over some axes, or all."""
-    x = node.first_input
-    rank, keeps = len(program.shape(x)), attribute(node, "noop_with_empty_axes")
-    axes = reduced_axes(rank, program.known(node, 1), keeps)
-    _reduce(program, node, {axis % rank for axis in axes}, _STEPS[node.op_type])
+    _reduce(program, node, _axes(program, node), _STEPS[node.op_type])
+
+
+def _axes(program: Program, node: Node) -> set[int]:
+    rank, keeps = len(program.shape(node.first_input)), attribute(node, "noop_with_empty_axes")
+    return {axis % rank for axis in reduced_axes(rank, program.known(node, 1), keeps)}
+
+
+@writer("ReduceLogSumExp")
+def reduce_log_sum_exp(program: Program, node: Node) -> None:
+    """The logarithm of the sum of exp(x), shifted by the largest, where that is finite"""
+    x, y = node.first_input, node.output()
+    shape = program.shape(x)
+    if not prod(shape):
+        raise NotWritten(node.label)
+    over = _axes(program, node)
+    kept = [n for axis, n in enumerate(shape) if axis not in over]
+    reduced = [n for axis, n in enumerate(shape) if axis in over]
+    program.compute(x)
+    program.define(y)
+    with program.loops(kept) as outer:
+        largest, total = program.name("number(-inf)"), program.name("number(0)")
+        with program.loops(reduced) as inner:
+            x_ = program.named(x, _merged(len(shape), over, outer, inner))
+            program.line(f"{largest} = larger({largest}, {x_})")
+        program.line(f"{largest} = {largest} if abs({largest}) < number(inf) else number(0)")
+        with program.loops(reduced) as inner:
+            x_ = program.named(x, _merged(len(shape), over, outer, inner))
+            program.line(f"{total} += exp({x_} - {largest})")
+        program.store(y, row_by_row(kept, outer), f"log({total}) + {largest}")
 
 
 @composite_writer("ReduceToShape")

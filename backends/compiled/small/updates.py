@@ -3,7 +3,7 @@
 from ....compiler.graph.ir import Node, Value
 from ....compiler.standard.schemas import attribute
 from ..formulas import literal
-from .program import Program
+from .program import NotWritten, Program
 from .registry import composite_writer
 
 
@@ -44,6 +44,8 @@ def adam_update(program: Program, node: Node) -> None:
 
 
 def _define(program: Program, node: Node) -> None:
+    if None in node.outputs:
+        raise NotWritten(node.label)
     for value in node.writes():
         program.define(value)
 

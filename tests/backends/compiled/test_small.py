@@ -15,10 +15,16 @@ import onnxgrad as og
 from onnxgrad.backends.compiled.small import SmallExecutable
 
 OPERATORS = [
-    "Concat", "Expand", "Gather", "Gemm", "LogSoftmax", "MatMul", "Max",
-    "NegativeLogLikelihoodLoss", "Pad", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum",
-    "Reshape", "Slice", "Softmax", "SoftmaxCrossEntropyLoss", "Split", "Squeeze", "Tanh", "Tile",
-    "Transpose", "Trilu", "Unsqueeze", "Where",
+    "Concat", "Einsum", "Expand", "Gather", "Gemm", "LayerNormalization", "LogSoftmax",
+    "MatMul", "NegativeLogLikelihoodLoss", "Pad", "ReduceL2", "ReduceLogSumExp", "ReduceMax",
+    "ReduceMean", "ReduceSum", "Relu", "Reshape", "RMSNormalization", "Slice", "Softmax",
+    "SoftmaxCrossEntropyLoss", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
+]  # fmt: skip
+FORMULAS = [
+    "Abs", "Acos", "Asin", "Asinh", "Atan", "Atanh", "Celu", "Clip", "Cos", "Cosh", "Elu", "Erf",
+    "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish",
+    "Neg", "PRelu", "Reciprocal", "Relu", "Selu", "Shrink", "Sigmoid", "Sin", "Sinh", "Softplus",
+    "Softsign", "Sqrt", "Sub", "Sum", "SwiGLU", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where",
 ]  # fmt: skip
 OPTIMIZERS: dict[str, og.optim.Optimizer] = {
     "sgd": og.optim.SGD(0.05),
@@ -55,19 +61,46 @@ def case(sample: Sample, dtype: Any) -> tuple[og.Graph, Feeds]:
     return og.vjp(graph, of, wrt_of(sample), allow_unused=True), feeds | seeds
 
 
-@pytest.mark.parametrize("sample", chosen(), ids=str)
-def test_values_and_gradients(sample: Sample) -> None:
-    dtype, within = (np.float32, 2e-6) if sample.op in ("Softmax", "Tanh") else (np.float64, 1e-12)
-    (graph, _), (wide, feeds) = case(sample, dtype), case(sample, np.float64)
+def check(graph: og.Graph, wide: og.Graph, feeds: Feeds, within: float) -> None:
+    """Hold a graph against the same in float64, also on NaN and infinities."""
     run, reference = small(graph).run, og.compile(wide).run
     for given in (feeds, harmed(feeds)):
         found = run({v.name: given[v.name].astype(v.dtype) for v in graph.inputs})
-        for name, expected in reference(given).items():
-            assert found[name].dtype == (dtype if expected.dtype == np.float64 else expected.dtype)
-            assert found[name].shape == expected.shape
+        for value, (name, expected) in zip(graph.outputs, reference(given).items(), strict=True):
+            assert found[name].dtype == value.dtype and found[name].shape == expected.shape
             finite = np.isfinite(expected)
             np.testing.assert_array_equal(found[name][~finite], expected[~finite], err_msg=name)
             assert_close(found[name][finite], expected[finite], within)
+
+
+@pytest.mark.parametrize("sample", chosen(), ids=str)
+def test_values_and_gradients(sample: Sample) -> None:
+    single = sample.op in ("LayerNormalization", "Softmax")  # float64 has statistics in float32
+    (graph, _), (wide, feeds) = (case(sample, t) for t in (np.float32 if single else None, None))
+    check(graph, wide, feeds, 3e-6 if single else 1e-12)
+
+
+def formulas(dtype: Any) -> tuple[og.Graph, Feeds]:
+    """Give all formulas in one graph, and feeds."""
+    feeds: Feeds = {}
+    given: dict[bytes, Any] = {}
+    b = og.Builder()
+    for name in FORMULAS:
+        sample = next(s for s in SAMPLES if s.op == name)
+        arrays = [a for a in sample.inputs if a is not None]
+        for array in arrays:
+            if array.tobytes() not in given:
+                own = array.astype(dtype) if array.dtype == np.float64 else array
+                feeds[f"x{len(feeds)}"] = own.astype(array.dtype)
+                given[array.tobytes()] = b.input([*feeds][-1], own.dtype, own.shape)
+        inputs = [given[a.tobytes()] for a in arrays]
+        b.output(getattr(b.op, name)(*inputs, **sample.attributes), name)
+    return b.build(), feeds
+
+
+def test_formulas() -> None:
+    graph, feeds = formulas(np.float32)
+    check(graph, formulas(np.float64)[0], feeds, 1e-6)
 
 
 def test_sums_of_many_products() -> None:
