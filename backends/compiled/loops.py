@@ -22,7 +22,14 @@ def read(dtype: DTypeLike, rank: int, layout: Layout = "C") -> types.Array:
     return types.Array(from_dtype(np.dtype(dtype)), rank, layout, readonly=True, aligned=False)
 
 
-def loop(function: Callable[..., None], *arguments: types.Type) -> Kernel:
-    """Compile a function of arguments of these types, which lets go of Python's lock as it runs."""
-    compiled: Kernel = njit(types.void(*arguments), nogil=True, error_model="numpy")(function)
+def loop(
+    function: Callable[..., None], *arguments: types.Type, in_any_order: bool = False
+) -> Kernel:
+    """Compile a function of arguments of these types, which lets go of Python's lock as it runs.
+
+    Numbers may be added up `in_any_order`: many at a time.
+    """
+    fast = {"reassoc"} if in_any_order else False
+    decorate = njit(types.void(*arguments), nogil=True, error_model="numpy", fastmath=fast)
+    compiled: Kernel = decorate(function)
     return compiled

@@ -16,8 +16,10 @@ from numba import types
 from ...compiler.opset import COMPOSITE_DOMAIN
 from ..kernels.registry import KERNELS, Array, Kernel
 from ..kernels.threads import in_parts
+from ..kernels.windows import Windows
 from ..kernels.winograd import Transforms
 from .loops import loop, read, written
+from .reach import reach
 from .registry import COMPILED
 from .scalars import inlined
 from .vectors import LANES, load, load_one, store, store_one
@@ -244,6 +246,11 @@ class _Compiled(Transforms):
         size, gap = prod(shape[rank:]), _GAP // dtype.itemsize
         room = np.empty((4**rank, size + gap), dtype)
         return room[:, :size].reshape(shape)
+
+    def reach(self, xp: Any, x: Array, over: Windows) -> Array | None:
+        if x.ndim == 4 and x.flags.c_contiguous:
+            return reach(x, over)
+        return super().reach(xp, x, over)
 
     def weights(self, xp: Any, taps: Array, rank: int) -> Array:
         if rank != 2:

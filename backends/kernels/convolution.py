@@ -107,7 +107,7 @@ def _correlate(
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
     if winograd.suits(xp, x, channels, maps, over, transforms) and winograd.is_finite(w):
         parts = xp.split(x, group, -1)
-        reached = [winograd.reach(xp, part, over) for part in parts]
+        reached = [transforms.reach(xp, part, over) for part in parts]
         if not any(found is None for found in reached):
             for k, out in enumerate(xp.split(y, group, -1)):
                 winograd.correlate(xp, parts[k], w[k], over, reached[k], out, transforms)
@@ -351,7 +351,7 @@ def conv_weight_grad(
     if (
         winograd.suits(xp, image, channels, maps // group, over, transforms)
         and winograd.is_finite(dy)
-        and winograd.reach(xp, image, over) is not None
+        and transforms.reach(xp, image, over) is not None
     ):
         pairs = zip(xp.split(dy, group, -1), xp.split(image, group, -1), strict=True)
         parts = [winograd.weight_gradient(xp, *pair, over, transforms) for pair in pairs]

@@ -31,7 +31,7 @@ from .windows import Windows
 _PLANES_BYTES = 1 << 21  # planes that were just written are multiplied from cache
 _LEAST_TILES = 128  # for which it pays to transform the weights
 _LEAST_PRODUCTS = 1 << 26  # for which it pays to call so many functions
-_LARGEST_SHARE = 1000.0  # of squares around a window in those within it; 9 where all are alike
+LARGEST_SHARE = 1000.0  # of squares around a window in those within it; 9 where all are alike
 
 
 class Transforms:
@@ -45,6 +45,19 @@ class Transforms:
     def planes(self, xp: Any, shape: Sequence[int], rank: int, dtype: Any) -> Array:
         """Give room for planes of that shape, of which the first `rank` axes number the planes."""
         return xp.empty(shape, dtype)
+
+    def reach(self, xp: Any, x: Array, over: Windows) -> Array | None:
+        """Tell which windows hold something: (batch, *outputs).
+
+        None where a window holds so little of its tile that rounding would be seen, or where
+        something is not finite.
+
+        Args:
+            xp: the array module.
+            x: (batch, *padded, channels).
+            over: the windows.
+        """
+        return _reach(xp, x, over)
 
     def weights(self, xp: Any, taps: Array, rank: int) -> Array:
         """Return the planes, (4 ** rank, weights), of taps: (weights, 3 ** rank)."""
@@ -94,17 +107,7 @@ def is_finite(x: Array) -> bool:
     return math.isfinite(numbers @ numbers)
 
 
-def reach(xp: Any, x: Array, over: Windows) -> Array | None:
-    """Tell which windows hold something: (batch, *outputs).
-
-    None where a window holds so little of its tile that rounding would be seen, or where something
-    is not finite.
-
-    Args:
-        xp: the array module.
-        x: (batch, *padded, channels).
-        over: the windows.
-    """
+def _reach(xp: Any, x: Array, over: Windows) -> Array | None:
     squares = xp.einsum("...c,...c->...", x, x)
     empty = squares == 0
     if empty.any() and x[empty].any():
@@ -121,7 +124,7 @@ def reach(xp: Any, x: Array, over: Windows) -> Array | None:
         wider[before] += near[after]
         wider[after] += near[before]
         near = wider
-    if not near.max() < math.inf or (near > _LARGEST_SHARE * held)[held > 0].any():
+    if not near.max() < math.inf or (near > LARGEST_SHARE * held)[held > 0].any():
         return None
     reached: Array = held > 0
     return reached
@@ -142,7 +145,7 @@ def correlate(
         xp: the array module.
         x, w: both finite.
         over: the windows.
-        reached: which of them hold something, as `reach` tells.
+        reached: which of them hold something, as the transforms tell.
         y: (batch, *outputs, maps), where the result goes.
         transforms: how it is added up.
     """
