@@ -264,9 +264,9 @@ class _Compiled(Transforms):
         in_parts(np, part, len(taps), planes.nbytes)
         return planes
 
-    def fill(self, xp: Any, x: Array, planes: Array) -> None:
+    def split(self, xp: Any, x: Array, planes: Array) -> None:
         if x.ndim != 4:
-            return super().fill(xp, x, planes)
+            return super().split(xp, x, planes)
         rows, columns = planes.shape[3:5]
         _run(_fill_tile, _reaching(x, 2 * rows + 2, 2 * columns + 2), planes)
 

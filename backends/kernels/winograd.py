@@ -63,7 +63,7 @@ class Transforms:
         """Return the planes, (4 ** rank, weights), of taps: (weights, 3 ** rank)."""
         return _matrix(xp, rank, taps) @ taps.T
 
-    def fill(self, xp: Any, x: Array, planes: Array) -> None:
+    def split(self, xp: Any, x: Array, planes: Array) -> None:
         """Write Bᵀ·x along each axis into planes: (4, …, images, *tiles, channels)."""
         _fill(xp, x, planes)
 
@@ -255,7 +255,7 @@ def _image_planes(
     part = x[images, 2 * rows.start : 2 * rows.stop + 2]
     all_planes = (*(4,) * len(tiles), len(part), *tiles, x.shape[-1])
     planes = transforms.planes(xp, all_planes, len(tiles), x.dtype)
-    transforms.fill(xp, part, planes)
+    transforms.split(xp, part, planes)
     return planes
 
 

@@ -83,7 +83,7 @@ def test_a_third_party_runs_graphs() -> None:
 
 def test_all_are_listed_with_reasons() -> None:
     listed = og.available_backends()
-    assert list(listed)[:4] == ["numpy", "numba", "onnxruntime", "openvino", "cupy"]
+    assert list(listed)[:5] == ["numpy", "numba", "onnxruntime", "openvino", "cupy"]
     assert listed["numpy"] is None and listed["echo"] is None
     assert listed["missing"] == "pip install missing"
     assert listed["broken"] == "ImportError: no libbroken"
