@@ -147,6 +147,8 @@ def compile(  # noqa: A001  # the public name
             or pairs of a name and options, the first choice first; `options`, its session options
             by name; for onnxruntime and openvino `threads`, how many an operator may use.
 
+    On numba this takes seconds: it compiles loops for the graph.
+
     Raises:
         BackendUnavailableError: its library or device is missing; the message says what to install.
         GraphError: the backend takes no such option.

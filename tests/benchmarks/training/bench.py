@@ -31,7 +31,7 @@ from processes import Process  # noqa: E402
 from workload import Workload, job, sampled  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
-LIBRARIES = ("torch", "jax", "onnxruntime", "openvino", "numpy", "onnx-ad", "onnxsim")
+LIBRARIES = ("torch", "jax", "onnxruntime", "openvino", "numpy", "numba", "onnx-ad", "onnxsim")
 
 
 def measure(name: str, size: int, contenders: list[str], rounds: int, threads: int) -> Any:

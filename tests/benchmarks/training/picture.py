@@ -7,6 +7,7 @@ SHOWN = {
     "onnxruntime": ("onnxgrad: onnxruntime", "#2f7ed8", "o"),
     "openvino": ("onnxgrad: OpenVINO", "#17a398", "o"),
     "numpy": ("onnxgrad: NumPy", "#8a63d2", "o"),
+    "numba": ("onnxgrad: numba", "#e0218a", "*"),
     "onnx-ad": ("onnx-ad: onnxruntime", "#9a7b6f", "v"),
     "torch.compile": ("torch.compile", "#e4572e", "D"),
     "channels_last": ("torch channels_last", "#f0a202", "D"),
