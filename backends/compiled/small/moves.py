@@ -4,6 +4,7 @@ from functools import partial
 
 from ....compiler.graph.ir import Node
 from ....compiler.standard.schemas import attribute
+from ..formulas import DTYPES
 from .program import NotWritten, Program, aligned
 from .registry import writer
 
@@ -120,11 +121,12 @@ def trilu(program: Program, node: Node) -> None:
         0 if known is None else int(known.item()),
         ">=" if attribute(node, "upper") else "<=",
     )
+    zero = "number(0)" if x.dtype in DTYPES else "0"
     program.compute(x)
     program.define(y)
     with program.loops(program.shape(x)) as at:
         kept = program.named(x, at)
-        program.store(y, at, f"{kept} if {at[-1]} - {at[-2]} {sign} {diagonal} else number(0)")
+        program.store(y, at, f"{kept} if {at[-1]} - {at[-2]} {sign} {diagonal} else {zero}")
 
 
 @writer("Pad")
@@ -142,7 +144,7 @@ def pad(program: Program, node: Node) -> None:
     program.compute(x)
     program.define(y)
     with program.elementwise(y) as place:
-        number = "number(0)" if filling is None else program.element(filling, ())
+        number = "0" if filling is None else program.scalar(filling)
         program.store(y, place, number)
     left = [n + min(a, 0) + min(b, 0) for n, a, b in zip(shape, before, after, strict=True)]
     with program.loops([max(n, 0) for n in left]) as at:

@@ -28,8 +28,14 @@ _BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
 
 _DTYPES = {_BOOL, _INT32, _INT64, *DTYPES}
 
-_MOST_LINES = 300
-"""More than numba compiles in about three seconds."""
+_MOST_LINES, _LENGTH = 300, 64
+"""More than numba compiles in about three seconds; a long line counts for several."""
+
+_DEEPEST = 8
+"""How far formulas and moves stand within each other, as Python reads only so many brackets."""
+
+_MOST_LOOPS = 20
+"""What Python lets stand within each other."""
 
 _COUNTING = ("Add", "Mul", "Sub")
 """Operators whose formulas are right for int64, too."""
@@ -56,6 +62,7 @@ class Moved:
 
     source: Value
     to: Callable[[tuple[str, ...]], tuple[str, ...]]
+    depth: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class PutOff:
     """What the formula of a node gives."""
 
     node: Node
+    depth: int
 
 
 Place = str | Buffer | Moved | PutOff
@@ -74,8 +82,8 @@ class Program:
     def __init__(self, graph: Graph) -> None:
         """Place the inputs; nothing is written yet."""
         self.graph = graph
-        self._dtype: np.dtype = DTYPES[0]
-        self._most = _MOST_LINES - len(graph.inputs) - len(graph.outputs)
+        self._dtype: np.dtype | None = None
+        self._left = _MOST_LINES - len(graph.inputs) - len(graph.outputs)
         self.constants: dict[str, list[np.ndarray]] = {}
         self._places: dict[Value, Place] = {}
         self._lines: list[str] = []
@@ -94,6 +102,8 @@ class Program:
     def begin(self, node: Node) -> None:
         """Let functions and numbers in what follows be of the dtype of a node's floats.
 
+        Without floats none may follow: as floats, integers would lose their last digits.
+
         Raises:
             NotWritten: they have several, or another value has a dtype that nothing here takes.
         """
@@ -103,15 +113,16 @@ class Program:
         floats = [d for d in DTYPES if d in (written if node.op_type == "Cast" else read | written)]
         if len(floats) > 1:
             raise NotWritten(node.label)
-        self._dtype = floats[0] if floats else DTYPES[0]
+        self._dtype = floats[0] if floats else None
 
     def line(self, text: str) -> None:
         """Write a line.
 
         Raises:
-            NotWritten: there are too many already.
+            NotWritten: there are too many already, or it computes integers as if they were floats.
         """
-        if len(self._lines) >= self._most:
+        self._left -= 1 + len(text) // _LENGTH
+        if self._left < 0 or (self._dtype is None and _FUNCTIONS.search(text)):
             raise NotWritten(self.graph.name)
         self._lines.append(" " * self._depth + _of_dtype(text, self._dtype))
 
@@ -123,8 +134,14 @@ class Program:
 
     @contextmanager
     def loops(self, sizes: Sequence[int]) -> Iterator[tuple[str, ...]]:
-        """Write loops around what follows, and give their indices."""
+        """Write loops around what follows, and give their indices.
+
+        Raises:
+            NotWritten: there are too many already.
+        """
         depth, index = self._depth, []
+        if depth + sum(size != 1 for size in sizes) > _MOST_LOOPS:
+            raise NotWritten(self.graph.name)
         for size in sizes:
             if size == 1:
                 index.append("0")
@@ -172,6 +189,10 @@ class Program:
             return self.element(place.source, place.to(index))
         return self._formula(place.node, index)
 
+    def scalar(self, value: Value) -> str:
+        """Name the only element of a value, of whatever rank."""
+        return self.named(value, ("0",) * len(self.shape(value)))
+
     def broadcast(self, index: Index, shape: Sequence[int], value: Value) -> Index:
         """Give the index of a value that is broadcast to a shape, at an index of that."""
         own = self.shape(value)
@@ -201,15 +222,15 @@ class Program:
         for read in node.reads():
             if self.size(read) < self.size(value):
                 self.compute(read)  # once, not for each element that it is read for
-        self._places[value] = PutOff(node)
+        self._places[value] = PutOff(node, 1 + max(map(self._depth_of, node.reads()), default=0))
         if len(self.graph.consumers(value)) != 1 or value in self._outputs:
             self.compute(value)
 
     def move(self, value: Value, source: Value, to: Callable[..., tuple[str, ...]]) -> None:
         """Let a value have the elements of another one, at the indices that `to` gives."""
         self.compute(source)
-        place = self._place(source)
-        self._places[value] = place if isinstance(place, str) else Moved(source, to)
+        depth, place = self._depth_of(source), self._place(source)
+        self._places[value] = place if isinstance(place, str) else Moved(source, to, depth + 1)
 
     def view(self, value: Value, source: Value) -> None:
         """Let a value have the elements of another one in the same order."""
@@ -258,6 +279,15 @@ class Program:
         """Write an element of a value that is defined."""
         self.line(f"{self.element(value, index)} = {text}")
 
+    def _depth_of(self, value: Value) -> int:
+        """Give the depth of what a value is made of where it is read; the deepest is laid out."""
+        place = self._place(value)
+        depth = place.depth if isinstance(place, Moved | PutOff) else 0
+        if depth < _DEEPEST:
+            return depth
+        self.lay_out(value)
+        return 0
+
     def _place(self, value: Value) -> Place:
         if value not in self._places:
             self._places[value] = self._constant(value)
@@ -266,11 +296,10 @@ class Program:
     def _constant(self, value: Value) -> Place:
         array = value.constant
         assert array is not None
-        if array.size == 1:
-            number = array.item()
-            return (
-                _of_dtype(literal(number), array.dtype) if array.dtype in DTYPES else repr(number)
-            )
+        if array.size == 1 and array.dtype in DTYPES:
+            return _of_dtype(literal(array.item()), array.dtype)
+        if array.size == 1 and array.item() != -(2**63):  # which numba takes for a uint64
+            return repr(array.item())
         held = self.constants.setdefault(array.dtype.name, [])
         start = sum(a.size for a in held)
         held.append(array.reshape(-1))

@@ -1,6 +1,6 @@
 """Update rules of optimizers; operations and their order are those of the kernels."""
 
-from ....compiler.graph.ir import Node, Value
+from ....compiler.graph.ir import Node
 from ....compiler.standard.schemas import attribute
 from ..formulas import literal
 from .program import NotWritten, Program
@@ -15,7 +15,7 @@ def sgd_update(program: Program, node: Node) -> None:
     decay, momentum = (literal(attribute(node, a)) for a in ("weight_decay", "momentum"))
     _define(program, node)
     with program.elementwise(*(x for x in (w, dw, v) if x is not None)) as at:
-        w_, change, rate_ = program.named(w, at), program.named(dw, at), _number(program, rate)
+        w_, change, rate_ = program.named(w, at), program.named(dw, at), program.scalar(rate)
         if attribute(node, "weight_decay"):
             change = program.name(f"{change} + {w_} * {decay}")
         if v is not None:
@@ -36,8 +36,8 @@ def adam_update(program: Program, node: Node) -> None:
         w_, dw_, m_, v_ = (program.named(x, at) for x in (w, dw, m, v))
         mean = program.name(f"{m_} * {literal(b1)} + {dw_} * {literal(1 - b1)}")
         square = program.name(f"{v_} * {literal(b2)} + {dw_} * {dw_} * {literal(1 - b2)}")
-        change = f"{mean} * {_number(program, rate)} / (sqrt({square}) + {_number(program, least)})"
-        kept = w_ if factor is None else f"{w_} * {_number(program, factor)}"
+        change = f"{mean} * {program.scalar(rate)} / (sqrt({square}) + {program.scalar(least)})"
+        kept = w_ if factor is None else f"{w_} * {program.scalar(factor)}"
         program.store(node.output(), at, f"{kept} - {change}")
         program.store(node.output(1), at, mean)
         program.store(node.output(2), at, square)
@@ -48,7 +48,3 @@ def _define(program: Program, node: Node) -> None:
         raise NotWritten(node.label)
     for value in node.writes():
         program.define(value)
-
-
-def _number(program: Program, value: Value) -> str:
-    return program.named(value, ("0",) * len(program.shape(value)))
