@@ -17,10 +17,10 @@ def reach(x: Array, over: Windows) -> Array | None:
     """Do for dense images what `Transforms.reach` does for arrays of any rank."""
     reached = np.empty((len(x), *over.outputs), np.bool_)
     fine = np.empty(len(x), np.bool_)
-    work, (down, right) = _loop(x.dtype.name), over.dilations
+    work, sizes = _loop(x.dtype.name), (*over.dilations, *over.begins, *over.ends)
 
     def part(start: int, stop: int) -> None:
-        work(reached[start:stop], fine[start:stop], x[start:stop], down, right)
+        work(reached[start:stop], fine[start:stop], x[start:stop], sizes)
 
     in_parts(np, part, len(x), x.nbytes)
     return reached if fine.all() else None
@@ -30,19 +30,21 @@ def reach(x: Array, over: Windows) -> Array | None:
 def _loop(dtype: str) -> Kernel:
     return loop(
         _reach,
-        *(written("bool", 3), written("bool", 1), read(dtype, 4), types.intp, types.intp),
+        *(written("bool", 3), written("bool", 1), read(dtype, 4), types.UniTuple(types.intp, 6)),
         in_any_order=True,
     )
 
 
-def _reach(reached: Array, fine: Array, x: Array, down: int, right: int) -> None:
+def _reach(reached: Array, fine: Array, x: Array, sizes: tuple[int, ...]) -> None:
     """Tell of each image which windows hold something, and whether all is `fine`.
 
-    Tiles end `down` rows below, and `right` columns beside, the windows that they begin with.
+    Sizes are the dilations, and the padding before and after the rows and columns. Tiles end one
+    dilation behind the windows that they begin with.
     """
     images, height, width, channels = x.shape
     rows, columns = reached.shape[1:]
-    squares = np.empty((height, width), x.dtype)
+    down, right, top, left, bottom, rest = sizes
+    squares = np.zeros((top + height + bottom, left + width + rest), x.dtype)
     held, near = np.empty((2, rows, columns), x.dtype)
     for n in range(images):
         ok = True
@@ -52,7 +54,7 @@ def _reach(reached: Array, fine: Array, x: Array, down: int, right: int) -> None
                 total = x.dtype.type(0)
                 for c in range(channels):
                     total += pixel[c] * pixel[c]
-                squares[i, j] = total
+                squares[top + i, left + j] = total
                 if total == 0:  # or so small that their squares are 0
                     for c in range(channels):
                         ok &= pixel[c] == 0

@@ -38,6 +38,11 @@ def _channels_first(y: Array) -> Array:
     return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1))
 
 
+def _padded(xp: Any, x: Array, over: Windows) -> Array:
+    """Return x: (batch, *spatial, channels) with the padding of the windows."""
+    return padded(xp, x, (*over.begins, 0), (*over.ends, 0))
+
+
 def _gather(xp: Any, x: Array, over: Windows, group: int) -> Array:
     """View x: (batch, *padded, channels) as (group, batch, *outputs, *kernel, channels)."""
     channels = x.shape[-1] // group
@@ -96,14 +101,14 @@ def _copy_columns(columns: Array, view: Array, rank: int, start: int, stop: int)
 def _correlate(
     xp: Any, x: Array, w: Array, over: Windows, transforms: winograd.Transforms
 ) -> Array:
-    """Slide w: (group, *kernel, channels, maps) over x: (batch, *padded, group·channels).
+    """Slide w: (group, *kernel, channels, maps) over x: (batch, *spatial, group·channels).
 
     Returns (batch, *outputs, group·maps).
     """
     group, maps = w.shape[0], w.shape[-1]
     channels = w.shape[-2]
     if group > 1 and channels == 1:
-        return _correlate_depthwise(xp, x, w, over)
+        return _correlate_depthwise(xp, _padded(xp, x, over), w, over)
     y = xp.empty((x.shape[0], *over.outputs, group * maps), x.dtype)
     if winograd.suits(xp, x, channels, maps, over, transforms) and winograd.is_finite(w):
         parts = xp.split(x, group, -1)
@@ -112,8 +117,8 @@ def _correlate(
             for k, out in enumerate(xp.split(y, group, -1)):
                 winograd.correlate(xp, parts[k], w[k], over, reached[k], out, transforms)
             return y
-    w = _matrices(w)
-    for block, columns in _column_blocks(xp, _gather(xp, x, over, group), len(over.kernel)):
+    w, image = _matrices(w), _padded(xp, x, over)
+    for block, columns in _column_blocks(xp, _gather(xp, image, over, group), len(over.kernel)):
         out = y[block].reshape(columns.shape[1], group, maps).transpose(1, 0, 2)
         xp.matmul(columns, w, out=out)
     return y
@@ -165,10 +170,9 @@ def conv(
 ) -> Array:
     """Correlate x: (batch, channels, *spatial) with w: (maps, channels / group, *kernel)."""
     over = windows(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
-    image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
     axes = range(3, w.ndim + 1)
     weight = w.reshape(group, w.shape[0] // group, *w.shape[1:]).transpose(0, *axes, 2, 1)
-    y = _correlate(xp, image, weight, over, transforms)
+    y = _correlate(xp, _channels_last(xp, x), weight, over, transforms)
     if b is not None:
         y += b
     return _channels_first(y)
@@ -289,7 +293,10 @@ def _input_gradient(
     low = [min(p.first for p in axis) for axis in phases]
     high = [max(p.last for p in axis) for axis in phases]
     ends = [h + 1 - n for h, n in zip(high, dy.shape[2:], strict=True)]
-    image = padded(xp, _channels_last(xp, dy), (*(-n for n in low), 0), (*ends, 0))
+    image, begins = _channels_last(xp, dy), [-n for n in low]
+    if any(step > 1 for step in strides):  # phases meet parts of it
+        image = padded(xp, image, (*begins, 0), (*ends, 0))
+        begins = ends = [0] * rank
     # (group, *kernel, maps, channels)
     weight = w.reshape(group, maps, *w.shape[1:]).transpose(0, *range(3, 3 + rank), 1, 2)
     for alike in itertools.product(*(_alike(axis) for axis in phases)):
@@ -298,11 +305,14 @@ def _input_gradient(
             kernel=tuple(len(p.taps) for p in one),
             strides=(1,) * rank,
             dilations=tuple(p.dilation for p in one),
-            begins=(0,) * rank,
-            ends=(0,) * rank,
+            begins=tuple(begins),
+            ends=tuple(ends),
             outputs=tuple(p.count for p in one),
         )
-        met = tuple(slice(p.first - n, p.last - n + 1) for p, n in zip(one, low, strict=True))
+        met = tuple(
+            slice(p.first - n, p.last - n + 1) if s > 1 else slice(None)
+            for p, n, s in zip(one, low, strides, strict=True)
+        )
         members = list(itertools.product(*alike))
         parts = [weight[(slice(None), *(p.flipped for p in member))] for member in members]
         flipped = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=-1)
@@ -345,8 +355,7 @@ def conv_weight_grad(
     """Return the gradient of Conv's w, of shape w_shape (int64, 1-D)."""
     maps, channels, *kernel_shape = w_shape.tolist()
     over = windows(x.shape[2:], kernel_shape, strides, dilations, pads)
-    image = padded(xp, _channels_last(xp, x), (*over.begins, 0), (*over.ends, 0))
-    dy = _channels_last(xp, dy)
+    image, dy = _channels_last(xp, x), _channels_last(xp, dy)
     rank = len(kernel_shape)
     if (
         winograd.suits(xp, image, channels, maps // group, over, transforms)
@@ -356,6 +365,7 @@ def conv_weight_grad(
         pairs = zip(xp.split(dy, group, -1), xp.split(image, group, -1), strict=True)
         parts = [winograd.weight_gradient(xp, *pair, over, transforms) for pair in pairs]
         return xp.concatenate(parts)
+    image = _padded(xp, image, over)
     if group > 1 and channels == 1:
         dw = _weight_gradient_depthwise(xp, dy, image, group, over)
     else:

@@ -26,7 +26,7 @@ from typing import Any
 
 from .registry import Array
 from .threads import core_count
-from .windows import Windows
+from .windows import Windows, padded
 
 _PLANES_BYTES = 1 << 21  # planes that were just written are multiplied from cache
 _LEAST_TILES = 128  # for which it pays to transform the weights
@@ -54,7 +54,7 @@ class Transforms:
 
         Args:
             xp: the array module.
-            x: (batch, *padded, channels).
+            x: (batch, *spatial, channels), without the padding.
             over: the windows.
         """
         return _reach(xp, x, over)
@@ -85,7 +85,7 @@ def suits(
     """Tell whether windows have three taps an axis, and the saved products outweigh the sums."""
     if xp.__name__ != "numpy" or x.dtype.kind != "f" or transforms.one_core and core_count() > 1:
         return False
-    if {*over.kernel} != {3} or {*over.strides} != {1}:
+    if {*over.kernel} != {3} or {*over.strides} != {1} or min(*over.begins, *over.ends) < 0:
         return False
     tiles = len(x)
     for size, dilation in zip(over.outputs, over.dilations, strict=True):
@@ -112,6 +112,7 @@ def _reach(xp: Any, x: Array, over: Windows) -> Array | None:
     empty = squares == 0
     if empty.any() and x[empty].any():
         return None  # so small that their squares are 0
+    squares = padded(xp, squares, over.begins, over.ends)
     held: Array = xp.zeros((len(x), *over.outputs), x.dtype)
     for _, part in over.taps():
         held += squares[(slice(None), *part)]
@@ -139,7 +140,7 @@ def correlate(
     y: Array,
     transforms: Transforms,
 ) -> None:
-    """Slide w: (*kernel, channels, maps) over x: (batch, *padded, channels).
+    """Slide w: (*kernel, channels, maps) over x: (batch, *spatial, channels), and its padding.
 
     Args:
         xp: the array module.
@@ -151,9 +152,9 @@ def correlate(
     """
     rank = len(over.kernel)
     weights = _weight_planes(xp, w, transforms)
-    for image, out in _undilated(over, x, y):
+    for image, begins, out in _undilated(xp, over, x, y):
         for images, rows in _blocks(out.shape, _PLANES_BYTES // x.itemsize // x.shape[-1]):
-            planes = _image_planes(xp, image, images, rows, out.shape, transforms)
+            planes = _image_planes(xp, image, begins, images, rows, out.shape, transforms)
             shape = (*planes.shape[:-1], out.shape[-1])
             products = transforms.planes(xp, shape, rank, y.dtype)
             flat = products.reshape(len(weights), -1, out.shape[-1])
@@ -169,16 +170,16 @@ def weight_gradient(xp: Any, dy: Array, x: Array, over: Windows, transforms: Tra
     Args:
         xp: the array module.
         dy: (batch, *outputs, maps), the gradient of the result.
-        x: (batch, *padded, channels).
+        x: (batch, *spatial, channels), without the padding.
         over: the windows.
         transforms: how it is added up.
     """
     rank, maps, channels = len(over.kernel), dy.shape[-1], x.shape[-1]
     dw = xp.zeros((4**rank, maps, channels), x.dtype)
     size = max(_PLANES_BYTES, dw.nbytes) // x.itemsize // channels  # each block passes over dw
-    for image, out in _undilated(over, x, dy):
+    for image, begins, out in _undilated(xp, over, x, dy):
         for images, rows in _blocks(out.shape, size):
-            planes = _image_planes(xp, image, images, rows, out.shape, transforms)
+            planes = _image_planes(xp, image, begins, images, rows, out.shape, transforms)
             spread = transforms.planes(xp, (*planes.shape[:-1], maps), rank, dy.dtype)
             transforms.spread(xp, out[images, _twice(rows)], spread)
             spread = spread.reshape(len(dw), -1, maps).swapaxes(1, 2)
@@ -205,13 +206,22 @@ def _weight_planes(xp: Any, w: Array, transforms: Transforms) -> Array:
     return planes.swapaxes(1, 2) if transposed else planes
 
 
-def _undilated(over: Windows, x: Array, y: Array) -> Iterator[tuple[Array, Array]]:
-    """Part x and y by residues modulo the dilations: what meets, as neighbours."""
+def _undilated(
+    xp: Any, over: Windows, x: Array, y: Array
+) -> Iterator[tuple[Array, Sequence[int], Array]]:
+    """Part x and y by residues modulo the dilations: what meets, as neighbours.
+
+    Between the two stands how much of x's padding before it is missing.
+    """
+    if {*over.dilations} == {1}:
+        yield x, over.begins, y
+        return
+    x = padded(xp, x, (*over.begins, 0), (*over.ends, 0))
     for residues in itertools.product(*(range(d) for d in over.dilations)):
         every = [slice(r, None, d) for r, d in zip(residues, over.dilations, strict=True)]
         part = y[(slice(None), *every)]
         if part.size:
-            yield x[(slice(None), *every)], part
+            yield x[(slice(None), *every)], [0] * len(every), part
 
 
 def _blocks(shape: Sequence[int], size: int) -> Iterator[tuple[slice, slice]]:
@@ -240,19 +250,34 @@ def _twice(rows: slice) -> slice:
 
 
 def _image_planes(
-    xp: Any, x: Array, images: slice, rows: slice, shape: Sequence[int], transforms: Transforms
+    xp: Any,
+    x: Array,
+    begins: Sequence[int],
+    images: slice,
+    rows: slice,
+    shape: Sequence[int],
+    transforms: Transforms,
 ) -> Array:
     """Return the planes of a block's tiles, Bᵀ·d: (4, …, images, *tiles, channels).
 
     Args:
         xp: the array module.
-        x: (batch, *padded, channels).
+        x: (batch, *spatial, channels).
+        begins: the zeros before it, along each axis; after it there are as many as are read.
         images, rows: the block.
         shape: (batch, *outputs, maps).
         transforms: how it is added up.
     """
     tiles = [rows.stop - rows.start, *_tiles(shape)[1:]]
-    part = x[images, 2 * rows.start : 2 * rows.stop + 2]
+    starts = [2 * rows.start - begins[0], *(-n for n in begins[1:])]
+    stops = [start + 2 * n + 2 for start, n in zip(starts, tiles, strict=True)]
+    part = x[(images, *(slice(max(n, 0), max(m, 0)) for n, m in zip(starts, stops, strict=True)))]
+    before = [max(-n, 0) for n in starts]
+    after = [
+        m - n - b - size
+        for n, m, b, size in zip(starts, stops, before, part.shape[1:], strict=False)
+    ]
+    part = padded(xp, part, (*before, 0), (*after, 0))
     all_planes = (*(4,) * len(tiles), len(part), *tiles, x.shape[-1])
     planes = transforms.planes(xp, all_planes, len(tiles), x.dtype)
     transforms.split(xp, part, planes)
