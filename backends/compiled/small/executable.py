@@ -160,5 +160,5 @@ class _Results:
 def in_rows(arrays: Sequence[Any]) -> list[np.ndarray]:
     """Copy the arrays that compiled code does not read as they lie."""
     with told_as_ours():
-        found = [a if isinstance(a, np.ndarray) else np.asarray(a) for a in arrays]
+        found = [np.asarray(a) for a in arrays]  # no subclass
     return [a if a.flags.carray else np.array(a, order="C") for a in found]

@@ -103,6 +103,28 @@ def test_formulas() -> None:
     check(graph, formulas(np.float64)[0], feeds, 1e-6)
 
 
+def test_casts() -> None:
+    b = og.Builder()
+    numbers = {
+        "bool": np.array([False, True]),
+        "int32": np.array([-3, 0], np.int32),
+        "int64": np.array([2**40 + 1, 0]),
+        "float32": np.array([np.nan, -0.0], np.float32),
+        "float64": np.array([0.1, 1e300]),
+    }
+    expected: Feeds = {}
+    for source, array in numbers.items():
+        x = b.input(source, source, (2,))
+        for target in ("bool", "int64", "float32", "float64"):
+            if source[0] != "f" or target != "int64":
+                b.output(b.op.Identity(b.op.Cast(x, to=target)), f"{source} {target}")
+                with np.errstate(over="ignore"):
+                    expected[f"{source} {target}"] = array.astype(target)
+    found = small(b.build()).run(numbers)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, strict=True, err_msg=name)
+
+
 def test_sums_of_many_products() -> None:
     feeds: Feeds = {}
     expected: Feeds = {}
@@ -194,7 +216,10 @@ def test_arrays_may_lie_as_they_like() -> None:
     wide = np.arange(12, dtype=np.float32).reshape(2, 6)
     fixed = wide[:, ::2].copy()
     fixed.flags.writeable = False
-    for x in (wide[:, ::2], fixed, np.asfortranarray(fixed), fixed.tolist()):
+    packed = np.zeros(2, np.dtype([("byte", "i1"), ("x", "3f4")]))
+    packed["x"] = fixed
+    others = (packed["x"], fixed.view(np.recarray), np.asfortranarray(fixed), fixed.tolist())
+    for x in (wide[:, ::2], fixed, *others):
         found = run({"x": x, "w": w, "n": 1})
         np.testing.assert_array_equal(found["same"], fixed)
         assert found["n.new"].dtype == np.int64 and found["n.new"] == 2
@@ -243,6 +268,22 @@ def test_labels_that_are_no_classes() -> None:
     ignoring = small(labelled(ignored=9)).stepper()
     loss = ignoring.run({"x": x, "label": np.array([9, 0, 9, 1])})["loss"]
     np.testing.assert_allclose(loss, np.log(3), rtol=1e-12)
+
+
+def test_indices_that_are_out_of_range() -> None:
+    b = og.Builder()
+    x, at = b.input("x", "float64", (2, 3)), b.input("at", "int32", (2, 1))
+    b.output(b.op.Gather(x, at, axis=1), "y")
+    graph = og.vjp(b.build(), of="y", wrt=["x"])
+    run = og.compile(graph, "numba")
+    assert isinstance(run._executable, SmallExecutable)
+    given: Any = {"x": np.arange(6.0).reshape(2, 3), "y.grad": np.ones((2, 2, 1))}
+    found = run(at=np.array([[-1], [0]], np.int32), **given)
+    np.testing.assert_array_equal(found["y"][..., 0], [[2, 0], [5, 3]])
+    np.testing.assert_array_equal(found["x.grad"], [[1, 0, 1]] * 2)
+    for wrong in (3, -4):
+        with pytest.raises(og.GraphError, match="out of bounds"):
+            run(at=np.array([[0], [wrong]], np.int32), **given)
 
 
 def test_arrays_without_elements() -> None:
