@@ -17,7 +17,7 @@ def reach(x: Array, over: Windows) -> Array | None:
     """Do for dense images what `Transforms.reach` does for arrays of any rank."""
     reached = np.empty((len(x), *over.outputs), np.bool_)
     fine = np.empty(len(x), np.bool_)
-    work, sizes = _loop(x.dtype.name), (*over.dilations, *over.begins, *over.ends)
+    work, sizes = compile_reach(x.dtype.name), (*over.dilations, *over.begins, *over.ends)
 
     def part(start: int, stop: int) -> None:
         work(reached[start:stop], fine[start:stop], x[start:stop], sizes)
@@ -27,7 +27,8 @@ def reach(x: Array, over: Windows) -> Array | None:
 
 
 @cache
-def _loop(dtype: str) -> Kernel:
+def compile_reach(dtype: str) -> Kernel:
+    """Compile the pass over images of a dtype."""
     return loop(
         _reach,
         *(written("bool", 3), written("bool", 1), read(dtype, 4), types.UniTuple(types.intp, 6)),

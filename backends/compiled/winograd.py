@@ -4,7 +4,7 @@ The sixteen planes of a block lie a few registers farther apart than their size,
 power of two: one element of each would share a place in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from math import prod
@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from ...compiler.graph.ir import Node
+from ...compiler.graph.types import is_static
 from ...compiler.opset import COMPOSITE_DOMAIN
 from ..kernels.registry import KERNELS, Array, Kernel
 from ..kernels.threads import in_parts
 from ..kernels.windows import Windows
-from ..kernels.winograd import Transforms
+from ..kernels.winograd import Transforms, pays
+from .formulas import DTYPES
 from .loops import loop, read, written
-from .reach import reach
+from .reach import compile_reach, reach
 from .registry import COMPILED
 from .scalars import inlined
 from .vectors import LANES, load, load_one, store, store_one
@@ -284,6 +287,40 @@ class _Compiled(Transforms):
 
 IN_REGISTERS = _Compiled()
 
+
+def _bind(
+    xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]
+) -> Kernel | None:
+    """Compile what the node may need, so that no step waits for it."""
+    if _may_need(node, attributes, fixed):
+        dtype = node.first_input.dtype.name
+        for tile in (_fill_tile, _spread_tile, _add_up_tile):
+            _loop(tile, dtype)
+        _weight_loop(dtype)
+        compile_reach(dtype)
+    return None
+
+
+def _may_need(node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]) -> bool:
+    """Tell whether Winograd's products pay for a node, if its images keep their size."""
+    images, weight = node.required(2)
+    shape = fixed[2].tolist() if node.op_type == "ConvWeightGrad" and 2 in fixed else weight.shape
+    if images.rank != 4 or images.dtype not in DTYPES or not is_static(shape):
+        return False
+    if not is_static(images.shape):
+        return [*shape[2:]] == [3, 3]
+    ones = (1, 1)
+    over = Windows(
+        kernel=tuple(shape[2:]),
+        strides=tuple(attributes.get("strides", ones)),
+        dilations=tuple(attributes.get("dilations", ones)),
+        begins=ones,
+        ends=ones,
+        outputs=images.shape[2:],
+    )
+    return pays(images.shape[0], shape[1], shape[0], over, IN_REGISTERS)
+
+
 for _key in (
     ("", "Conv"),
     ("", "ConvTranspose"),
@@ -291,4 +328,5 @@ for _key in (
     (COMPOSITE_DOMAIN, "ConvWeightGrad"),
 ):
     _entry = KERNELS[_key]
-    COMPILED[_key] = replace(_entry, function=partial(_entry.function, transforms=IN_REGISTERS))
+    _function = partial(_entry.function, transforms=IN_REGISTERS)
+    COMPILED[_key] = replace(_entry, function=_function, bind=_bind)

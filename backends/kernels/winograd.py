@@ -85,13 +85,18 @@ def suits(
     """Tell whether windows have three taps an axis, and the saved products outweigh the sums."""
     if xp.__name__ != "numpy" or x.dtype.kind != "f" or transforms.one_core and core_count() > 1:
         return False
+    return pays(len(x), channels, maps, over, transforms)
+
+
+def pays(batch: int, channels: int, maps: int, over: Windows, transforms: Transforms) -> bool:
+    """Tell it of so many images, on a processor where it may."""
     if {*over.kernel} != {3} or {*over.strides} != {1} or min(*over.begins, *over.ends) < 0:
         return False
-    tiles = len(x)
+    tiles = batch
     for size, dilation in zip(over.outputs, over.dilations, strict=True):
         tiles *= sum(-(-len(range(r, size, dilation)) // 2) for r in range(dilation))
     rank, products = len(over.kernel), channels * maps
-    planes, windows = tiles * 4**rank, len(x) * math.prod(over.outputs) * 3**rank
+    planes, windows = tiles * 4**rank, batch * math.prod(over.outputs) * 3**rank
     if tiles < _LEAST_TILES or planes * products < _LEAST_PRODUCTS:
         return False
     return (windows - planes) * products >= transforms.sum_cost * planes * (channels + maps)
