@@ -113,8 +113,8 @@ def _write(nodes: Sequence[Node]) -> Chain | None:
         for value in node.reads():
             if value in names:
                 continue
-            number, rank = number_of(value), len(value.shape or ())
-            if number is not None and rank <= len(result.shape):
+            number = number_of(value)
+            if number is not None and len(value.shape or ()) <= len(result.shape):
                 names[value] = literal(number)
             elif dtype_of(value) not in (result.dtype, np.bool_):
                 return None
@@ -181,7 +181,12 @@ def _float_of(dtypes: Sequence[str]) -> str:
 
 
 def _run(work: Kernel, first: int, *inputs: Array) -> Array:
-    """Run a loop on arrays of one shape; the result has dtype and layout of the `first` one."""
+    """Run a loop on arrays of one shape; the result has dtype and layout of the `first` one.
+
+    Types promise one shape, but in a body that runs several times they may not hold.
+    """
+    if any([a.shape != inputs[0].shape for a in inputs]):
+        inputs = np.broadcast_arrays(*inputs)  # the loop would read beyond their ends
     y = np.empty_like(inputs[first])
     if all([a.flags.c_contiguous for a in inputs]):
         flat = [a.reshape(-1) for a in (y, *inputs)]

@@ -55,9 +55,9 @@ def _lacks_one(node: Node) -> bool:
     return None in node.inputs and node.op_type != "Clip"
 
 
-def dtype_of(value: Value) -> np.dtype | None:
-    """Give the dtype of a tensor, None for what is none."""
-    return value.type.dtype if isinstance(value.type, TensorType) else None
+def dtype_of(value: Value) -> np.dtype:
+    """Give the dtype of a tensor, that of objects for what is none: None would equal float64."""
+    return value.type.dtype if isinstance(value.type, TensorType) else np.dtype(object)
 
 
 def number_of(value: Value) -> float | None:

@@ -8,6 +8,8 @@ import pytest
 
 import onnxgrad as og
 from onnxgrad.backends.compiled.elementwise import OPERATOR, fuse_elementwise
+from onnxgrad.backends.compiled.registry import COMPILED
+from onnxgrad.compiler.opset import COMPOSITE_DOMAIN
 
 SHAPE = (3, 160, 150)
 
@@ -177,3 +179,25 @@ def test_chains_in_branches() -> None:
     run = og.compile(b.build(), "numba").run
     np.testing.assert_array_equal(run({"x": given, "up": np.array(True)})["y"], given * 2 + 1)
     np.testing.assert_array_equal(run({"x": given, "up": np.array(False)})["y"], given - 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sequences_are_none_of_it(dtype: str) -> None:
+    b = og.Builder()
+    x = b.input("x", dtype, SHAPE)
+    parts = b.op.SplitToSequence(x * x + 1, b.constant(np.array([1, 2])))
+    b.output(b.op.ConcatFromSequence(b.op.SequenceErase(parts, 0), axis=0) * 2 + 1, "y")
+    given = draw(dtype)
+    found = og.compile(b.build(), "numba").run({"x": given})["y"]
+    np.testing.assert_array_equal(found, (given[1:] * given[1:] + 1) * 2 + 1)
+
+
+def test_shapes_that_no_type_told() -> None:
+    """In the bodies of loops sizes may become others than those of the first round."""
+    function = COMPILED[COMPOSITE_DOMAIN, OPERATOR].function
+    one, many = np.full((1, 1), 3.0, np.float32), draw("float32", 5, 40)
+    for x, y in ((one, many), (many, one), (many[:1], many[:, :1])):
+        found = function(np, x, y, lines="v0 = a0 + a1\nv1 = v0 * a1\nreturn v1")
+        np.testing.assert_array_equal(found, (x + y) * y)
+    with pytest.raises(ValueError, match="cannot be broadcast"):
+        function(np, many[:2], many[:3], lines="v0 = a0 + a1\nreturn v0")
