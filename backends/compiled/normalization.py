@@ -74,7 +74,7 @@ def _bind_gradient(
         count = images.shape[0] * images.shape[1]
         inverse = 1 / np.sqrt(squares / count + epsilon)
         factor, dscale = scale * inverse, products * inverse
-        vectors = (factor * inverse * dscale / -count, factor, factor * dbias / -count)
+        vectors = (factor * inverse * dscale / -count, factor, dbias / count)
         dx = np.empty_like(images)
         _run(combine, (dx, images, slopes), middle, *(v.astype(dtype) for v in vectors))
         return _like(x, dx), dscale.astype(dtype), dbias.astype(dtype)
@@ -203,12 +203,12 @@ def _sum_products(
 
 
 def _combine(
-    dx: Array, x: Array, dy: Array, mean: Array, slope: Array, factor: Array, offset: Array
+    dx: Array, x: Array, dy: Array, mean: Array, slope: Array, factor: Array, average: Array
 ) -> None:
-    """Write (x - mean)·slope + (dy·factor + offset) into dx."""
+    """Write (x - mean)·slope + (dy - average)·factor into dx."""
     images, rows, channels = x.shape
     for i in range(images):
         for r in range(rows):
             xr, dyr, dxr = x[i, r], dy[i, r], dx[i, r]
             for c in range(channels):
-                dxr[c] = (xr[c] - mean[c]) * slope[c] + (dyr[c] * factor[c] + offset[c])
+                dxr[c] = (xr[c] - mean[c]) * slope[c] + (dyr[c] - average[c]) * factor[c]

@@ -119,3 +119,12 @@ def test_several_cores_give_the_bits_of_one(monkeypatch: pytest.MonkeyPatch) -> 
     threads._pool.cache_clear()
     for name, array in wanted.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_pixel_has_no_gradient(dtype: str) -> None:
+    """It is its own mean, so that nothing hangs on it."""
+    graph = normalization((1, 8, 1, 1), dtype, epsilon=1e-5)
+    feeds = {name: array.astype(dtype) for name, array in draw(graph).items()}
+    found = og.compile(graph, "numba").run(feeds)
+    np.testing.assert_array_equal(found["x.grad"], 0)
