@@ -22,7 +22,7 @@ class NumbaBackend:
 
     def why_unavailable(self) -> str | None:
         """Say how to install numba where it is missing."""
-        return None if find_spec("numba") else "pip install 'onnxgrad[numba]'"
+        return None if find_spec("numba") else "pip install numba"
 
     def supports(self, node: Node) -> bool:
         """Every operator runs."""
