@@ -1,10 +1,12 @@
 """Draw inputs for a graph by their types: floats around zero, small integers, short words."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ...compiler.emission.naming import STATE_KEY
 from ...compiler.errors import GraphError
 from ...compiler.graph.arguments import as_array, optional_mapping, require_count
 from ...compiler.graph.dims import evaluate
@@ -41,12 +43,22 @@ def draw_feeds(graph: Graph, given: Mapping[str, Any] | None, seed: int = 0) -> 
             known = getattr(fed, "shape", None)
             actual = known if isinstance(known, tuple) else as_array(fed).shape
             sizes |= {d: n for d, n in zip(shape, actual, strict=False) if isinstance(d, str)}
-    feeds = dict(given)
+    feeds, running = dict(given), _running_sums(graph)
     for value in graph.inputs:
         if value.name not in feeds and value.constant is None:
-            feeds[value.name] = _draw(rng, graph, value, sizes)
+            drawn = _draw(rng, graph, value, sizes)
+            feeds[value.name] = np.abs(drawn) if value.name in running else drawn
     arrays = zip(graph.inputs, check_feeds(graph.inputs, feeds), strict=True)
     return {v.name: array for v, array in arrays if v.name in feeds}
+
+
+def _running_sums(graph: Graph) -> set[str]:
+    """List what an optimizer keeps of a weight, such as "w.square", which is never negative."""
+    try:
+        state = [*json.loads(graph.metadata.get(STATE_KEY, "{}"))]
+    except ValueError:
+        return set()  # it is no step of ours
+    return {name for name in state if any(name.startswith(f"{other}.") for other in state)}
 
 
 def _draw(

@@ -191,7 +191,9 @@ def grad_command(
             result = grad(graph, of[0], wrt, names=chosen, allow_unused=allow_unused)
     written = saved(result, output, opset, runtime)
     added = [v.name for v in result.outputs[len(graph.outputs) :]]
-    print(f"{written}, new outputs {listed(added)}")
+    taken = [v.name for v in result.inputs[len(graph.inputs) :]]
+    asked = f", new inputs {listed(taken)}" if taken else ""
+    print(f"{written}, new outputs {listed(added)}{asked}")
 
 
 @command("draw")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
+from onnxgrad.backends.checking.random_feeds import draw_feeds
 from onnxgrad.compiler.gradients import RULES
 
 
@@ -56,3 +57,17 @@ def test_draws_inside_a_loop_decide_nothing() -> None:
     assert not report and [c.passed for c in report.comparisons] == [None]
     assert "Loop 'again' draws random numbers" in report.undecided[0].note
     assert "nothing was decided" in str(report) and "differs" not in str(report)
+
+
+def test_what_an_optimizer_sums_up_is_not_negative() -> None:
+    """The root of a negative mean of squares would be NaN everywhere."""
+    b = og.Builder()
+    w = b.parameter("w", np.ones((40, 3), np.float32))
+    b.output(b.op.ReduceSum(b.input("x", "float32", (2, 40)) @ w, keepdims=0), "loss")
+    step = og.train_step(b.build(), "loss", og.optim.AdamW(0.1))
+    for value in step.inputs:
+        value.constant = None  # as in a file without the first state
+    feeds = draw_feeds(step, None)
+    assert feeds["w"].min() < 0 <= min(feeds["w.mean"].min(), feeds["w.square"].min())
+    results = og.compile(step).run(feeds)
+    assert all(np.isfinite(array).all() for array in results.values())
