@@ -11,6 +11,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import from_dtype
 
 from ...compiler.graph.ir import Graph, Node, Value
 from ...compiler.graph.subgraphs import run_on_subgraphs
@@ -19,7 +20,7 @@ from ...compiler.opset import COMPOSITE_DOMAIN
 from ..kernels.blocks import flattened
 from ..kernels.registry import Array, Kernel, KernelEntry
 from ..kernels.threads import PART_BYTES, in_parts
-from .formulas import DTYPES, dtype_of, expression, literal, number_of
+from .formulas import DTYPES, dtype_of, expression, number_of
 from .loops import loop, read, written
 from .registry import COMPILED
 from .scalars import SCALARS
@@ -47,10 +48,14 @@ _MOST_NODES, _MOST_INPUTS = 32, 16
 
 
 class Chain(NamedTuple):
-    """The inputs of a chain, and the lines of a function of their elements a0, a1, …"""
+    """The inputs of a chain, and the lines of a function of their elements a0, a1, …
+
+    Numbers that are known are its arguments n0, n1, …: chains that differ in them alone are one.
+    """
 
     inputs: tuple[Value, ...]
     lines: str
+    numbers: tuple[float, ...]
 
 
 def fuse_elementwise(graph: Graph) -> bool:
@@ -109,13 +114,15 @@ def _write(nodes: Sequence[Node]) -> Chain | None:
     names: dict[Value, str] = {}
     inputs: list[Value] = []
     lines: list[str] = []
+    numbers: list[float] = []
     for node in nodes:
         for value in node.reads():
             if value in names:
                 continue
             number = number_of(value)
             if number is not None and len(value.shape or ()) <= len(result.shape):
-                names[value] = literal(number)
+                names[value] = f"n{len(numbers)}"
+                numbers.append(number)
             elif dtype_of(value) not in (result.dtype, np.bool_):
                 return None
             elif value.shape == result.shape:
@@ -133,7 +140,8 @@ def _write(nodes: Sequence[Node]) -> Chain | None:
         lines.append(f"{names[value]} = {text}")
     if len(inputs) > _MOST_INPUTS or all(v.dtype == np.bool_ for v in inputs):
         return None
-    return Chain(tuple(inputs), "\n".join([*lines, f"return {names[result]}"]))
+    text = "\n".join([*lines, f"return {names[result]}"])
+    return Chain(tuple(inputs), text, tuple(numbers))
 
 
 def _is_vectorized(text: str, dtype: np.dtype) -> bool:
@@ -150,7 +158,7 @@ def _replace(graph: Graph, nodes: Sequence[Node], chain: Chain) -> None:
             OPERATOR,
             chain.inputs,
             (output,),
-            {"lines": chain.lines},
+            {"lines": chain.lines, "numbers": chain.numbers},
             COMPOSITE_DOMAIN,
             last.title,
             last.position,
@@ -163,17 +171,22 @@ def _replace(graph: Graph, nodes: Sequence[Node], chain: Chain) -> None:
 
 
 @cache
-def _compile(lines: str, dtypes: tuple[str, ...]) -> Kernel:
-    """Compile a chain of inputs of these dtypes: loop(out, *inputs) over vectors without gaps."""
+def _compile(lines: str, count: int, dtypes: tuple[str, ...]) -> Kernel:
+    """Compile a chain of so many numbers, and of inputs of these dtypes.
+
+    It becomes loop(*numbers, out, *inputs) over vectors without gaps.
+    """
     dtype = _float_of(dtypes)
+    numbers = "".join(f"n{k}, " for k in range(count))
     names = ", ".join(f"x{k}" for k in range(len(dtypes)))
     elements = [f"a{k} = x{k}[i]" for k in range(len(dtypes))]
     *steps, last = lines.split("\n")
     body = "\n  ".join([*elements, *steps, last.replace("return", "out[i] =")])
-    source = f"def loop(out, {names}):\n for i in range(out.size):\n  {body}"
+    source = f"def loop({numbers}out, {names}):\n for i in range(out.size):\n  {body}"
     namespace = dict(SCALARS[dtype])
     exec(compile(source, "<chain>", "exec"), namespace)
-    return loop(namespace["loop"], written(dtype, 1), *(read(d, 1) for d in dtypes))
+    floats = [from_dtype(np.dtype(dtype))] * count
+    return loop(namespace["loop"], *floats, written(dtype, 1), *(read(d, 1) for d in dtypes))
 
 
 def _float_of(dtypes: Sequence[str]) -> str:
@@ -203,14 +216,17 @@ def _run(work: Kernel, first: int, *inputs: Array) -> Array:
     return y
 
 
-def _kernel(xp: Any, *inputs: Array, lines: str) -> Array:
-    dtypes = tuple(a.dtype.name for a in inputs)
-    return _run(_compile(lines, dtypes), dtypes.index(_float_of(dtypes)), *inputs)
+def _kernel(xp: Any, *inputs: Array, lines: str, numbers: tuple[float, ...]) -> Array:
+    return _chain(tuple(a.dtype.name for a in inputs), lines, numbers)(*inputs)
 
 
 def _bind(xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]) -> Kernel:
-    dtypes = tuple(v.dtype.name for v in node.given())
-    return partial(_run, _compile(attributes["lines"], dtypes), dtypes.index(_float_of(dtypes)))
+    return _chain(tuple(v.dtype.name for v in node.given()), **attributes)
+
+
+def _chain(dtypes: tuple[str, ...], lines: str, numbers: tuple[float, ...]) -> Kernel:
+    work = partial(_compile(lines, len(numbers), dtypes), *numbers)
+    return partial(_run, work, dtypes.index(_float_of(dtypes)))
 
 
 COMPILED[COMPOSITE_DOMAIN, OPERATOR] = KernelEntry(_kernel, takes_outputs=False, bind=_bind)

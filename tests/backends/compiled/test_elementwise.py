@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import onnxgrad as og
-from onnxgrad.backends.compiled.elementwise import OPERATOR, fuse_elementwise
+from onnxgrad.backends.compiled.elementwise import OPERATOR, _compile, fuse_elementwise
 from onnxgrad.backends.compiled.registry import COMPILED
 from onnxgrad.compiler.opset import COMPOSITE_DOMAIN
 
@@ -197,7 +197,24 @@ def test_shapes_that_no_type_told() -> None:
     function = COMPILED[COMPOSITE_DOMAIN, OPERATOR].function
     one, many = np.full((1, 1), 3.0, np.float32), draw("float32", 5, 40)
     for x, y in ((one, many), (many, one), (many[:1], many[:, :1])):
-        found = function(np, x, y, lines="v0 = a0 + a1\nv1 = v0 * a1\nreturn v1")
+        found = function(np, x, y, lines="v0 = a0 + a1\nv1 = v0 * a1\nreturn v1", numbers=())
         np.testing.assert_array_equal(found, (x + y) * y)
     with pytest.raises(ValueError, match="cannot be broadcast"):
-        function(np, many[:2], many[:3], lines="v0 = a0 + a1\nreturn v0")
+        function(np, many[:2], many[:3], lines="v0 = a0 + a1\nreturn v0", numbers=())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_chains_that_differ_in_numbers_compile_once(dtype: str) -> None:
+    numbers = [0.1, 3.0, -0.0, np.inf, np.nan]
+    b = og.Builder()
+    x = b.input("x", dtype, SHAPE)
+    for k, number in enumerate(numbers):
+        b.output((x + 1) * b.constant(np.array(number, dtype)), f"y{k}")
+    _compile.cache_clear()
+    run = og.compile(b.build(), "numba").run
+    assert _compile.cache_info().currsize == 1
+    given = draw(dtype)
+    for found, number in zip(run({"x": given}).values(), numbers, strict=True):
+        expected = (given + 1) * np.array(number, dtype)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
