@@ -37,11 +37,14 @@ _DEEPEST = 8
 _MOST_LOOPS = 20
 """What Python lets stand within each other."""
 
-_COUNTING = ("Add", "Mul", "Sub")
-"""Operators whose formulas are right for int64, too."""
-
-_COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
-"""Operators whose formulas are right for integers, too."""
+_OF_INTEGERS: dict[str, list[set[np.dtype]]] = {
+    **dict.fromkeys(("Add", "Mul", "Sub"), [{_INT64}]),
+    **dict.fromkeys(
+        ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), [{_INT64}, {_INT32}]
+    ),
+    "Where": [{_BOOL, _INT64}],
+}
+"""Operators whose formulas are right for integers, too, and the dtypes that they read then."""
 
 
 class NotWritten(Exception):
@@ -369,9 +372,7 @@ def row_by_row(shape: Sequence[int], index: Sequence[str]) -> str:
 def _text(node: Node, names: Sequence[str]) -> str | None:
     """Give the formula of a node, None where there is none."""
     kinds = {v.dtype for v in node.reads()}
-    if node.operator in _COUNTING and kinds == {_INT64}:
-        return FORMULAS["", node.op_type](node, *names)
-    if node.operator in _COMPARING and kinds in ({_INT64}, {_INT32}):
+    if kinds in _OF_INTEGERS.get(node.operator, ()):
         return FORMULAS["", node.op_type](node, *names)
     return expression(node, names)
 

@@ -27,10 +27,10 @@ FORMULAS = [
     "Softsign", "Sqrt", "Sub", "Sum", "SwiGLU", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where",
 ]  # fmt: skip
 OPTIMIZERS: dict[str, og.optim.Optimizer] = {
-    "sgd": og.optim.SGD(0.05),
     "sgd_nesterov": og.optim.SGD(0.05, momentum=0.8, nesterov=True, weight_decay=0.01),
     "adam": og.optim.Adam(0.05, b1=0.8, b2=0.99, eps=1e-6),
     "adamw": og.optim.AdamW(0.05, weight_decay=0.1),
+    "accumulate": og.optim.accumulate(og.optim.Adam(0.05), 4),
 }
 MOST = 2
 """Samples of each operator, as to compile one takes a third of a second."""
@@ -140,12 +140,13 @@ def test_sums_of_many_products() -> None:
         np.testing.assert_allclose(found, expected[name], rtol=1e-13, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["sgd", "sgd_nesterov", "adam", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps_are_those_of_torch(name: str) -> None:
     step = og.train_step(regression(rows=len(FEEDS["x"])), optimizer=OPTIMIZERS[name])
     trainer = small(step).stepper()
     for k, loss in enumerate(STORED[f"{name}.loss"]):
-        result = trainer.run(FEEDS)
+        rolled = np.roll(FEEDS["x"], k, 0) if name == "accumulate" else FEEDS["x"]
+        result = trainer.run(FEEDS | {"x": rolled})
         assert list(result) == ["loss"] and result["loss"].shape == ()
         np.testing.assert_allclose(result["loss"], loss, rtol=1e-9)
         state = trainer.state()
