@@ -14,7 +14,8 @@ from ....compiler.graph.types import TensorType, is_static
 from ....compiler.passes.operator_costs import elements_in, flops_of
 from ...kernels.registry import KERNELS
 from ..formulas import FORMULAS
-from .program import NotWritten, Program, namespace
+from .dtypes import namespace
+from .program import NotWritten, Program
 from .registry import WRITERS
 
 _MOST_ELEMENTS = 4096

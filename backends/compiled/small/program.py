@@ -6,27 +6,20 @@ another value at other indices, and lie nowhere. Put off: a formula of the eleme
 which is written where they are read.
 """
 
-import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from ....compiler.graph.ir import Graph, Node, Value
 from ....compiler.graph.types import is_static
-from ..formulas import DTYPES, FORMULAS, dtype_of, expression, literal
-from ..scalars import SCALARS
+from ..formulas import DTYPES, dtype_of, literal
+from .dtypes import ELEMENTS, FUNCTIONS, formula_of, of_dtype
 
 Index = tuple[str, ...] | str
 """An expression for each axis, "0" along those of size 1; or one for the place, row by row."""
-
-_BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
-
-_DTYPES = {_BOOL, _INT32, _INT64, *DTYPES}
 
 _MOST_LINES, _LENGTH = 300, 64
 """More than numba compiles in about three seconds; a long line counts for several."""
@@ -36,15 +29,6 @@ _DEEPEST = 8
 
 _MOST_LOOPS = 20
 """What Python lets stand within each other."""
-
-_OF_INTEGERS: dict[str, list[set[np.dtype]]] = {
-    **dict.fromkeys(("Add", "Mul", "Sub"), [{_INT64}]),
-    **dict.fromkeys(
-        ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), [{_INT64}, {_INT32}]
-    ),
-    "Where": [{_BOOL, _INT64}],
-}
-"""Operators whose formulas are right for integers, too, and the dtypes that they read then."""
 
 
 class NotWritten(Exception):
@@ -111,7 +95,7 @@ class Program:
             NotWritten: they have several, or another value has a dtype that nothing here takes.
         """
         read, written = ({dtype_of(v) for v in values} for values in (node.reads(), node.writes()))
-        if not read | written <= _DTYPES or node.subgraphs:
+        if not read | written <= ELEMENTS or node.subgraphs:
             raise NotWritten(node.label)
         floats = [d for d in DTYPES if d in (written if node.op_type == "Cast" else read | written)]
         if len(floats) > 1:
@@ -125,9 +109,9 @@ class Program:
             NotWritten: there are too many already, or it computes integers as if they were floats.
         """
         self._left -= 1 + len(text) // _LENGTH
-        if self._left < 0 or (self._dtype is None and _FUNCTIONS.search(text)):
+        if self._left < 0 or (self._dtype is None and FUNCTIONS.search(text)):
             raise NotWritten(self.graph.name)
-        self._lines.append(" " * self._depth + _of_dtype(text, self._dtype))
+        self._lines.append(" " * self._depth + of_dtype(text, self._dtype))
 
     def name(self, text: str) -> str:
         """Give a variable that holds an expression."""
@@ -220,7 +204,7 @@ class Program:
             NotWritten: there is no formula.
         """
         value = node.output()
-        if _text(node, ["x" for _ in node.reads()]) is None:
+        if formula_of(node, ["x" for _ in node.reads()]) is None:
             raise NotWritten(node.label)
         for read in node.reads():
             if self.size(read) < self.size(value):
@@ -300,7 +284,7 @@ class Program:
         array = value.constant
         assert array is not None
         if array.size == 1 and array.dtype in DTYPES:
-            return _of_dtype(literal(array.item()), array.dtype)
+            return of_dtype(literal(array.item()), array.dtype)
         if array.size == 1 and array.item() != -(2**63):  # which numba takes for a uint64
             return repr(array.item())
         held = self.constants.setdefault(array.dtype.name, [])
@@ -320,9 +304,9 @@ class Program:
         names = []
         for read in node.reads():
             names.append(self.named(read, self.broadcast(index, self.shape(value), read)))
-        text, floats = _text(node, names), [dtype_of(v) for v in (value, *node.reads())]
+        text, floats = formula_of(node, names), [dtype_of(v) for v in (value, *node.reads())]
         assert text is not None
-        return next((_of_dtype(text, d) for d in floats if d in DTYPES), text)
+        return next((of_dtype(text, d) for d in floats if d in DTYPES), text)
 
     def named(self, value: Value, index: Index) -> str:
         """Give a variable that holds an element; it is read once."""
@@ -367,33 +351,3 @@ def row_by_row(shape: Sequence[int], index: Sequence[str]) -> str:
             terms.append(at if stride == 1 else f"{stride} * ({at})")
         stride *= size
     return " + ".join(terms) or "0"
-
-
-def _text(node: Node, names: Sequence[str]) -> str | None:
-    """Give the formula of a node, None where there is none."""
-    kinds = {v.dtype for v in node.reads()}
-    if kinds in _OF_INTEGERS.get(node.operator, ()):
-        return FORMULAS["", node.op_type](node, *names)
-    return expression(node, names)
-
-
-_FUNCTIONS = re.compile(
-    rf"\b({'|'.join(name for name, held in SCALARS['float64'].items() if callable(held))})\("
-)
-
-
-def _of_dtype(text: str, dtype: np.dtype | None) -> str:
-    """Let functions that a text calls be those of a dtype."""
-    return _FUNCTIONS.sub(rf"\1_{dtype}(", text)
-
-
-def namespace() -> dict[str, Any]:
-    """Give what a source names."""
-    functions = {
-        f"{name}_{dtype}": held
-        for dtype in DTYPES
-        for name, held in SCALARS[dtype.name].items()
-        if callable(held)
-    }
-    dtypes = {dtype.name: dtype.type for dtype in _DTYPES}
-    return {**functions, **dtypes, "empty": np.empty, "inf": math.inf, "nan": math.nan}
