@@ -31,7 +31,7 @@ def softmax_cross_entropy_loss(program: Program, node: Node) -> None:
 def _write_loss(program: Program, node: Node, log_prob: Value, labels: Value) -> None:
     loss, reduction = node.output(), attribute(node, "reduction")
     program.define(loss)
-    total, weights = program.name("number(0)"), program.name("number(0)")
+    total, weights = program.total(), program.total()
     with program.loops(program.shape(labels)) as at:
         label = _label(program, node, log_prob, at, node.input(2))
         picked = program.element(log_prob, (at[0], label.number, *at[1:]))
@@ -45,7 +45,8 @@ def _write_loss(program: Program, node: Node, log_prob: Value, labels: Value) ->
             program.line(f"{total} += {lost}")
             program.line(f"{weights} += {label.weight}")
     if reduction != "none":
-        program.store(loss, (), total if reduction == "sum" else f"{total} / {weights}")
+        text = total if reduction == "sum" else f"{total} / {weights}"
+        program.store(loss, (), f"number({text})")
 
 
 @composite_writer("SoftmaxCrossEntropyLossGrad")
@@ -57,11 +58,12 @@ def softmax_cross_entropy_loss_grad(program: Program, node: Node) -> None:
         program.compute(value)
     program.define(dx)
     shape = program.shape(labels)
-    total = program.name("number(0)")
+    total = program.total()
     if attribute(node, "reduction") == "mean":
         with program.loops(shape) as at:
             label = _label(program, node, log_prob, at, weights)
             program.line(f"{total} += {label.weight}")
+        total = program.name(f"number({total})")
     with program.loops(shape) as at:
         label = _label(program, node, log_prob, at, weights)
         dy_ = program.named(dy, at if attribute(node, "reduction") == "none" else ())

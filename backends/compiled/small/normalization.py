@@ -18,15 +18,15 @@ def layer_normalization(program: Program, node: Node) -> None:
     axis = attribute(node, "axis") % len(shape)
     count = literal(prod(shape[axis:]))
     with program.loops(shape[:axis]) as outer:
-        mean, square = program.name("number(0)"), program.name("number(0)")
+        mean, square = program.total(), program.total()
         with program.loops(shape[axis:]) as inner:
             program.line(f"{mean} += {program.named(x, (*outer, *inner))}")
-        mean = program.name(f"{mean} / {count}")
+        mean = program.name(f"number({mean} / {count})")
         with program.loops(shape[axis:]) as inner:
             rest = program.name(f"{program.named(x, (*outer, *inner))} - {mean}")
             program.line(f"{square} += {rest} * {rest}")
         epsilon = literal(attribute(node, "epsilon"))
-        deviation = program.name(f"sqrt({square} / {count} + {epsilon})")
+        deviation = program.name(f"sqrt(number({square} / {count}) + {epsilon})")
         with program.loops(shape[axis:]) as inner:
             at = (*outer, *inner)
             factor = program.named(scale, program.broadcast(at, shape, scale))
@@ -55,7 +55,7 @@ def layer_normalization_grad(program: Program, node: Node) -> None:
     with program.loops(shape[:axis]) as outer:
         row = (*outer, *["0"] * (len(shape) - axis))
         mean_, inverse_ = program.named(mean, row), program.named(inverse, row)
-        first, second = program.name("number(0)"), program.name("number(0)")
+        first, second = program.total(), program.total()
         with program.loops(shape[axis:]) as inner:
             at = (*outer, *inner)
             normal = program.name(f"({program.named(x, at)} - {mean_}) * {inverse_}")
@@ -67,7 +67,7 @@ def layer_normalization_grad(program: Program, node: Node) -> None:
                 here = program.broadcast(at, shape, dscale)
                 sum_ = program.element(dscale, here)
                 program.store(dscale, here, f"{sum_} + {program.named(dy, at)} * {normal}")
-        first, second = (program.name(f"{total} / {count}") for total in (first, second))
+        first, second = (program.name(f"number({total} / {count})") for total in (first, second))
         if dx is None:
             return
         with program.loops(shape[axis:]) as inner:
@@ -86,12 +86,12 @@ def rms_normalization(program: Program, node: Node) -> None:
     _prepare(program, node)
     axis = attribute(node, "axis") % len(shape)
     with program.loops(shape[:axis]) as outer:
-        square = program.name("number(0)")
+        square, count = program.total(), literal(prod(shape[axis:]))
         with program.loops(shape[axis:]) as inner:
             x_ = program.named(x, (*outer, *inner))
             program.line(f"{square} += {x_} * {x_}")
         epsilon = literal(attribute(node, "epsilon"))
-        root = program.name(f"sqrt({square} / {literal(prod(shape[axis:]))} + {epsilon})")
+        root = program.name(f"sqrt(number({square} / {count}) + {epsilon})")
         with program.loops(shape[axis:]) as inner:
             at = (*outer, *inner)
             factor = program.named(scale, program.broadcast(at, shape, scale))

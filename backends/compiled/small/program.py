@@ -24,11 +24,8 @@ Index = tuple[str, ...] | str
 _MOST_LINES, _LENGTH = 300, 64
 """More than numba compiles in about three seconds; a long line counts for several."""
 
-_DEEPEST = 8
-"""How far formulas and moves stand within each other, as Python reads only so many brackets."""
-
-_MOST_LOOPS = 20
-"""What Python lets stand within each other."""
+_DEEPEST, _MOST_LOOPS = 8, 20
+"""Formulas or moves, and loops within each other: Python reads only so many brackets and blocks."""
 
 
 class NotWritten(Exception):
@@ -118,6 +115,10 @@ class Program:
         self._variables += 1
         self.line(f"v{self._variables} = {text}")
         return f"v{self._variables}"
+
+    def total(self) -> str:
+        """Name a sum to be made: of float64, as each addition rounds to what all others made."""
+        return self.name("0.0")
 
     @contextmanager
     def loops(self, sizes: Sequence[int]) -> Iterator[tuple[str, ...]]:

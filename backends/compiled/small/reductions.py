@@ -18,18 +18,19 @@ class _Steps(NamedTuple):
     end: str = "{0}"
 
 
-_SUM = _Steps("0", "{0} + {1}")
+_SUM = _Steps("0.0", "{0} + {1}", "number({0})")
+"""Totals are of float64."""
 
 _STEPS = {
-    "ReduceL1": _Steps("0", "{0} + abs({1})"),
-    "ReduceL2": _Steps("0", "{0} + {1} * {1}", "sqrt({0})"),
-    "ReduceLogSum": _Steps("0", "{0} + {1}", "log({0})"),
-    "ReduceMax": _Steps("-inf", "larger({0}, {1})"),
-    "ReduceMean": _Steps("0", "{0} + {1}", "{0} / number({2})"),
-    "ReduceMin": _Steps("inf", "smaller({0}, {1})"),
-    "ReduceProd": _Steps("1", "{0} * {1}"),
+    "ReduceL1": _Steps("0.0", "{0} + abs({1})", "number({0})"),
+    "ReduceL2": _Steps("0.0", "{0} + {1} * {1}", "sqrt(number({0}))"),
+    "ReduceLogSum": _Steps("0.0", "{0} + {1}", "log(number({0}))"),
+    "ReduceMax": _Steps("number(-inf)", "larger({0}, {1})"),
+    "ReduceMean": _Steps("0.0", "{0} + {1}", "number({0} / number({2}))"),
+    "ReduceMin": _Steps("number(inf)", "smaller({0}, {1})"),
+    "ReduceProd": _Steps("number(1)", "{0} * {1}"),
     "ReduceSum": _SUM,
-    "ReduceSumSquare": _Steps("0", "{0} + {1} * {1}"),
+    "ReduceSumSquare": _Steps("0.0", "{0} + {1} * {1}", "number({0})"),
 }
 
 
@@ -57,7 +58,7 @@ def reduce_log_sum_exp(program: Program, node: Node) -> None:
     program.compute(x)
     program.define(y)
     with program.loops(kept) as outer:
-        largest, total = program.name("number(-inf)"), program.name("number(0)")
+        largest, total = program.name("number(-inf)"), program.total()
         with program.loops(reduced) as inner:
             x_ = program.named(x, _merged(len(shape), over, outer, inner))
             program.line(f"{largest} = larger({largest}, {x_})")
@@ -65,7 +66,7 @@ def reduce_log_sum_exp(program: Program, node: Node) -> None:
         with program.loops(reduced) as inner:
             x_ = program.named(x, _merged(len(shape), over, outer, inner))
             program.line(f"{total} += exp({x_} - {largest})")
-        program.store(y, row_by_row(kept, outer), f"log({total}) + {largest}")
+        program.store(y, row_by_row(kept, outer), f"log(number({total})) + {largest}")
 
 
 @composite_writer("ReduceToShape")
@@ -87,7 +88,7 @@ def _reduce(program: Program, node: Node, over: set[int], steps: _Steps) -> None
     in_a_row = not kept and program.lies_flat(x, shape)
     program.define(y)
     with program.loops(kept) as outer:
-        total = program.name(f"number({steps.start})")
+        total = program.name(steps.start)
         with program.loops([prod(reduced)] if in_a_row else reduced) as inner:
             index = inner[0] if in_a_row else _merged(len(shape), over, outer, inner)
             program.line(f"{total} = {steps.step.format(total, program.named(x, index))}")

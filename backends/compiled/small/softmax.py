@@ -28,14 +28,14 @@ def write_softmax(program: Program, x: Value, y: Value, axis: int, is_log: bool)
         with program.loops([size]) as (k,):
             x_ = program.named(x, index(outer, k))
             program.line(f"{largest} = larger({largest}, {x_})")
-        total = program.name("number(0)")
+        total = program.total()
         with program.loops([size]) as (k,):
             at = index(outer, k)
             lower = program.name(f"{program.named(x, at)} - {largest}")
             grown = program.name(f"exp({lower})")
             program.line(f"{total} += {grown}")
             program.store(y, at, lower if is_log else grown)
-        scale = program.name(f"log({total})" if is_log else total)
+        scale = program.name(f"log(number({total}))" if is_log else f"number({total})")
         with program.loops([size]) as (k,):
             at = index(outer, k)
             y_ = program.element(y, at)
@@ -53,11 +53,12 @@ def softmax_grad(program: Program, node: Node) -> None:
     is_log = node.op_type == "LogSoftmaxGrad"
     others, size, index = _lines(program.shape(y), attribute(node, "axis"))
     with program.loops(others) as outer:
-        total = program.name("number(0)")
+        total = program.total()
         with program.loops([size]) as (k,):
             at = index(outer, k)
             dy_ = program.named(dy, at)
             program.line(f"{total} += {dy_ if is_log else f'{dy_} * {program.named(y, at)}'}")
+        total = program.name(f"number({total})")
         with program.loops([size]) as (k,):
             at = index(outer, k)
             dy_, y_ = program.named(dy, at), program.named(y, at)
