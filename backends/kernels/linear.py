@@ -40,6 +40,11 @@ def matmul(xp: Any, a: Array, b: Array) -> Array:
     return product(xp, a, b)
 
 
+def _dot(xp: Any, a: Array, b: Array) -> Array:
+    """Multiply two matrices; to BLAS a single 0 times NaN would be 0."""
+    return a * b if a.size == 1 or b.size == 1 else xp.dot(a, b)
+
+
 def _bind_gemm(
     xp: Any, node: Node, attributes: Mapping[str, Any], fixed: Mapping[int, Array]
 ) -> Kernel | None:
@@ -49,10 +54,10 @@ def _bind_gemm(
     scaled = (attributes["alpha"], attributes["beta"]) != (1, 1)
     if scaled or type_.dtype not in ("float32", "float64"):
         return None
-    turn_a, turn_b, dot, add = attributes["transA"], attributes["transB"], xp.dot, xp.add
+    turn_a, turn_b, add = attributes["transA"], attributes["transB"], xp.add
 
     def run(a: Array, b: Array, c: Array = None) -> Array:
-        y = dot(a.T if turn_a else a, b.T if turn_b else b)
+        y = _dot(xp, a.T if turn_a else a, b.T if turn_b else b)
         return y if c is None else add(y, c, y)
 
     return run
@@ -71,7 +76,7 @@ def gemm(
     transB: int = 0,
 ) -> Array:
     """Return alpha·a·b + beta·c; a and b transposed on request, c broadcasts."""
-    y = xp.dot(a.T if transA else a, b.T if transB else b)
+    y = _dot(xp, a.T if transA else a, b.T if transB else b)
     if alpha != 1:
         y = (y * alpha).astype(y.dtype, copy=False)
     if c is None or beta == 0:
