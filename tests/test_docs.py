@@ -30,6 +30,7 @@ def name_of(page: Path) -> str:
     "ignore:.*torch.jit.script.*:DeprecationWarning",
     "ignore:::torch",
     "ignore:::copyreg",
+    r"ignore:os\.fork\(\) was called:RuntimeWarning",  # JAX, which the page on it has loaded
     "ignore:You are using the legacy:DeprecationWarning",
 )
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
