@@ -32,26 +32,6 @@ _WEIGHTS = 64  # whose planes are made at once, in the first cache
 
 
 @inlined
-def _read_one(array: Any, place: Any) -> Any:
-    return load_one(array, place)
-
-
-@inlined
-def _write_one(array: Any, place: Any, number: Any) -> None:
-    store_one(array, place, number)
-
-
-@inlined
-def _read_many(array: Any, place: Any) -> Any:
-    return load(array, place)
-
-
-@inlined
-def _write_many(array: Any, place: Any, numbers: Any) -> None:
-    store(array, place, numbers)
-
-
-@inlined
 def _of_image(d0: Any, d1: Any, d2: Any, d3: Any) -> Any:
     """Bᵀ·d"""
     return d0 - d2, d1 + d2, d2 - d1, d3 - d1
@@ -174,12 +154,12 @@ def _loop(tile: Kernel, dtype: str) -> Kernel:
                 to = n * block + i * below + j * beside
                 for c in range(0, whole, lanes):
                     tile(
-                        _read_many, _write_many, images, at + c, down, right,
+                        load, store, images, at + c, down, right,
                         planes, to + c, apart, tall, wide,
                     )  # fmt: skip
                 for c in range(whole, channels):
                     tile(
-                        _read_one, _write_one, images, at + c, down, right,
+                        load_one, store_one, images, at + c, down, right,
                         planes, to + c, apart, tall, wide,
                     )  # fmt: skip
 
